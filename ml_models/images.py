@@ -1,0 +1,177 @@
+"""Image bytes in, the pixels that the models were trained on out.
+
+Owns format recognition, limits, decoding, orientation and nsfwjs's resize. Knows no model.
+"""
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ml_models.errors import DecodeError, ImageTooLarge, UnsupportedImage
+
+Pixels = NDArray[np.uint8]
+"""uint8 [H, W, 3], RGB."""
+
+# Pillow knows some forty formats; those that no phone or browser uploads only widen the attack
+# surface.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+
+# A progressive JPEG is decoded once per scan: 20,000 scans of 49 megapixels take 75 s. Encoders
+# write about 10; libjpeg-turbo's own fuzzers stop at 500.
+MAX_JPEG_SCANS = 100
+
+# Exif 2.32, tag 0x0112: how the stored rows must be turned to stand upright.
+_ORIENTATION_TAG = 0x0112
+
+Image.MAX_IMAGE_PIXELS = None  # we refuse by `max_pixels` ourselves; Pillow's own limit only warns
+pillow_heif.register_heif_opener()
+# libheif starts its own threads for each image; the permits already fill the cores.
+pillow_heif.options.DECODE_THREADS = 1
+
+
+def decode(data: bytes, max_pixels: int) -> Pixels:
+    """Decode an image of any supported format to RGB.
+
+    Returns uint8 [H, W, 3]: EXIF orientation applied, alpha composited on white, 16-bit samples
+    cut to their high byte, first frame of animations. Thread-safe; the heavy parts release the GIL.
+
+    Raises UnsupportedImage when the content is of no supported format, ImageTooLarge before
+    anything is allocated when width x height > max_pixels, DecodeError when it is not whole.
+    """
+    image = _open(data)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageTooLarge(width, height, max_pixels)
+    if image.format in ("JPEG", "MPO"):  # MPO: a JPEG with further pictures behind it
+        _refuse_scan_bomb(data)
+        if image.mode in ("RGB", "L"):
+            return _upright(_decode_jpeg(data), _orientation(image))
+    return _decode_with_pillow(image)
+
+
+def resize(pixels: Pixels, size_px: int) -> NDArray[np.float32]:
+    """Scale to float32 [size_px, size_px, 3] in 0..1 exactly as nsfwjs does.
+
+    nsfwjs `core.ts`: divide by 255, then `tf.image.resizeBilinear` with aligned corners, which
+    reads the four pixels around `i * (in - 1) / (out - 1)` and does not antialias.
+    """
+    height, width, _ = pixels.shape
+    top, bottom, y_weight = _taps(height, size_px)
+    left, right, x_weight = _taps(width, size_px)
+    rows = pixels.take(np.concatenate((top, bottom)), axis=0)
+    samples = rows.take(np.concatenate((left, right)), axis=1).astype(np.float32)
+    across = _lerp(samples[:, :size_px], samples[:, size_px:], x_weight[:, np.newaxis])
+    scaled = _lerp(across[:size_px], across[size_px:], y_weight[:, np.newaxis, np.newaxis])
+    scaled /= np.float32(255)
+    return scaled
+
+
+def _lerp(
+    start: NDArray[np.float32], end: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """start + (end - start) * weight, computed inside `end`."""
+    end -= start
+    end *= weight
+    end += start
+    return end
+
+
+def _open(data: bytes) -> Image.Image:
+    """Read the header: format, size and mode are known afterwards, no pixel is."""
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise UnsupportedImage(f"no decoder recognises {data[:8]!r}...") from error
+    except Exception as error:  # a plugin raises whatever its parsing of a bad header trips over
+        raise DecodeError(f"bad header: {error!r}") from error
+
+
+def _refuse_scan_bomb(data: bytes) -> None:
+    # Inside entropy-coded data 0xFF is always stuffed, so this counts true start-of-scan markers,
+    # and at most a few more inside an embedded thumbnail.
+    scans = data.count(b"\xff\xda")
+    if scans > MAX_JPEG_SCANS:
+        raise DecodeError(f"JPEG with {scans} scans, more than {MAX_JPEG_SCANS}")
+
+
+_PADDING = re.compile(rb"\x00+\xff\xd9\s*\Z|\x00+\xff\xd9\x00*\Z")
+
+
+def _decode_jpeg(data: bytes) -> Pixels:
+    """Decode with libjpeg-turbo; its warnings count as errors, for they mean guessed pixels."""
+    try:
+        return _turbojpeg(data)
+    except ValueError as error:
+        # Some cameras pad with zeros before the end marker. That alone loses no pixel.
+        unpadded = _PADDING.sub(b"\xff\xd9", data)
+        if "extraneous bytes" not in str(error) or unpadded == data:
+            raise DecodeError(f"JPEG: {error}") from error
+    try:
+        return _turbojpeg(unpadded)
+    except ValueError as error:
+        raise DecodeError(f"JPEG: {error}") from error
+
+
+def _turbojpeg(data: bytes) -> Pixels:
+    pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+    return pixels
+
+
+def _decode_with_pillow(image: Image.Image) -> Pixels:
+    try:
+        image.load()
+        orientation = _orientation(image)  # after load(): Pillow turns some formats itself
+        pixels = np.asarray(_to_rgb(image))
+    except DecodeError:
+        raise
+    except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
+        raise DecodeError(f"{image.format}: {error!r}") from error
+    return _upright(pixels, orientation)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        high_byte = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+        return Image.fromarray(high_byte).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise DecodeError(f"{image.format}: samples of mode {image.mode} have no defined range")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
+    except Exception:  # noqa: BLE001 - damaged EXIF hides no pixel; browsers show such images too
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn the stored rows upright; a view, no pixel is copied."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _taps(
+    size_in: int, size_out: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """For each output position the two input positions around it and the second one's weight."""
+    position = np.arange(size_out, dtype=np.float32) * np.float32((size_in - 1) / (size_out - 1))
+    first = np.minimum(position.astype(np.intp), size_in - 1)
+    second = np.minimum(first + 1, size_in - 1)
+    return first, second, position - first.astype(np.float32)
