@@ -151,7 +151,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # noqa: BLE001 - damaged EXIF hides no pixel; browsers show such images too
+    except Exception:  # damaged EXIF hides no pixel; browsers show such images too
         return 1
     return value if isinstance(value, int) else 1
 

@@ -1,0 +1,157 @@
+"""The settings: one typed, validated object from the environment and `.env`.
+
+Every setting is described in `.env.example` and `docs/settings.md`; a test keeps the three equal.
+Names are those of the Node original wherever it had one, so that an existing `.env` works.
+"""
+
+import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# What a fresh clone answers to, so that the README's lines work when pasted.
+DEVELOPMENT_KEYS = {
+    "app_id": "myAppId",
+    "js_key": "myJsKey",
+    "rest_api_key": "myRestKey",
+    "client_key": "myClientKey",
+    "master_key": "myMasterKey",
+}
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class SettingsError(ValueError):
+    """The settings cannot be used; `str(error)` names each bad one and says what to do."""
+
+
+class Settings(BaseSettings):
+    """What the operator decides. Frozen; make it with `load_settings`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    # Who may call: Parse's keys. None of them set: the development keys below.
+    app_id: str = ""
+    js_key: str = Field("", repr=False)
+    rest_api_key: str = Field("", repr=False)
+    client_key: str = Field("", repr=False)
+    master_key: str = Field("", repr=False)
+    master_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
+        ip_network("127.0.0.1"),
+        ip_network("::1"),
+    )
+
+    # Where it answers
+    bind_host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 1337
+    parse_mount: str = "/parse"
+    server_url: str = ""
+    web_workers: PositiveInt = 1
+    cloud_code_main: str = "cloud/main.py"
+
+    # Where it keeps things
+    data_dir: Path = Path("data")
+    database_uri: str = Field(
+        "", validation_alias=AliasChoices("DATABASE_URI", "MONGODB_URI"), repr=False
+    )
+    config_cache_ms: Annotated[int, Field(ge=0)] = 1000
+    local_files_url: str = ""
+    production_files_url: str = ""
+
+    # The model
+    tf_model_url: str = "MobileNetV2Mid"
+    tf_model_input_shape_size: PositiveInt | None = None
+    models_dir: Path | None = None
+
+    # What an image may cost
+    max_image_bytes: PositiveInt = 20 * 1024 * 1024
+    max_image_pixels: PositiveInt = 50_000_000
+    image_fetch_timeout: Annotated[float, Field(gt=0)] = 10.0
+    image_fetch_allow: str = ""
+    classify_permits: PositiveInt = os.cpu_count() or 1
+    classify_max_waiting: PositiveInt = 24
+    classify_max_wait: Annotated[float, Field(gt=0)] = 5.0
+
+    @field_validator("master_key_ips", mode="before")
+    @classmethod
+    def _split_networks(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part)
+
+    @field_validator("parse_mount")
+    @classmethod
+    def _normalise_mount(cls, value: str) -> str:
+        mount = "/" + value.strip("/")
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", mount):
+            raise ValueError("must be a path such as /parse")
+        return mount
+
+    @model_validator(mode="before")
+    @classmethod
+    def _development_keys_if_none_is_set(cls, values: Any) -> Any:
+        if any(values.get(name) for name in DEVELOPMENT_KEYS):
+            return values
+        return values | DEVELOPMENT_KEYS
+
+    @model_validator(mode="after")
+    def _refuse_missing_or_known_keys(self) -> Self:
+        for name in ("app_id", "master_key"):
+            if not getattr(self, name):
+                raise ValueError(f"{name.upper()} is not set, but other keys are: set it in .env")
+        known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]
+        if known and self.bind_host not in LOOPBACK_HOSTS:
+            raise ValueError(
+                f"{', '.join(known)}: everybody knows the development default, and BIND_HOST "
+                f"{self.bind_host} is not this machine alone; set your own in .env, "
+                "for instance from `openssl rand -hex 16`"
+            )
+        return self
+
+    def _is_public_knowledge(self, name: str) -> bool:
+        return name != "app_id" and getattr(self, name) == DEVELOPMENT_KEYS[name]
+
+    @property
+    def has_development_keys(self) -> bool:
+        return self.master_key == DEVELOPMENT_KEYS["master_key"]
+
+    @property
+    def models_path(self) -> Path:
+        """The folder of the converted models: MODELS_DIR, or `models` under DATA_DIR."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def max_body_bytes(self) -> int:
+        """The largest request body: an image of MAX_IMAGE_BYTES in base64, and its JSON."""
+        return self.max_image_bytes * 4 // 3 + 64 * 1024
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the environment and `.env`; `overrides` by field name win.
+
+    Raises SettingsError naming every bad setting.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for detail in error.errors(include_input=False, include_url=False):
+        name = str(detail["loc"][0]).upper() if detail["loc"] else ""
+        message = detail["msg"].removeprefix("Value error, ")
+        lines.append(f"{name}: {message}" if name else message)
+    return "\n".join(lines)
