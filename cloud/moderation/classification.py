@@ -1,0 +1,113 @@
+"""Classify one image: bytes, predictions, verdict, record. The middle of the product."""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from cloud.moderation.errors import ImageTooManyBytes
+from cloud.moderation.ports import (
+    ClassificationRecords,
+    Classifier,
+    ImageFetcher,
+    PolicySource,
+)
+from cloud.moderation.rules import judge
+from cloud.moderation.sources import without_credentials
+from cloud.moderation.types import Classification, ImageSource, UrlSource
+from ml_models.errors import ClassifierBusy
+
+logger = logging.getLogger(__name__)
+
+
+class ClassificationService:
+    """Turns a source into a recorded classification; thread-safe.
+
+    `max_in_flight` bounds the calls that fetch, wait or classify at once, and so the memory that
+    their bytes take; one call more is refused at once.
+    """
+
+    def __init__(
+        self,
+        fetcher: ImageFetcher,
+        classifier: Classifier,
+        records: ClassificationRecords,
+        policies: PolicySource,
+        *,
+        max_in_flight: int,
+        max_image_bytes: int,
+    ) -> None:
+        self._fetcher, self._classifier = fetcher, classifier
+        self._records, self._policies = records, policies
+        self._max_image_bytes = max_image_bytes
+        self._in_flight = threading.BoundedSemaphore(max_in_flight)
+
+    def classify(self, source: ImageSource) -> Classification:
+        """Return the predictions and the verdict on them; they are recorded when this returns.
+
+        The same content with the same model is not inferred twice. Raises FetchError,
+        ImageTooManyBytes, MlModelsError or StoreUnavailable; then nothing is recorded.
+        """
+        started = time.monotonic()
+        with self._admission():
+            classification = self._classify(source)
+        _log(classification, time.monotonic() - started)
+        return classification
+
+    @contextmanager
+    def _admission(self) -> Iterator[None]:
+        if not self._in_flight.acquire(blocking=False):
+            raise ClassifierBusy("as many calls as allowed are in flight")
+        try:
+            yield
+        finally:
+            self._in_flight.release()
+
+    def _classify(self, source: ImageSource) -> Classification:
+        model = self._classifier.model  # first: without a model, fetching would be in vain
+        policy = self._policies.current()
+        data = self._bytes_of(source)
+        source_url = without_credentials(source.url) if isinstance(source, UrlSource) else None
+        content_sha256 = hashlib.sha256(data).hexdigest()
+        recorded = self._records.find(content_sha256, model)
+        now = datetime.now(UTC)
+        if recorded is not None:
+            verdict = judge(recorded.predictions, policy)
+            return self._records.seen_again(recorded, verdict, source_url, now)
+        predictions = self._classifier.classify(data)
+        return self._records.add(
+            Classification(
+                content_sha256=content_sha256,
+                byte_count=len(data),
+                model=model,
+                predictions=predictions,
+                verdict=judge(predictions, policy),
+                source_url=source_url,
+                seen_count=1,
+                first_seen_at=now,
+                last_seen_at=now,
+            )
+        )
+
+    def _bytes_of(self, source: ImageSource) -> bytes:
+        data = self._fetcher.fetch(source.url) if isinstance(source, UrlSource) else source.data
+        if len(data) > self._max_image_bytes:
+            raise ImageTooManyBytes(self._max_image_bytes)
+        return data
+
+
+def _log(classification: Classification, elapsed_s: float) -> None:
+    top = classification.predictions[0]
+    logger.info(
+        "classified sha256=%s outcome=%s top=%s:%.4f model=%s seen=%d ms=%.0f",
+        classification.content_sha256[:16],
+        classification.verdict.outcome,
+        top.label,
+        top.probability,
+        classification.model.name,
+        classification.seen_count,
+        elapsed_s * 1000,
+    )
