@@ -1,0 +1,192 @@
+"""Which hosts and addresses the server may talk to.
+
+Pure: it compares text and numbers, and knows neither DNS nor sockets. It does not rest on
+`ipaddress.is_global`, whose answers changed between Python releases; the tables here are ours.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+import idna
+
+# No address of IANA's "IPv4 Special-Purpose Address Registry" is public for us, also not those that
+# it calls globally reachable: nobody serves images from a relay or a DNS sink.
+# https://www.iana.org/assignments/iana-ipv4-special-registry
+_REFUSED_IPV4 = (
+    "0.0.0.0/8",  # "this network", RFC 791
+    "10.0.0.0/8",  # private, RFC 1918
+    "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; holds Alibaba's metadata 100.100.100.200
+    "127.0.0.0/8",  # loopback, RFC 1122
+    "168.63.129.16/32",  # Azure's platform address (DNS, health, metadata), in Microsoft's docs
+    "169.254.0.0/16",  # link-local, RFC 3927; holds most clouds' metadata 169.254.169.254
+    "172.16.0.0/12",  # private, RFC 1918
+    "192.0.0.0/24",  # IETF protocols, RFC 6890; holds Oracle's metadata 192.0.0.192
+    "192.0.2.0/24",  # documentation, RFC 5737
+    "192.31.196.0/24",  # AS112, RFC 7535
+    "192.52.193.0/24",  # AMT relays, RFC 7450
+    "192.88.99.0/24",  # 6to4 relays, RFC 7526
+    "192.168.0.0/16",  # private, RFC 1918
+    "192.175.48.0/24",  # AS112, RFC 7534
+    "198.18.0.0/15",  # benchmarks, RFC 2544
+    "198.51.100.0/24",  # documentation, RFC 5737
+    "203.0.113.0/24",  # documentation, RFC 5737
+    "224.0.0.0/4",  # multicast, RFC 5771
+    "240.0.0.0/4",  # reserved, RFC 1112; holds the broadcast address, RFC 919
+)
+
+# The only IPv6 block from which IANA gives out global unicast addresses, RFC 4291 2.4. Outside of
+# it lie loopback, IPv4-mapped and -compatible, NAT64 (64:ff9b::/96, 64:ff9b:1::/48), 5f00::/16,
+# fc00::/7, fe80::/10, fec0::/10 and ff00::/8.
+_GLOBAL_IPV6 = "2000::/3"
+
+# What is special within it: https://www.iana.org/assignments/iana-ipv6-special-registry
+_REFUSED_IPV6 = (
+    "2001::/23",  # IETF protocols, RFC 2928: Teredo, ORCHID, benchmarks, AS112, AMT
+    "2001:db8::/32",  # documentation, RFC 3849
+    "2002::/16",  # 6to4, which embeds any IPv4 address, RFC 3056
+    "2620:4f:8000::/48",  # AS112, RFC 7534
+    "3ffe::/16",  # the former 6bone, RFC 3701
+    "3fff::/20",  # documentation, RFC 9637
+)
+
+# ISATAP (RFC 5214 6.1) embeds an IPv4 address behind the interface id 0000:5efe or 0200:5efe, under
+# any prefix; the two differ in the "universal" bit.
+_ISATAP = 0x0000_5EFE
+_WITHOUT_UNIVERSAL_BIT = 0xFDFF_FFFF
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+# "Ends in a number" of the WHATWG URL standard 3.5: inet_aton reads such a host as IPv4.
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_MAX_HOST_LENGTH = 253  # RFC 1035 2.3.4, as text
+
+_ENTRY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
+
+
+def _masks(network: IPv4Network | IPv6Network) -> tuple[int, int]:
+    return int(network.netmask), int(network.network_address)
+
+
+_REFUSED_IPV4_MASKS = tuple(_masks(IPv4Network(text)) for text in _REFUSED_IPV4)
+_REFUSED_IPV6_MASKS = tuple(_masks(IPv6Network(text)) for text in _REFUSED_IPV6)
+_GLOBAL_IPV6_MASK, _GLOBAL_IPV6_PREFIX = _masks(IPv6Network(_GLOBAL_IPV6))
+
+
+def is_public(address: str) -> bool:
+    """Say whether an IPv4 or IPv6 literal is a globally routable unicast address.
+
+    Anything special is not: private, shared, tunnelled, mapped, translated, documentation, cloud
+    metadata. Text that is no strict literal, or has a zone id, is not either.
+    """
+    try:
+        if ":" in address:
+            return _is_public_ipv6(int(IPv6Address(address))) and "%" not in address
+        return _is_public_ipv4(int(IPv4Address(address)))
+    except AddressValueError:
+        return False
+
+
+def _is_public_ipv4(number: int) -> bool:
+    return not any(number & mask == prefix for mask, prefix in _REFUSED_IPV4_MASKS)
+
+
+def _is_public_ipv6(number: int) -> bool:
+    if number & _GLOBAL_IPV6_MASK != _GLOBAL_IPV6_PREFIX:
+        return False
+    if (number >> 32) & _WITHOUT_UNIVERSAL_BIT == _ISATAP:
+        return False
+    return not any(number & mask == prefix for mask, prefix in _REFUSED_IPV6_MASKS)
+
+
+def normalise_host(text: str) -> str:
+    """Return the one spelling of a host: lower-case ASCII name, IPv4, or IPv6 without brackets.
+
+    International names become A-labels (UTS 46), one trailing dot goes. Raises ValueError, for
+    instance for `127.1`, `0x7f.0.0.1` or `[fe80::1%eth0]`, with a clause that does not repeat the
+    text.
+    """
+    if ":" in text or "[" in text:
+        return _normalise_ipv6(text)
+    host = _ascii_name(text).removesuffix(".")
+    labels = host.split(".")
+    if len(host) > _MAX_HOST_LENGTH or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("its host is not a valid name")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _strict_ipv4(host)
+    return host
+
+
+def _normalise_ipv6(text: str) -> str:
+    literal = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        if "%" not in literal:
+            return str(IPv6Address(literal))
+    except AddressValueError:
+        pass
+    raise ValueError("its host is not a valid IPv6 address")
+
+
+def _ascii_name(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    if len(text) > _MAX_HOST_LENGTH:
+        raise ValueError("its host name is too long")
+    try:
+        return idna.encode(text, uts46=True).decode("ascii").lower()
+    except UnicodeError:
+        raise ValueError("its host is not a valid international name") from None
+
+
+def _strict_ipv4(host: str) -> str:
+    try:
+        return str(IPv4Address(host))
+    except AddressValueError:
+        raise ValueError("its host is a number that is not a plain IPv4 address") from None
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedHost:
+    """A host that the operator vouches for, wherever its name leads.
+
+    `port` None opens every port of it. The host is normalised when made; raises ValueError.
+    """
+
+    host: str
+    port: int | None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "host", normalise_host(self.host))
+        if self.port is not None and not 1 <= self.port <= 65535:
+            raise ValueError("its port is not between 1 and 65535")
+
+    def opens(self, host: str, port: int) -> bool:
+        """Say whether this entry opens `port` of the normalised `host`."""
+        return self.host == host and self.port in (None, port)
+
+
+def parse_allowed_hosts(text: str) -> tuple[AllowedHost, ...]:
+    """Parse IMAGE_FETCH_ALLOW: `host`, `host:port`, `192.0.2.1`, `[::1]:8080`, comma separated.
+
+    Raises ValueError with a sentence that names the bad entry.
+    """
+    return tuple(_parse_allowed_host(entry) for part in text.split(",") if (entry := part.strip()))
+
+
+def _parse_allowed_host(entry: str) -> AllowedHost:
+    try:
+        if entry.count(":") > 1 and not entry.startswith("["):
+            return AllowedHost(entry, None)
+        return AllowedHost(*split_host_and_port(entry))
+    except ValueError as error:
+        raise ValueError(f"IMAGE_FETCH_ALLOW has a bad entry {entry!r}: {error}.") from None
+
+
+def split_host_and_port(text: str) -> tuple[str, int | None]:
+    """Split `host`, `host:port` or `[v6]:port`. Raises ValueError with a clause."""
+    match = _ENTRY.fullmatch(text)
+    if match is None:
+        raise ValueError("it is not a host with an optional port")
+    port = match["port"]
+    if port is not None and not 1 <= int(port) <= 65535:
+        raise ValueError("its port is not between 1 and 65535")
+    return match["host"], None if port is None else int(port)
