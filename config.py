@@ -56,7 +56,6 @@ class Settings(BaseSettings):
     bind_host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 1337
     parse_mount: str = "/parse"
-    server_url: str = ""
     web_workers: PositiveInt = 1
     cloud_code_main: str = "cloud/main.py"
 
@@ -66,8 +65,6 @@ class Settings(BaseSettings):
         "", validation_alias=AliasChoices("DATABASE_URI", "MONGODB_URI"), repr=False
     )
     config_cache_ms: Annotated[int, Field(ge=0)] = 1000
-    local_files_url: str = ""
-    production_files_url: str = ""
 
     # The model
     tf_model_url: str = "MobileNetV2Mid"

@@ -73,7 +73,7 @@ class ClassificationService:
         source_url = without_credentials(source.url) if isinstance(source, UrlSource) else None
         content_sha256 = hashlib.sha256(data).hexdigest()
         recorded = self._records.find(content_sha256, model)
-        now = datetime.now(UTC)
+        now = _utc_now()
         if recorded is not None:
             verdict = judge(recorded.predictions, policy)
             return self._records.seen_again(recorded, verdict, source_url, now)
@@ -97,6 +97,12 @@ class ClassificationService:
         if len(data) > self._max_image_bytes:
             raise ImageTooManyBytes(self._max_image_bytes)
         return data
+
+
+def _utc_now() -> datetime:
+    """Now, as Parse keeps time: in whole milliseconds."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _log(classification: Classification, elapsed_s: float) -> None:

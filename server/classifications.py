@@ -1,0 +1,136 @@
+"""The records of classifications, kept as Parse objects of class ImageClassification."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+from cloud.moderation.types import Classification, Outcome, Verdict
+from ml_models.types import Label, ModelSpec, Prediction
+from server.storage.port import (
+    ClassSchema,
+    Document,
+    DuplicateObject,
+    Increment,
+    ObjectStore,
+    Set,
+)
+
+SCHEMA = ClassSchema(
+    "ImageClassification",
+    {
+        "contentSha256": "String",
+        "byteCount": "Number",
+        "modelName": "String",
+        "modelVersion": "String",
+        "modelInputSize": "Number",
+        "predictions": "Array",
+        "outcome": "String",
+        "reasons": "Array",
+        "sourceUrl": "String",
+        "seenCount": "Number",
+        "lastSeenAt": "Date",
+    },
+)
+
+
+class StoredClassifications:
+    """The ClassificationRecords port on an ObjectStore.
+
+    The objectId follows from content and model, so that two processes that classify the same
+    image at the same moment make one record.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._declared = False
+
+    def find(self, content_sha256: str, model: ModelSpec) -> Classification | None:
+        """See the port."""
+        document = self._store.get(SCHEMA.class_name, _object_id(content_sha256, model))
+        return None if document is None else _classification(document)
+
+    def add(self, classification: Classification) -> Classification:
+        """See the port."""
+        self._declare_class()
+        try:
+            self._store.insert(SCHEMA.class_name, _document(classification))
+        except DuplicateObject:
+            return self.seen_again(
+                classification,
+                classification.verdict,
+                classification.source_url,
+                classification.last_seen_at,
+            )
+        return classification
+
+    def seen_again(
+        self, recorded: Classification, verdict: Verdict, source_url: str | None, at: datetime
+    ) -> Classification:
+        """See the port."""
+        operations = {name: Set(value) for name, value in _verdict_columns(verdict).items()}
+        operations |= {"lastSeenAt": Set(at), "updatedAt": Set(at)}
+        if source_url is not None:
+            operations["sourceUrl"] = Set(source_url)
+        object_id = _object_id(recorded.content_sha256, recorded.model)
+        document = self._store.update(
+            SCHEMA.class_name, object_id, {**operations, "seenCount": Increment(1)}
+        )
+        if document is None:  # deleted with the master key since we found it
+            return self.add(recorded)
+        return _classification(document)
+
+    def _declare_class(self) -> None:
+        if not self._declared:
+            self._store.declare_class(SCHEMA)
+            self._declared = True
+
+
+def _object_id(content_sha256: str, model: ModelSpec) -> str:
+    identity = f"{content_sha256} {model.name} {model.version} {model.input_size_px}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+def _document(classification: Classification) -> Document:
+    document: Document = {
+        "objectId": _object_id(classification.content_sha256, classification.model),
+        "createdAt": classification.first_seen_at,
+        "updatedAt": classification.last_seen_at,
+        "ACL": {},
+        "contentSha256": classification.content_sha256,
+        "byteCount": classification.byte_count,
+        "modelName": classification.model.name,
+        "modelVersion": classification.model.version,
+        "modelInputSize": classification.model.input_size_px,
+        "predictions": [
+            {"className": prediction.label.value, "probability": prediction.probability}
+            for prediction in classification.predictions
+        ],
+        "seenCount": classification.seen_count,
+        "lastSeenAt": classification.last_seen_at,
+    }
+    if classification.source_url is not None:
+        document["sourceUrl"] = classification.source_url
+    return document | _verdict_columns(classification.verdict)
+
+
+def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
+    return {"outcome": verdict.outcome.value, "reasons": list(verdict.reasons)}
+
+
+def _classification(document: Document) -> Classification:
+    return Classification(
+        content_sha256=document["contentSha256"],
+        byte_count=int(document["byteCount"]),
+        model=ModelSpec(
+            document["modelName"], document["modelVersion"], int(document["modelInputSize"])
+        ),
+        predictions=tuple(
+            Prediction(Label(entry["className"]), entry["probability"])
+            for entry in document["predictions"]
+        ),
+        verdict=Verdict(Outcome(document["outcome"]), tuple(document["reasons"])),
+        source_url=document.get("sourceUrl"),
+        seen_count=int(document["seenCount"]),
+        first_seen_at=document["createdAt"],
+        last_seen_at=document["lastSeenAt"],
+    )

@@ -1,0 +1,1 @@
+"""Parse's wire format: pure functions between HTTP's bytes and our types."""

@@ -1,0 +1,171 @@
+"""One Parse request out of HTTP's parts: body, credentials, method. Pure.
+
+SDKs differ: headers (Android, iOS, Flutter, REST), keys inside a text/plain JSON body with the
+real method in `_method` (JavaScript), HTTP Basic (curl). Afterwards no difference is left.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+from server.parse.errors import INVALID_JSON, ParseError, unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The keys that came with a request, checked by nobody yet."""
+
+    app_id: str | None = None
+    master_key: str | None = field(default=None, repr=False)
+    rest_api_key: str | None = field(default=None, repr=False)
+    javascript_key: str | None = field(default=None, repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    installation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParseRequest:
+    """What was asked: `params` is the body without the SDKs' own keys."""
+
+    method: str
+    params: dict[str, Any]
+    credentials: Credentials
+    context: dict[str, Any]
+
+
+_HEADERS = {
+    "app_id": "X-Parse-Application-Id",
+    "master_key": "X-Parse-Master-Key",
+    "rest_api_key": "X-Parse-REST-API-Key",
+    "javascript_key": "X-Parse-Javascript-Key",
+    "client_key": "X-Parse-Client-Key",
+    "installation_id": "X-Parse-Installation-Id",
+}
+_BODY_KEYS = {
+    "app_id": "_ApplicationId",
+    "master_key": "_MasterKey",
+    "javascript_key": "_JavaScriptKey",
+    "installation_id": "_InstallationId",
+}
+# What SDKs put beside an app's own params; it never reaches them.
+_SDK_KEYS = {
+    *_BODY_KEYS.values(),
+    "_ClientVersion",
+    "_ContentType",
+    "_MaintenanceKey",
+    "_RevocableSession",
+    "_SessionToken",
+    "_context",
+    "_method",
+    "_noBody",
+}
+
+
+def parse_request(
+    method: str,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    body: Mapping[str, Any],
+    app_id: str,
+) -> ParseRequest:
+    """Join an HTTP request's parts; `app_id` is the one whose headers count.
+
+    `headers` must be case-insensitive. Query parameters win over the body's, as in Parse Server.
+    Raises ParseError for keys that are no text, and for a context that is no JSON object.
+    """
+    credentials = _credentials_in_headers(headers)
+    if credentials.app_id != app_id:
+        credentials = _basic_credentials(headers, app_id) or _credentials_in_body(body, credentials)
+    override = body.get("_method") if method == "POST" else None
+    return ParseRequest(
+        method=override.upper() if isinstance(override, str) else method,
+        params={key: value for key, value in body.items() if key not in _SDK_KEYS} | dict(query),
+        credentials=credentials,
+        context=_context(headers.get("X-Parse-Cloud-Context"), body.get("_context")),
+    )
+
+
+def parse_body(data: bytes, content_type: str) -> dict[str, Any]:
+    """Read a body as JSON whatever its type says, or else as a form; empty is `{}`.
+
+    curl sends JSON as a form unless told otherwise, so even there JSON is tried first. An array
+    becomes an object of its indices, as in Parse Server. Raises ParseError 107.
+    """
+    if not data.strip():
+        return {}
+    is_form = content_type.startswith("application/x-www-form-urlencoded")
+    if is_form and data.lstrip()[:1] not in (b"{", b"["):
+        return _form(data)
+    body = _json(data)
+    if isinstance(body, list):
+        return {str(index): value for index, value in enumerate(body)}
+    if not isinstance(body, dict):
+        raise ParseError(INVALID_JSON, "The body must be a JSON object.")
+    return body
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data, parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise ParseError(INVALID_JSON, "The body is not valid JSON: it is not UTF-8.") from None
+    except RecursionError:
+        raise ParseError(INVALID_JSON, "The body is nested too deeply.") from None
+    except ValueError as error:
+        raise ParseError(INVALID_JSON, f"The body is not valid JSON: {error}.") from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _form(data: bytes) -> dict[str, Any]:
+    try:
+        return dict(parse_qsl(data.decode("utf-8"), keep_blank_values=True, max_num_fields=1000))
+    except ValueError:
+        raise ParseError(INVALID_JSON, "The body is no valid form data.") from None
+
+
+def _credentials_in_headers(headers: Mapping[str, str]) -> Credentials:
+    return Credentials(**{name: headers.get(header) for name, header in _HEADERS.items()})
+
+
+def _basic_credentials(headers: Mapping[str, str], app_id: str) -> Credentials | None:
+    """`appId:masterKey` or `appId:javascript-key=KEY`; honoured for our app id alone."""
+    scheme, _, encoded = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(encoded).decode("utf-8").partition(":")
+    except (binascii.Error, ValueError):
+        return None
+    if user != app_id:
+        return None
+    if password.startswith("javascript-key="):
+        return Credentials(app_id=user, javascript_key=password.removeprefix("javascript-key="))
+    return Credentials(app_id=user, master_key=password)
+
+
+def _credentials_in_body(body: Mapping[str, Any], in_headers: Credentials) -> Credentials:
+    found = {name: body[key] for name, key in _BODY_KEYS.items() if body.get(key) is not None}
+    if not all(isinstance(value, str) for value in found.values()):
+        raise unauthorized()
+    return Credentials(**found) if "app_id" in found else in_headers
+
+
+def _context(header: str | None, in_body: Any) -> dict[str, Any]:
+    context = in_body if header is None else header
+    if context is None:
+        return {}
+    if isinstance(context, str):
+        try:
+            context = json.loads(context)
+        except (ValueError, RecursionError):
+            context = None
+    if not isinstance(context, dict):
+        raise ParseError(INVALID_JSON, "Invalid object for context.")
+    return context
