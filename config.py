@@ -129,6 +129,11 @@ class Settings(BaseSettings):
         return self.models_dir or self.data_dir / "models"
 
     @property
+    def max_in_flight(self) -> int:
+        """Calls that fetch, wait for a permit or classify at once, in each worker."""
+        return self.classify_permits + self.classify_max_waiting
+
+    @property
     def max_body_bytes(self) -> int:
         """The largest request body: an image of MAX_IMAGE_BYTES in base64, and its JSON."""
         return self.max_image_bytes * 4 // 3 + 64 * 1024

@@ -6,6 +6,7 @@ from typing import Any
 from cloud.code import VALIDATION_ERROR, CloudError, CloudRequest, cloud
 from cloud.moderation import sources
 from cloud.moderation.errors import InvalidSource
+from cloud.moderation.predictions import to_objects
 from cloud.moderation.types import ImageSource
 
 _HOW_TO_CALL = (
@@ -21,11 +22,7 @@ def nsfw_image_classify(request: CloudRequest) -> list[dict[str, Any]]:
         source = _image_named_by(request.params)
     except InvalidSource as error:
         raise CloudError(f"Validation failed. {error.public_message}", VALIDATION_ERROR) from error
-    classification = request.moderation.classify(source)
-    return [
-        {"className": prediction.label.value, "probability": prediction.probability}
-        for prediction in classification.predictions
-    ]
+    return to_objects(request.moderation.classify(source).predictions)
 
 
 def _image_named_by(params: Mapping[str, Any]) -> ImageSource:

@@ -2,7 +2,7 @@
 
 import hmac
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from config import Settings
 from server.parse.errors import unauthorized
@@ -47,6 +47,8 @@ def _has_client_key(credentials: Credentials, settings: Settings) -> bool:
 
 def _is_master_address(ip: str, settings: Settings) -> bool:
     address = ip_address(ip)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # a dual-stack socket's IPv4
+        address = address.ipv4_mapped
     return any(address in network for network in settings.master_key_ips)
 
 

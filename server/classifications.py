@@ -4,8 +4,9 @@ import hashlib
 from datetime import datetime
 from typing import Any
 
+from cloud.moderation.predictions import from_objects, to_objects
 from cloud.moderation.types import Classification, Outcome, Verdict
-from ml_models.types import Label, ModelSpec, Prediction
+from ml_models.types import ModelSpec
 from server.storage.port import (
     ClassSchema,
     Document,
@@ -101,10 +102,7 @@ def _document(classification: Classification) -> Document:
         "modelName": classification.model.name,
         "modelVersion": classification.model.version,
         "modelInputSize": classification.model.input_size_px,
-        "predictions": [
-            {"className": prediction.label.value, "probability": prediction.probability}
-            for prediction in classification.predictions
-        ],
+        "predictions": to_objects(classification.predictions),
         "seenCount": classification.seen_count,
         "lastSeenAt": classification.last_seen_at,
     }
@@ -124,10 +122,7 @@ def _classification(document: Document) -> Classification:
         model=ModelSpec(
             document["modelName"], document["modelVersion"], int(document["modelInputSize"])
         ),
-        predictions=tuple(
-            Prediction(Label(entry["className"]), entry["probability"])
-            for entry in document["predictions"]
-        ),
+        predictions=from_objects(document["predictions"]),
         verdict=Verdict(Outcome(document["outcome"]), tuple(document["reasons"])),
         source_url=document.get("sourceUrl"),
         seen_count=int(document["seenCount"]),

@@ -30,7 +30,7 @@ class ParseError(Exception):
     def __init__(self, code: int | None, message: str, status: int | None = None) -> None:
         self.code = code
         self.message = message
-        self.status = status or _STATUS_BY_CODE.get(code, 400)
+        self.status = status or _STATUS_BY_CODE.get(code or 0, 400)
         super().__init__(message)
 
 

@@ -9,8 +9,11 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
+
+from werkzeug.datastructures import Headers
 
 from server.parse.errors import INVALID_JSON, ParseError, unauthorized
 
@@ -67,14 +70,14 @@ _SDK_KEYS = {
 
 def parse_request(
     method: str,
-    headers: Mapping[str, str],
+    headers: Headers,
     query: Mapping[str, str],
     body: Mapping[str, Any],
     app_id: str,
 ) -> ParseRequest:
     """Join an HTTP request's parts; `app_id` is the one whose headers count.
 
-    `headers` must be case-insensitive. Query parameters win over the body's, as in Parse Server.
+    Query parameters win over the body's, as in Parse Server.
     Raises ParseError for keys that are no text, and for a context that is no JSON object.
     """
     credentials = _credentials_in_headers(headers)
@@ -110,13 +113,27 @@ def parse_body(data: bytes, content_type: str) -> dict[str, Any]:
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data, parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        raise ParseError(INVALID_JSON, "The body is not valid JSON: it is not UTF-8.") from None
+        value = json.loads(
+            data, parse_int=_number, parse_float=_number, parse_constant=_refuse_constant
+        )
+        if b"\\ud" in data.lower():  # escaped surrogates, and perhaps half a pair
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError:
+        raise ParseError(INVALID_JSON, "The body is not valid JSON: it is not Unicode.") from None
     except RecursionError:
         raise ParseError(INVALID_JSON, "The body is nested too deeply.") from None
     except ValueError as error:
         raise ParseError(INVALID_JSON, f"The body is not valid JSON: {error}.") from None
+    return value
+
+
+def _number(text: str) -> int | float:
+    """As JavaScript reads it: whole up to 2**53, a double beyond, and never infinite."""
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text[:20]}... is too large a number")
+    is_whole = abs(value) < 2**53 and text.lstrip("-").isdigit()
+    return int(text) if is_whole else value
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -130,11 +147,11 @@ def _form(data: bytes) -> dict[str, Any]:
         raise ParseError(INVALID_JSON, "The body is no valid form data.") from None
 
 
-def _credentials_in_headers(headers: Mapping[str, str]) -> Credentials:
+def _credentials_in_headers(headers: Headers) -> Credentials:
     return Credentials(**{name: headers.get(header) for name, header in _HEADERS.items()})
 
 
-def _basic_credentials(headers: Mapping[str, str], app_id: str) -> Credentials | None:
+def _basic_credentials(headers: Headers, app_id: str) -> Credentials | None:
     """`appId:masterKey` or `appId:javascript-key=KEY`; honoured for our app id alone."""
     scheme, _, encoded = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":

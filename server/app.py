@@ -1,0 +1,133 @@
+"""The composition root: settings in, a Flask app out. Holds the wiring and nothing else."""
+
+import logging
+import runpy
+from pathlib import Path
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from cloud.moderation.classification import ClassificationService
+from config import Settings, SettingsError
+from ml_models import pretrained
+from ml_models.classifier import NsfwClassifier
+from server.classifications import StoredClassifications
+from server.fetch.address import parse_allowed_hosts
+from server.fetch.http import PinnedFetcher
+from server.parse.encode import to_json
+from server.parse.errors import INTERNAL_SERVER_ERROR, as_parse_error
+from server.parse_config import ParseConfig
+from server.paths import CaseInsensitivePrefixes
+from server.routes.health import health_blueprint
+from server.routes.image_api import image_blueprint
+from server.routes.parse import add_cors, parse_blueprint, parse_error_response
+from server.services import Services
+from server.storage.mongo import MongoStore
+from server.storage.port import ObjectStore
+from server.storage.sqlite import SqliteStore
+from server.welcome import what_to_try
+
+logger = logging.getLogger(__name__)
+
+_ORIGINALS_MOUNT = "/1"
+_CLOUD_CODE = Path(__file__).parent.parent / "cloud" / "main.py"
+
+
+def create_app(settings: Settings) -> Flask:
+    """Join the services and routes of one process. Raises SettingsError for what cannot work.
+
+    Reaches out to nothing: the database and the model are waited for at the first request that
+    needs them. Call it after forking.
+    """
+    load_cloud_code(settings.cloud_code_main)
+    services = make_services(settings)
+    mounts = list(dict.fromkeys([settings.parse_mount, _ORIGINALS_MOUNT]))
+    app = Flask("parsewarden", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.extensions["parsewarden"] = services
+    add_cors(app)
+    app.register_blueprint(health_blueprint(services, mounts))
+    app.register_blueprint(image_blueprint(services))
+    app.register_blueprint(parse_blueprint(services, mounts))
+    app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
+    app.register_error_handler(Exception, _answer_error)
+    prefixes = [*mounts, *(f"{mount}/health" for mount in mounts), "/health", "/functions"]
+    prefixes += ["/api/image/classify", "/api/image/is_safe"]
+    app.wsgi_app = CaseInsensitivePrefixes(app.wsgi_app, prefixes)  # type: ignore[method-assign]
+    return app
+
+
+def make_services(settings: Settings) -> Services:
+    """Make one process's services."""
+    store = open_store(settings)
+    parse_config = ParseConfig(store, cache_s=settings.config_cache_ms / 1000)
+    classifier = NsfwClassifier(
+        lambda: pretrained.load(
+            settings.tf_model_url, settings.models_path, settings.tf_model_input_shape_size
+        ),
+        permits=max(1, settings.classify_permits // settings.web_workers),
+        max_waiting=settings.classify_max_waiting,
+        max_wait_s=settings.classify_max_wait,
+        max_pixels=settings.max_image_pixels,
+    )
+    moderation = ClassificationService(
+        make_fetcher(settings),
+        classifier,
+        StoredClassifications(store),
+        parse_config,
+        max_in_flight=settings.max_in_flight,
+        max_image_bytes=settings.max_image_bytes,
+    )
+    return Services(settings, store, parse_config, classifier, moderation)
+
+
+def make_fetcher(settings: Settings) -> PinnedFetcher:
+    """Open the one door to the outside as far as the settings allow."""
+    try:
+        allowed = parse_allowed_hosts(settings.image_fetch_allow)
+    except ValueError as error:
+        raise SettingsError(f"IMAGE_FETCH_ALLOW: {error}") from None
+    return PinnedFetcher(
+        timeout_s=settings.image_fetch_timeout,
+        max_bytes=settings.max_image_bytes,
+        allowed=allowed,
+    )
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """The MongoDB of DATABASE_URI, or the embedded store under DATA_DIR."""
+    if not settings.database_uri:
+        return SqliteStore(settings.data_dir / "parsewarden.sqlite3")
+    try:
+        return MongoStore(settings.database_uri)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def load_cloud_code(name: str) -> None:
+    """Run the file of cloud code, so that its definitions register."""
+    path = Path(name)
+    if path.suffix == ".js":
+        logger.warning("CLOUD_CODE_MAIN %s is JavaScript; cloud/main.py is loaded instead", name)
+        path = _CLOUD_CODE
+    if not path.is_file():
+        raise SettingsError(f"CLOUD_CODE_MAIN: there is no file {path}")
+    runpy.run_path(str(path), run_name="cloud_code_main")
+
+
+def _answer_error(error: Exception) -> Response:
+    """The one place where an error becomes an answer; what nobody raised on purpose is logged."""
+    parse_error = as_parse_error(error)
+    if parse_error is not None:
+        logger.info("%s %s refused: %s", request.method, request.path, error)
+        return parse_error_response(parse_error)
+    if isinstance(error, HTTPException):
+        return _json({"error": error.description or error.name}, error.code or 500)
+    logger.exception("%s %s failed", request.method, request.path)
+    return _json({"code": INTERNAL_SERVER_ERROR, "message": "Internal server error."}, 500)
+
+
+def _json(body: object, status: int) -> Response:
+    return Response(to_json(body), status, content_type="application/json; charset=utf-8")

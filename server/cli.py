@@ -1,0 +1,68 @@
+"""The command line: `python -m server run` and `python -m server models fetch`."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from config import Settings, SettingsError, load_settings
+from ml_models import pretrained
+from ml_models.errors import MlModelsError
+from server.app import make_fetcher
+from server.serve import AlreadyRunning, serve
+
+# A model may be far larger than an image, and its host slower.
+_MODEL_MAX_BYTES = 1024**3
+_MODEL_TIMEOUT_S = 600.0
+
+
+@click.group(help="Parsewarden: self-hosted image moderation that speaks Parse.")
+@click.pass_context
+def main(context: click.Context) -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        context.obj = load_settings()
+    except SettingsError as error:
+        raise click.ClickException(f"the settings cannot be used.\n{error}") from None
+
+
+@main.command(help="Serve until interrupted.")
+@click.pass_obj
+def run(settings: Settings) -> None:
+    try:
+        serve(settings)
+    except (AlreadyRunning, SettingsError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group(help="Obtain the models that classify.")
+def models() -> None:
+    pass
+
+
+@models.command(help="Obtain and convert models: by default the one that TF_MODEL_URL names.")
+@click.argument("sources", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="The three models of nsfwjs.")
+@click.pass_obj
+def fetch(settings: Settings, sources: tuple[str, ...], every: bool) -> None:
+    fetcher = make_fetcher(settings)
+
+    def download(url: str, destination: Path) -> None:
+        fetcher.download(url, destination, max_bytes=_MODEL_MAX_BYTES, timeout_s=_MODEL_TIMEOUT_S)
+
+    for source in pretrained.known_names() if every else sources or (settings.tf_model_url,):
+        size_px = settings.tf_model_input_shape_size if source == settings.tf_model_url else None
+        try:
+            model = pretrained.obtain(
+                source,
+                settings.models_path,
+                input_size_px=size_px,
+                download=download,
+                progress=sys.stderr.isatty(),
+            )
+        except MlModelsError as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(f"{model.spec.name} {model.spec.version} is ready in {model.path.parent}")

@@ -1,0 +1,125 @@
+"""The plain routes of the Node original: classify an image without any SDK."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from cloud.moderation import sources
+from cloud.moderation.errors import (
+    AddressRefused,
+    FetchError,
+    FetchTimedOut,
+    ImageTooManyBytes,
+    InvalidSource,
+    InvalidUrl,
+    ModerationError,
+    StoreUnavailable,
+)
+from cloud.moderation.predictions import to_objects
+from cloud.moderation.types import ImageSource, Outcome
+from ml_models.errors import (
+    ClassifierBusy,
+    DecodeError,
+    ImageTooLarge,
+    MlModelsError,
+    ModelError,
+    UnsupportedImage,
+)
+from server.parse.encode import to_json
+from server.parse.errors import ParseError
+from server.parse.request import parse_body
+from server.services import Services
+
+_RETRY_AFTER_S = "1"
+
+# The first class that fits counts, so the special stand before the general.
+_STATUSES: list[tuple[type[Exception], int]] = [
+    (InvalidSource, 400),
+    (InvalidUrl, 400),
+    (AddressRefused, 400),
+    (ImageTooManyBytes, 413),
+    (ImageTooLarge, 413),
+    (UnsupportedImage, 415),
+    (DecodeError, 422),
+    (FetchTimedOut, 504),
+    (FetchError, 502),
+    (ClassifierBusy, 503),
+    (ModelError, 503),
+    (StoreUnavailable, 503),
+]
+
+
+def image_blueprint(services: Services) -> Blueprint:
+    """`/api/image/classify` and `/api/image/is_safe`; no key needed, as in the original."""
+    blueprint = Blueprint("image_api", __name__, url_prefix="/api/image")
+
+    @blueprint.get("/classify")
+    def classify_url() -> Response:
+        return _answer(to_objects(services.moderation.classify(_source_in_query()).predictions))
+
+    @blueprint.post("/classify")
+    def classify_upload() -> Response:
+        return _answer(to_objects(services.moderation.classify(_source_in_body()).predictions))
+
+    @blueprint.get("/is_safe")
+    def is_safe() -> Response:
+        classification = services.moderation.classify(_source_in_query())
+        outcome = classification.verdict.outcome
+        return _answer(
+            {
+                "predictions": to_objects(classification.predictions),
+                "isSafe": outcome is Outcome.APPROVED,
+                "isToxic": outcome is Outcome.REJECTED,
+            }
+        )
+
+    @blueprint.errorhandler(ModerationError)
+    @blueprint.errorhandler(MlModelsError)
+    def say_why(error: ModerationError | MlModelsError) -> Response:
+        status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
+        response = _answer({"error": error.public_message}, status)
+        if status == 503:
+            response.headers["Retry-After"] = _RETRY_AFTER_S
+        return response
+
+    return blueprint
+
+
+def _source_in_query() -> ImageSource:
+    return sources.from_url(request.args.get("url"))
+
+
+def _source_in_body() -> ImageSource:
+    """A multipart file of any name, JSON with `base64` or `url`, or the raw bytes of an image."""
+    if request.mimetype == "multipart/form-data":
+        upload = next(iter(request.files.values()), None)
+        if upload is None:
+            raise _no_image()
+        return sources.from_bytes(upload.read())
+    data = request.get_data(cache=False)
+    if request.mimetype == "application/json" or data[:1] == b"{":
+        return _source_in_json(data)
+    return sources.from_bytes(data)
+
+
+def _source_in_json(data: bytes) -> ImageSource:
+    try:
+        body = parse_body(data, "application/json")
+    except ParseError as error:
+        raise InvalidSource(error.message, error.message) from None
+    if ("base64" in body) == ("url" in body):
+        raise _no_image()
+    return (
+        sources.from_base64(body["base64"]) if "base64" in body else sources.from_url(body["url"])
+    )
+
+
+def _no_image() -> InvalidSource:
+    sentence = (
+        'Send one image: a multipart file, the raw bytes, {"base64": "..."} or {"url": "..."}.'
+    )
+    return InvalidSource(sentence, sentence)
+
+
+def _answer(body: Any, status: int = 200) -> Response:
+    return Response(to_json(body), status, content_type="application/json; charset=utf-8")

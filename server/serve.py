@@ -1,0 +1,88 @@
+"""The running server: gunicorn's workers around the app, one instance for each data folder."""
+
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from config import Settings
+from server.app import create_app
+from server.welcome import what_to_try
+
+# Requests that wait or fetch hold a thread each; these stay free to say "busy" and "healthy".
+_SPARE_THREADS = 8
+
+
+class AlreadyRunning(Exception):
+    """Another server works on this data folder."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until told to stop. Raises AlreadyRunning."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _sole_instance(settings.data_dir):
+        _Server(settings).run()
+
+
+@contextmanager
+def _sole_instance(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder's lock. The kernel lets go of it however this process ends."""
+    with (data_dir / "server.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise AlreadyRunning(
+                f"another server (process {lock.read().strip() or 'unknown'}) is running on "
+                f"{data_dir.resolve()}; stop it, or set another DATA_DIR and PORT"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        host = f"[{self._settings.bind_host}]" if ":" in self._settings.bind_host else None
+        options = {
+            "bind": f"{host or self._settings.bind_host}:{self._settings.port}",
+            "workers": self._settings.web_workers,
+            "worker_class": "gthread",
+            "threads": self._settings.max_in_flight + _SPARE_THREADS,
+            "keepalive": 75,
+            "timeout": 60,
+            "graceful_timeout": 20,
+            "control_socket_disable": True,
+            "when_ready": self._say_what_to_try,
+            "post_worker_init": _warm_up,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._settings)
+
+    def _say_what_to_try(self, _server: Any) -> None:
+        sys.stdout.write(f"\n{what_to_try(self._settings)}\n")
+        sys.stdout.flush()
+
+
+def _warm_up(worker: Any) -> None:
+    """Load the model before the first request comes; a missing one is reported, not fatal."""
+    classifier = worker.wsgi.extensions["parsewarden"].classifier
+    try:
+        classifier.warm_up()
+    except Exception:
+        logging.getLogger(__name__).exception("the model could not be loaded")

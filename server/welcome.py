@@ -1,0 +1,24 @@
+"""What a newcomer sees first: where the server is and what to try."""
+
+from config import Settings
+
+
+def what_to_try(settings: Settings) -> str:
+    """Lines to paste into a shell, with this server's address and keys of development.
+
+    Keys that the operator chose are not shown.
+    """
+    server = f"http://localhost:{settings.port}"
+    key = settings.rest_api_key if settings.has_development_keys else "<REST_API_KEY>"
+    return f"""\
+Parsewarden is listening on {server}
+Parse SDKs use the server URL {server}{settings.parse_mount} and the app id {settings.app_id}
+
+Classify a picture of yours:
+  curl -F file=@picture.jpg {server}/api/image/classify
+
+The same through Parse's REST API, by URL:
+  curl -X POST {server}{settings.parse_mount}/functions/nsfwImageClassify \\
+    -H 'X-Parse-Application-Id: {settings.app_id}' -H 'X-Parse-REST-API-Key: {key}' \\
+    -d '{{"url": "https://example.com/picture.jpg"}}'
+"""
