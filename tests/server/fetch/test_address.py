@@ -188,7 +188,8 @@ def test_a_host_has_one_spelling(text: str, host: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["127.1", "2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "127.0.0.0x1", "127.0.0.0x",
-     "127.0.0.01", "1.2.3.4.5", "256.1.1.1", "example.1", "example.0xff", "\uff11\uff12\uff17.1", "127.1."],
+     "127.0.0.01", "1.2.3.4.5", "256.1.1.1", "example.1", "example.0xff", "\uff11\uff12\uff17.1",
+     "127.1."],
 )  # fmt: skip
 def test_a_number_is_no_host_unless_a_plain_dotted_quad(text: str) -> None:
     with pytest.raises(ValueError, match="number"):
