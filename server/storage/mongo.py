@@ -31,7 +31,7 @@ _DEFAULT_DATABASE = "parse"
 _COLUMN_NAMES = {"objectId": "_id", "createdAt": "_created_at", "updatedAt": "_updated_at"}
 _PARSE_NAMES = {mongo: parse for parse, mongo in _COLUMN_NAMES.items()}
 
-_MASTER_KEY_ONLY: dict[str, dict[str, bool]] = {
+_MASTER_KEY_ONLY: Mapping[str, object] = {
     operation: {}
     for operation in ("find", "count", "get", "create", "update", "delete", "addField")
 } | {"protectedFields": {}}

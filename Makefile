@@ -1,0 +1,61 @@
+# Everything starts here: `make run` serves, `make test` proves. Neither needs a step before it.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help run models test test-fast lint types bench lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+run: models ## Install, obtain the model if it isn't there, and serve on http://localhost:1337
+	@exec $(BIN)/python -m server run
+
+models: $(VENV)/installed ## Obtain and convert the model that TF_MODEL_URL names
+	@$(BIN)/python -m server models fetch
+
+test: $(VENV)/installed-dev ## Obtain all three models and run the whole test suite
+	@$(BIN)/python -m server models fetch --all
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/installed-dev ## Run the tests that take no more than a few seconds each
+	@$(BIN)/python -m server models fetch --all
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/installed-dev ## Check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev ## Check types
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-dev ## Measure requests per second beside the bare model
+	@$(BIN)/python -m server models fetch --all
+	@$(BIN)/python bench/bench.py
+
+lock: $(VENV)/installed-dev ## Pin requirements/*.in anew, with hashes
+	@for name in runtime models dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; \
+	done
+
+clean: ## Remove the virtual environment and caches; DATA_DIR stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "The venv module is missing; on Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/installed: $(BIN)/python requirements.txt requirements/runtime.txt requirements/models.txt
+	@echo "Installing the requirements into $(VENV), once; about 500 MB are downloaded."
+	@$(BIN)/pip install --quiet -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
+	@echo "Installing what the tests need."
+	@$(BIN)/pip install --quiet -r requirements/dev.txt
+	@touch $@
