@@ -162,10 +162,10 @@ def obtain(
     when they are not what was pinned (they are removed, so that the next run starts over),
     ModelUnsupported when the model does not suit us.
     """
-    with suppress(ModelMissing, ModelDamaged):
-        return load(source, models_dir, input_size_px)
     report = _Report(progress)
     try:
+        with suppress(ModelMissing, ModelDamaged):
+            return load(source, models_dir, input_size_px)
         models_dir.mkdir(parents=True, exist_ok=True)
         with _locked(models_dir, report) as lock:
             work = _Work(models_dir.resolve(), download, report, lock)
@@ -210,8 +210,10 @@ def _make(origin: "_Origin", work: "_Work", input_size_px: int | None) -> None:
 def _publish(
     folder: Path, spec: ModelSpec, source: str, converted_with: str, fingerprint: str | None
 ) -> None:
-    """Replace model and record. The record goes first and comes last: it never speaks of another
-    file than the one beside it."""
+    """Replace model and record.
+
+    The record goes first and comes last, so it never speaks of another file than the one beside it.
+    """
     sha256 = _sha256(folder / f"{_MODEL}.part")
     about = _About(
         spec.name, spec.version, spec.input_size_px, source, sha256, converted_with, fingerprint
@@ -237,8 +239,10 @@ class _About:
 def _read_about(folder: Path, origin: "_Origin") -> _About:
     try:
         about = _About(**json.loads((folder / _ABOUT).read_bytes()))
-    except (FileNotFoundError, NotADirectoryError):
-        raise ModelMissing(f"The model {origin.shown} is not in {folder}: {_FETCH}.") from None
+    except OSError as error:
+        raise ModelMissing(
+            f"The model {origin.shown} is not in {folder} ({error.strerror}): {_FETCH}."
+        ) from error
     except (TypeError, ValueError) as error:
         raise ModelDamaged(f"{folder / _ABOUT} is no record of a model: {_FETCH}.") from error
     if origin.version not in (None, about.version):
@@ -449,20 +453,22 @@ def _npm_pack(npm_dir: Path, work: _Work) -> Path:
                 os.killpg(npm.pid, signal.SIGKILL)
             npm.wait()
     if npm.returncode or not (pack / _TARBALL).exists():
-        raise _npm_failure(errors_file, work.models_dir)
+        failure = _npm_failure(errors_file, work.models_dir)
+        shutil.rmtree(npm_dir, ignore_errors=True)  # the cache may hold what npm stumbled over
+        raise failure
     return pack / _TARBALL
 
 
 def _watch_npm(npm: "subprocess.Popen[bytes]", npm_dir: Path, report: "_Report") -> None:
     """Show npm's cache growing until npm ends by itself, or nothing arrives any more."""
-    grown_at = time.monotonic()
+    seen, grown_at = 0, time.monotonic()
     with report.bytes_bar(_TARBALL_BYTES) as bar:
         while npm.poll() is None and time.monotonic() - grown_at < _NPM_STALL_S:
             time.sleep(0.1)
             size = min(_folder_bytes(npm_dir / "cache"), _TARBALL_BYTES)
-            if size > bar.n:
-                bar.update(size - bar.n)
-                grown_at = time.monotonic()
+            if size > seen:
+                bar.update(size - seen)
+                seen, grown_at = size, time.monotonic()
 
 
 def _folder_bytes(folder: Path) -> int:

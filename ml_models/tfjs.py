@@ -103,6 +103,13 @@ def _paths(group: dict[str, Any]) -> list[str]:
     return [_inside(path) for path in paths]
 
 
+def _entries(group: dict[str, Any]) -> list[dict[str, Any]]:
+    entries = group.get("weights")
+    if not (isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)):
+        raise ModelUnsupported("A group of the weightsManifest has no list of weights.")
+    return entries
+
+
 def _inside(path: str) -> str:
     """A manifest may come from anyone: it must not make us read or write elsewhere."""
     pure = PurePosixPath(path)
@@ -115,7 +122,7 @@ def _read_weights(folder: Path, groups: list[dict[str, Any]]) -> dict[str, NDArr
     weights: dict[str, NDArray[Any]] = {}
     for group in groups:
         data = b"".join(_read_shard(folder / name) for name in _paths(group))
-        weights.update(_decode(group.get("weights") or [], data))
+        weights.update(_decode(_entries(group), data))
     return weights
 
 
@@ -155,11 +162,11 @@ def _name_and_shape(entry: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
 
 def _stored_dtype(name: str, entry: dict[str, Any]) -> np.dtype[Any]:
     dtype, quantisation = entry.get("dtype"), entry.get("quantization")
-    if dtype not in _STORED:
+    if not isinstance(dtype, str) or dtype not in _STORED:
         raise ModelUnsupported(f"The weight {name} has the unknown dtype {dtype!r}.")
     if quantisation is None:
         return np.dtype(_STORED[dtype])
-    stored = quantisation.get("dtype")
+    stored = quantisation.get("dtype") if isinstance(quantisation, dict) else None
     if stored not in _QUANTISED or dtype not in ("float32", "int32"):
         raise ModelUnsupported(f"The weight {name} ({dtype}) is quantised as unknown {stored!r}.")
     if stored != "float16" and not _is_affine(quantisation):
