@@ -88,7 +88,7 @@ def make_fetcher(settings: Settings) -> PinnedFetcher:
     try:
         allowed = parse_allowed_hosts(settings.image_fetch_allow)
     except ValueError as error:
-        raise SettingsError(f"IMAGE_FETCH_ALLOW: {error}") from None
+        raise SettingsError(str(error)) from None
     return PinnedFetcher(
         timeout_s=settings.image_fetch_timeout,
         max_bytes=settings.max_image_bytes,

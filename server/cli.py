@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+import requests
 
 from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
@@ -36,6 +37,19 @@ def run(settings: Settings) -> None:
         serve(settings)
     except (AlreadyRunning, SettingsError) as error:
         raise click.ClickException(str(error)) from None
+
+
+@main.command(help="Ask the server on this machine whether it is healthy; exit status 1 if not.")
+@click.pass_obj
+def health(settings: Settings) -> None:
+    host = "127.0.0.1" if settings.bind_host in ("0.0.0.0", "::") else settings.bind_host  # noqa: S104
+    try:
+        answer = requests.get(f"http://{host}:{settings.port}/health", timeout=4)  # noqa: TID251 - asks this machine itself
+    except requests.RequestException as error:
+        raise click.ClickException(f"no answer from {host}:{settings.port}: {error}") from None
+    click.echo(answer.text.strip())
+    if not answer.ok:
+        raise SystemExit(1)
 
 
 @main.group(help="Obtain the models that classify.")

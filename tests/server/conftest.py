@@ -1,15 +1,22 @@
-"""What the server's tests run against: real databases, on disk and over a socket."""
+"""What the server's tests run against: real databases, a real model, a real image host."""
 
+import hashlib
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from image_host import ImageHost
 from pymongo import MongoClient
 
+from config import load_settings
+from server.app import create_app
+from server.classifications import StoredClassifications
 from server.storage.mongo import MongoStore
 from server.storage.sqlite import SqliteStore
 
@@ -55,28 +62,31 @@ def nx_uri(tmp_path_factory):
         process.kill()
 
 
-def mongo_store(uri, tmp_path):
-    database = "test_" + "".join(c for c in tmp_path.name if c.isalnum())[-40:]
-    return MongoStore(f"{uri.rstrip('/')}/{database}"), f"{uri.rstrip('/')}/{database}"
+STORES = ["sqlite", "nx", *(["mongodb"] if os.environ.get("TEST_DATABASE_URI") else [])]
 
 
-@pytest.fixture(params=["sqlite", "nx", "mongodb"])
-def store(request, tmp_path):
-    """Each ObjectStore in turn; `mongodb` is the server of TEST_DATABASE_URI."""
+@pytest.fixture(params=STORES)
+def database_uri(request, tmp_path):
+    """DATABASE_URI for each store in turn, with a database of the test's own; empty is SQLite."""
     if request.param == "sqlite":
-        opened = SqliteStore(tmp_path / "store.sqlite3")
-        yield opened
-        opened.close()
+        yield ""
         return
-    uri = os.environ.get("TEST_DATABASE_URI") if request.param == "mongodb" else None
-    if request.param == "mongodb" and not uri:
-        pytest.skip("TEST_DATABASE_URI names no MongoDB")
-    opened, database_uri = mongo_store(uri or request.getfixturevalue("nx_uri"), tmp_path)
+    is_nx = request.param == "nx"
+    server = request.getfixturevalue("nx_uri") if is_nx else os.environ["TEST_DATABASE_URI"]
+    name = "test_" + "".join(c for c in tmp_path.name if c.isalnum())[-40:]
+    yield f"{server.rstrip('/')}/{name}"
+    if not is_nx:
+        with MongoClient(server) as client:
+            client.drop_database(name)
+
+
+@pytest.fixture
+def store(database_uri, tmp_path):
+    """Each ObjectStore in turn."""
+    uses_sqlite = not database_uri
+    opened = SqliteStore(tmp_path / "s.sqlite3") if uses_sqlite else MongoStore(database_uri)
     yield opened
     opened.close()
-    if uri:
-        with MongoClient(database_uri) as client:
-            client.drop_database(client.get_default_database().name)
 
 
 @pytest.fixture
@@ -84,7 +94,69 @@ def gap_of_nx(request):
     """Mark what nx-27017 cannot do: `gap_of_nx("...")` expects the failure there alone."""
 
     def expect_failure(reason):
-        if request.node.callspec.params.get("store") == "nx":
+        if request.node.callspec.params.get("database_uri") == "nx":
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     return expect_failure
+
+
+@pytest.fixture(scope="session")
+def image_host():
+    """The address of an image host that the app is allowed to fetch from."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ImageHost)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def make_app(tmp_path, models_dir, image_host):
+    """Make an app of its own data folder; keyword arguments are settings."""
+    apps = []
+
+    def make(**overrides):
+        settings = load_settings(
+            _env_file=None,
+            **{
+                "data_dir": tmp_path,
+                "models_dir": models_dir,
+                "image_fetch_allow": image_host.removeprefix("http://"),
+                "image_fetch_timeout": 1.0,
+                "max_image_bytes": 1_000_000,
+                "config_cache_ms": 0,
+                **overrides,
+            },
+        )
+        app = create_app(settings)
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        app.extensions["parsewarden"].store.close()
+
+
+@pytest.fixture
+def app(make_app):
+    return make_app()
+
+
+@pytest.fixture
+def client(app):
+    return app.test_client()
+
+
+@pytest.fixture
+def recorded(app):
+    """Look up what is recorded of an image's bytes."""
+    services = app.extensions["parsewarden"]
+
+    def look_up(data):
+        records = StoredClassifications(services.store)
+        return records.find(hashlib.sha256(data).hexdigest(), services.classifier.model)
+
+    return look_up

@@ -1,0 +1,342 @@
+"""POST {mount}/functions/nsfwImageClassify, through every way that SDKs call it."""
+
+import base64
+import json
+
+import pytest
+from image_host import ASTRONAUT, KEYS, MASTER, ImageHost, noise
+
+from cloud.code import CloudError, cloud
+
+PATH = "/parse/functions/nsfwImageClassify"
+LABELS = {"Drawing", "Hentai", "Neutral", "Porn", "Sexy"}
+
+
+def call(client, params, path=PATH, headers=KEYS):
+    return client.post(path, json=params, headers=headers)
+
+
+def assert_astronaut(response):
+    assert response.status_code == 200
+    result = response.json["result"]
+    assert {entry["className"] for entry in result} == LABELS
+    probabilities = [entry["probability"] for entry in result]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert result[0] == {"className": "Neutral", "probability": pytest.approx(0.9377, abs=0.001)}
+
+
+def file_at(url):
+    return {"__type": "File", "name": "astronaut.png", "url": url}
+
+
+def test_image_is_named_by_url(client, image_host, recorded):
+    assert_astronaut(call(client, {"url": f"{image_host}/astronaut.png?token=secret"}))
+    assert recorded(ASTRONAUT).source_url == f"{image_host}/astronaut.png"
+
+
+def test_image_is_named_by_base64(client):
+    text = base64.b64encode(ASTRONAUT).decode()
+    assert_astronaut(call(client, {"base64": text}))
+    assert_astronaut(call(client, {"base64": f"data:image/png;base64,{text}"}))
+    assert_astronaut(call(client, {"url": f"data:image/png;base64,{text}"}))
+    assert_astronaut(call(client, {"image": {"__type": "Bytes", "base64": text}}))
+
+
+def test_image_is_named_by_parse_file(client, image_host):
+    file = file_at(f"{image_host}/astronaut.png")
+    assert_astronaut(call(client, {"image": file}))
+    assert_astronaut(call(client, {"file": file}))
+    assert_astronaut(call(client, {"url": file}))
+    assert_astronaut(call(client, file))
+
+
+@pytest.mark.parametrize("path", ["/1/functions/nsfwImageClassify", "/functions/nsfwImageClassify",
+    "/PARSE/Functions/nsfwImageClassify", "/parse/functions/nsfwImageClassify/"])  # fmt: skip
+def test_every_mount_answers_in_any_case_with_or_without_slash(client, image_host, path):
+    assert_astronaut(call(client, {"url": f"{image_host}/astronaut.png"}, path))
+
+
+def test_own_mount_is_used(make_app, image_host):
+    client = make_app(parse_mount="my/api/").test_client()
+    url = {"url": f"{image_host}/astronaut.png"}
+    assert_astronaut(call(client, url, "/my/api/functions/nsfwImageClassify"))
+    assert call(client, url).status_code == 404
+
+
+def test_javascript_sdk_calls_with_keys_in_a_text_body(client, image_host):
+    body = {
+        "url": f"{image_host}/astronaut.png",
+        "_ApplicationId": "myAppId",
+        "_JavaScriptKey": "myJsKey",
+        "_ClientVersion": "js5.3.0",
+        "_InstallationId": "0b4ff0d1-1111-2222-3333-444455556666",
+    }
+    response = client.post(PATH, data=json.dumps(body), content_type="text/plain")
+    assert_astronaut(response)
+
+
+def test_curl_calls_with_basic_auth_and_a_form(client, image_host):
+    credentials = base64.b64encode(b"myAppId:javascript-key=myJsKey").decode()
+    headers = {"Authorization": f"Basic {credentials}"}
+    form = {"url": f"{image_host}/astronaut.png"}
+    assert_astronaut(client.post(PATH, data=form, headers=headers))
+    assert_astronaut(
+        client.post(
+            PATH,
+            data=json.dumps(form),
+            headers=headers,
+            content_type="application/x-www-form-urlencoded",
+        )
+    )
+
+
+def test_query_parameters_reach_the_function(client, image_host):
+    url = f"{image_host}/astronaut.png"
+    assert_astronaut(client.post(PATH, query_string={"url": url}, headers=KEYS))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Parse-Application-Id": "myAppId"},
+        {**KEYS, "X-Parse-Application-Id": "other"},
+        {**KEYS, "X-Parse-REST-API-Key": "wrong"},
+        {**KEYS, "X-Parse-REST-API-Key": ""},
+        {"X-Parse-Application-Id": "myAppId", "X-Parse-Master-Key": "wrong"},
+        {"X-Parse-Application-Id": "myAppId", "X-Parse-Javascript-Key": "myRestKey"},
+    ],
+)
+def test_wrong_or_missing_key_is_unauthorized(client, headers):
+    response = call(client, {"url": "x"}, headers=headers)
+    assert response.status_code == 403
+    assert response.json == {"error": "unauthorized"}
+
+
+@pytest.mark.parametrize(
+    "header", [{"X-Parse-Client-Key": "myClientKey"}, {"X-Parse-Javascript-Key": "myJsKey"}]
+)
+def test_any_one_right_key_is_enough(client, image_host, header):
+    headers = {"X-Parse-Application-Id": "myAppId", "X-Parse-Master-Key": "wrong", **header}
+    assert_astronaut(call(client, {"url": f"{image_host}/astronaut.png"}, headers=headers))
+
+
+def test_no_key_is_needed_where_none_is_configured(make_app):
+    client = make_app(app_id="mine", master_key="secret").test_client()
+    response = call(client, {}, headers={"X-Parse-Application-Id": "mine"})
+    assert response.json["code"] == 142
+
+
+def test_unknown_function_is_141(client):
+    response = call(client, {}, "/parse/functions/nope")
+    assert response.status_code == 400
+    assert response.json == {"code": 141, "error": 'Invalid function: "nope"'}
+
+
+@pytest.mark.parametrize("method", ["get", "put", "delete", "patch"])
+def test_other_methods_are_no_routes(client, method):
+    response = getattr(client, method)(PATH, headers=KEYS)
+    assert response.status_code == 404
+    assert response.json["code"] == 108
+
+
+@pytest.mark.parametrize("path", ["/parse", "/parse/", "/parse/nope", "/parse/functions"])
+def test_unknown_route_is_json_and_needs_keys_first(client, path):
+    assert client.post(path, headers=KEYS).status_code == 404
+    assert client.post(path, headers=KEYS).json["code"] == 108
+    assert client.post(path).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"url": None},
+        {"url": ""},
+        {"url": 5},
+        {"url": {"$ne": 1}},
+        {"url": "x", "base64": "eA=="},
+        {"base64": "###"},
+        {"base64": ""},
+        {"image": {"__type": "File", "name": "no-url.png"}},
+        {"image": {"__type": "Pointer", "className": "A", "objectId": "b"}},
+        {"__type": "Nope"},
+    ],
+)
+def test_call_that_names_no_image_is_142(client, params):
+    response = call(client, params)
+    assert response.status_code == 400
+    assert response.json["code"] == 142
+    assert response.json["error"].startswith("Validation failed. ")
+
+
+@pytest.mark.parametrize("body", [b'{"url":', b"[" * 100_000, b'{"url":"\xff"}', b"5"])
+def test_bad_json_is_107(client, body):
+    response = client.post(PATH, data=body, headers=KEYS)
+    assert (response.status_code, response.json["code"]) == (400, 107)
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "sentence"),
+    [
+        ("hello", 141, "URL"),
+        ("ftp://127.0.0.1/x", 141, "http"),
+        ("file:///etc/passwd", 141, "http"),
+        ("http://127.0.0.1/x.png", 141, ""),
+        ("http://[::ffff:10.0.0.1]/x.png", 141, ""),
+        ("http://2130706433/x.png", 141, ""),
+        ("{host}/nothere.png", 141, "404"),
+        ("{host}/broken", 141, "500"),
+        ("{host}/empty.jpg", 141, ""),
+        ("{host}/inside", 141, ""),
+        ("{host}/text.txt", 141, "not an image of a supported format"),
+        ("{host}/truncated.png", 141, "damaged"),
+        ("{host}/slow", 124, ""),
+        ("data:image/png;base64,aGVsbG8=", 141, "not an image"),
+    ],
+)
+def test_image_that_cannot_be_had_says_why(client, image_host, url, code, sentence):
+    response = call(client, {"url": url.format(host=image_host)})
+    assert response.status_code == 400
+    assert response.json["code"] == code
+    assert sentence in response.json["error"]
+    assert "169.254" not in response.json["error"]
+    assert "127.0.0.1" not in response.json["error"]
+
+
+def test_too_many_bytes_are_refused(make_app, image_host):
+    client = make_app(max_image_bytes=200_000).test_client()
+    response = call(client, {"url": f"{image_host}/large.bin"})
+    assert response.json["code"] == 141
+    assert "200000 bytes" in response.json["error"]
+    response = call(client, {"base64": base64.b64encode(bytes(210_000)).decode()})
+    assert response.json["code"] == 141
+    response = client.post(PATH, data=b" " * 400_000, headers=KEYS)
+    assert response.status_code == 413
+
+
+def test_too_many_pixels_are_refused(make_app):
+    client = make_app(max_image_pixels=512 * 512 - 1).test_client()
+    response = call(client, {"base64": base64.b64encode(ASTRONAUT).decode()})
+    assert response.json["code"] == 141
+    assert "512 x 512 pixels" in response.json["error"]
+
+
+def test_same_image_is_inferred_once_and_counted(client, image_host, recorded):
+    image = noise("same image".__len__())
+    text = base64.b64encode(image).decode()
+    first = call(client, {"base64": text}).json
+    assert call(client, {"base64": text}).json == first
+    assert recorded(image).seen_count == 2
+
+
+def test_failed_download_records_nothing_and_is_fetched_again(client, image_host):
+    ImageHost.requests.clear()
+    for _ in range(2):
+        call(client, {"url": f"{image_host}/truncated.png"})
+    assert ImageHost.requests == ["/truncated.png", "/truncated.png"]
+
+
+def test_database_away_is_155_and_heals_by_itself(make_app, tmp_path):
+    app = make_app(data_dir=tmp_path / "later")
+    client = app.test_client()
+    text = base64.b64encode(noise(77)).decode()
+    response = call(client, {"base64": text})
+    assert (response.status_code, response.json["code"]) == (400, 155)
+    (tmp_path / "later").mkdir()
+    assert call(client, {"base64": text}).status_code == 200
+
+
+def test_missing_model_is_155_and_heals_by_itself(make_app, models_dir, tmp_path):
+    client = make_app(models_dir=tmp_path / "models").test_client()
+    response = call(client, {"base64": "eA=="})
+    assert (response.status_code, response.json["code"]) == (400, 155)
+
+
+@pytest.fixture
+def defined():
+    """Define cloud functions for one test."""
+    names = []
+
+    def define(name, function):
+        names.append(name)
+        cloud.define(name)(function)
+
+    yield define
+    for name in names:
+        del cloud._functions[name]
+
+
+def test_request_tells_who_calls(client, defined):
+    defined(
+        "whoami",
+        lambda request: {
+            "master": request.master,
+            "ip": request.ip,
+            "name": request.function_name,
+            "installation": request.installation_id,
+            "context": request.context,
+            "params": request.params,
+            "header": request.headers["x-custom"],
+        },
+    )
+    headers = {**MASTER, "X-Parse-Installation-Id": "i", "X-Custom": "h"}
+    headers["X-Parse-Cloud-Context"] = '{"k":1}'
+    assert call(client, {"a": 1}, "/parse/functions/whoami", headers).json["result"] == {
+        "master": True,
+        "ip": "127.0.0.1",
+        "name": "whoami",
+        "installation": "i",
+        "context": {"k": 1},
+        "params": {"a": 1},
+        "header": "h",
+    }
+
+
+def test_master_key_from_a_foreign_address_is_unauthorized(client):
+    response = client.post(
+        "/parse/functions/nope", headers=MASTER, environ_base={"REMOTE_ADDR": "198.51.100.7"}
+    )
+    assert response.status_code == 403
+
+
+def test_master_key_counts_from_configured_networks(make_app):
+    client = make_app(master_key_ips="10.0.0.0/8, ::1").test_client()
+    for address, status in [("10.1.2.3", 400), ("::ffff:10.1.2.3", 400), ("127.0.0.1", 403)]:
+        response = client.post(
+            "/parse/functions/nope", headers=MASTER, environ_base={"REMOTE_ADDR": address}
+        )
+        assert response.status_code == status
+
+
+def test_cloud_error_reaches_the_client_with_its_code(client, defined):
+    def fail(request):
+        raise CloudError("out of tea", 9001)
+
+    defined("fail", fail)
+    response = call(client, {}, "/parse/functions/fail")
+    assert (response.status_code, response.json) == (400, {"code": 9001, "error": "out of tea"})
+
+
+def test_other_exception_stays_in_the_log(client, defined, caplog):
+    def fail(request):
+        raise KeyError("internal detail")
+
+    defined("fail", fail)
+    response = call(client, {}, "/parse/functions/fail")
+    assert (response.status_code, response.json["code"]) == (400, 141)
+    assert "internal detail" not in response.text
+    assert "internal detail" in caplog.text
+
+
+def test_result_that_cannot_be_encoded_is_141(client, defined):
+    defined("odd", lambda request: {1, 2})
+    response = call(client, {}, "/parse/functions/odd")
+    assert (response.status_code, response.json["code"]) == (400, 141)
+
+
+def test_result_is_written_as_parse_does(client, defined):
+    defined("numbers", lambda request: [1.0, None, float("nan"), "ü\u2028"])
+    response = call(client, {}, "/parse/functions/numbers")
+    assert response.data == '{"result":[1,null,null,"ü\u2028"]}'.encode()
+    assert response.content_type == "application/json; charset=utf-8"

@@ -1,0 +1,169 @@
+"""The plain routes: no key, no SDK, real statuses."""
+
+import base64
+import io
+import threading
+
+import pytest
+from image_host import ASTRONAUT, MASTER, noise
+
+from cloud.moderation.predictions import to_objects
+from ml_models.errors import ClassifierBusy
+
+CLASSIFY = "/api/image/classify"
+IS_SAFE = "/api/image/is_safe"
+
+
+def assert_astronaut(response):
+    assert response.status_code == 200
+    assert len(response.json) == 5
+    assert response.json[0]["className"] == "Neutral"
+    assert response.json[0]["probability"] == pytest.approx(0.9377, abs=0.001)
+
+
+@pytest.mark.parametrize("path", [CLASSIFY, "/API/Image/classify", "/api/image/classify/"])
+def test_url_is_classified_to_a_bare_array(client, image_host, path):
+    assert_astronaut(client.get(path, query_string={"url": f"{image_host}/astronaut.png"}))
+
+
+def test_head_answers_without_a_body(client, image_host):
+    response = client.head(CLASSIFY, query_string={"url": f"{image_host}/astronaut.png"})
+    assert (response.status_code, response.data) == (200, b"")
+
+
+@pytest.mark.parametrize("name", ["file", "image"])
+def test_multipart_file_of_any_name_is_classified(client, name, recorded):
+    image = noise(4)
+    response = client.post(CLASSIFY, data={name: (io.BytesIO(image), "a.jpg")})
+    assert response.status_code == 200
+    assert to_objects(recorded(image).predictions) == response.json
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", None])
+def test_raw_body_is_classified(client, content_type):
+    assert_astronaut(client.post(CLASSIFY, data=ASTRONAUT, content_type=content_type))
+
+
+def test_json_body_is_classified(client, image_host):
+    assert_astronaut(client.post(CLASSIFY, json={"base64": base64.b64encode(ASTRONAUT).decode()}))
+    assert_astronaut(client.post(CLASSIFY, json={"url": f"{image_host}/astronaut.png"}))
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        (None, 400),
+        ("", 400),
+        ("hello", 400),
+        ("ftp://a.example/x", 400),
+        ("http://127.0.0.1/x.png", 400),
+        ("http://169.254.169.254/latest/meta-data/", 400),
+        ("{host}/inside", 400),
+        ("{host}/nothere.png", 502),
+        ("{host}/broken", 502),
+        ("{host}/empty.jpg", 502),
+        ("{host}/slow", 504),
+        ("{host}/text.txt", 415),
+        ("{host}/truncated.png", 422),
+    ],
+)
+@pytest.mark.parametrize("path", [CLASSIFY, IS_SAFE])
+def test_failure_is_a_real_status_and_a_sentence(client, image_host, path, url, status):
+    query = {} if url is None else {"url": url.format(host=image_host)}
+    response = client.get(path, query_string=query)
+    assert response.status_code == status
+    assert set(response.json) == {"error"}
+    assert response.json["error"].endswith(".")
+
+
+def test_upload_that_is_too_large_is_413(make_app):
+    client = make_app(max_image_bytes=200_000).test_client()
+    assert client.post(CLASSIFY, data=bytes(200_001)).status_code == 413
+    response = client.post(CLASSIFY, data=bytes(400_000))
+    assert response.status_code == 413
+    assert response.json["error"]
+
+
+def test_too_many_pixels_are_413(make_app):
+    client = make_app(max_image_pixels=1000).test_client()
+    assert client.post(CLASSIFY, data=ASTRONAUT).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"data": b""},
+        {"data": {}},
+        {"json": {}},
+        {"json": {"base64": "x", "url": "y"}},
+        {"data": b'{"base64":'},
+        {"data": {"note": "no file"}, "content_type": "multipart/form-data"},
+        {"json": {"base64": "###"}},
+        {"json": {"url": 5}},
+    ],
+)
+def test_upload_without_an_image_is_400(client, arguments):
+    response = client.post(CLASSIFY, **arguments)
+    assert response.status_code == 400
+    assert response.json["error"]
+
+
+def test_missing_model_is_503_with_retry_after(make_app, tmp_path):
+    client = make_app(models_dir=tmp_path / "models").test_client()
+    response = client.post(CLASSIFY, data=ASTRONAUT)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    assert "model" in response.json["error"]
+
+
+def test_database_away_is_503_with_retry_after(make_app, tmp_path):
+    client = make_app(data_dir=tmp_path / "nowhere").test_client()
+    response = client.post(CLASSIFY, data=noise(5))
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+
+
+def test_full_server_says_busy_at_once(make_app, image_host):
+    app = make_app(classify_permits=1, classify_max_waiting=1, image_fetch_timeout=3.0)
+    slow = [
+        threading.Thread(target=app.test_client().get, args=[f"{CLASSIFY}?url={image_host}/slow"])
+        for _ in range(2)
+    ]
+    for thread in slow:
+        thread.start()
+    statuses = set()
+    while 503 not in statuses and any(thread.is_alive() for thread in slow):
+        response = app.test_client().post(CLASSIFY, data=noise(6))
+        statuses.add(response.status_code)
+    for thread in slow:
+        thread.join()
+    assert 503 in statuses
+    assert response.json["error"] == ClassifierBusy.public_message
+    assert app.test_client().post(CLASSIFY, data=noise(6)).status_code == 200
+
+
+def test_image_is_safe_by_the_moderation_scores(client, image_host):
+    def scores(value):
+        body = {"params": {"moderationScores": value}}
+        assert client.put("/parse/config", json=body, headers=MASTER).status_code == 200
+
+    def answer():
+        response = client.get(IS_SAFE, query_string={"url": f"{image_host}/astronaut.png"})
+        assert response.status_code == 200
+        assert set(response.json) == {"predictions", "isSafe", "isToxic"}
+        assert response.json["predictions"][0]["className"] == "Neutral"
+        return response.json["isSafe"], response.json["isToxic"]
+
+    assert answer() == (False, False), "nothing is safe while there is no policy"
+    scores({"Porn": {"min": 0.4, "max": 0.8}})
+    assert answer() == (True, False)
+    scores({"Neutral": {"min": 0.9, "max": 0.95}})
+    assert answer() == (False, False)
+    scores({"Neutral": {"min": 0.1, "max": 0.5}})
+    assert answer() == (False, True)
+
+
+def test_unknown_route_is_a_json_404(client):
+    response = client.get("/api/image/nope")
+    assert response.status_code == 404
+    assert response.json["error"]
