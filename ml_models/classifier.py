@@ -1,22 +1,33 @@
 """Image bytes in, five predictions out, on a bounded number of cores.
 
-Owns the LiteRT interpreters and who may use one when. Knows no thresholds: what a prediction means
-for an image is decided elsewhere.
+Owns the child processes that decode and infer, and who may use one when. Knows no thresholds:
+what a prediction means for an image is decided elsewhere.
 """
 
+import json
 import logging
+import os
 import queue
+import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-from numpy.typing import NDArray
-
-from ml_models.errors import ClassifierBusy, ModelDamaged, ModelError, ModelMissing
-from ml_models.images import decode, resize
+from ml_models.child import IMAGE_ERRORS
+from ml_models.errors import (
+    ClassifierBusy,
+    DecodeError,
+    ModelDamaged,
+    ModelError,
+    ModelMissing,
+)
 from ml_models.pretrained import ModelFile
 from ml_models.types import Label, ModelSpec, Prediction
 
@@ -24,15 +35,30 @@ logger = logging.getLogger(__name__)
 
 # A model that could not be loaded is looked for again, but not at every call of a busy server.
 _RELOAD_INTERVAL_S = 1.0
+# Starting takes half a second; the slowest honest image, 50 megapixels of AVIF, some three.
+_ANSWER_LIMIT_S = 12
+
+# glibc's malloc by default returns the megabytes of every image to the kernel, page by page, and
+# asks for them again for the next: a third of the time of decoding and resizing. A child may keep
+# them, in huge pages. Other C libraries ignore this.
+_KEEP_MEMORY = ":".join(
+    [
+        "glibc.malloc.mmap_threshold=33554432",
+        "glibc.malloc.trim_threshold=134217728",
+        "glibc.malloc.top_pad=16777216",
+        "glibc.malloc.hugetlb=1",
+    ]
+)
+
+_REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class NsfwClassifier:
     """Classifies images with one model; thread-safe.
 
-    Decoding and inference both run under a permit, because both keep a core busy: more at once
-    than there are cores only makes every caller wait longer. `invoke` releases the GIL, so threads
-    suffice. The model is loaded by `load_model` at the first use, or by `warm_up`, and tried again
-    while it is missing. Create it after forking: interpreters do not survive a fork.
+    A permit is a child process that decodes and infers on one core. More at once than there are
+    cores would only make every caller wait longer. The model is loaded by `load_model` at the
+    first use, or by `warm_up`, and tried again while it is missing.
     """
 
     def __init__(
@@ -49,7 +75,7 @@ class NsfwClassifier:
         self._max_wait_s = max_wait_s
         self._max_pixels = max_pixels
         self._loading = threading.Lock()
-        self._pool: _InterpreterPool | None = None
+        self._pool: _ChildPool | None = None
         self._failure: tuple[float, ModelError] | None = None
 
     @property
@@ -57,40 +83,38 @@ class NsfwClassifier:
         """The loaded model. Raises ModelError as `classify` does."""
         return self._ready_pool().model
 
-    def warm_up(self) -> None:
-        """Load the model and run it once, so that the first caller does not wait for either."""
-        pool = self._ready_pool()
-        size_px = pool.model.input_size_px
-        with pool.permit() as interpreter:
-            interpreter.probabilities(np.zeros((size_px, size_px, 3), np.float32))
-
     def classify(self, data: bytes) -> tuple[Prediction, ...]:
         """Predict all five classes, most probable first.
 
-        Raises ImageError for bytes that are no whole image within the limits, ClassifierBusy at
-        once when the queue for a permit is full and after `max_wait_s` when none came free, and
-        ModelError when no model can be loaded.
+        Raises ImageError for bytes that are no whole image within the limits of pixels and time,
+        ClassifierBusy at once when the queue for a permit is full and after `max_wait_s` when none
+        came free, and ModelError when no model can be loaded.
         """
-        pool = self._ready_pool()
-        with pool.permit() as interpreter:
-            pixels = resize(decode(data, self._max_pixels), pool.model.input_size_px)
-            probabilities = interpreter.probabilities(pixels)
-        return _most_probable_first(probabilities)
+        with self._ready_pool().permit() as child:
+            return _most_probable_first(child.probabilities(data))
 
-    def _ready_pool(self) -> "_InterpreterPool":
-        if self._pool is None:
-            if not self._loading.acquire(timeout=self._max_wait_s):
-                raise ModelMissing("the model is still being loaded")
-            try:
-                self._load_unless_loaded()
-            finally:
-                self._loading.release()
-        assert self._pool is not None  # noqa: S101 - tells mypy what the line above established
-        return self._pool
+    def warm_up(self) -> None:
+        """Load the model, so that the first caller does not wait. Raises ModelError."""
+        self._ready_pool()
 
-    def _load_unless_loaded(self) -> None:
+    def close(self) -> None:
+        """End the child processes; the classifier is not used again."""
         if self._pool is not None:
-            return
+            self._pool.close()
+
+    def _ready_pool(self) -> "_ChildPool":
+        if self._pool is not None:
+            return self._pool
+        if not self._loading.acquire(timeout=self._max_wait_s):
+            raise ModelMissing("the model is still being loaded")
+        try:
+            return self._load_unless_loaded()
+        finally:
+            self._loading.release()
+
+    def _load_unless_loaded(self) -> "_ChildPool":
+        if self._pool is not None:
+            return self._pool
         if self._failure and time.monotonic() - self._failure[0] < _RELOAD_INTERVAL_S:
             raise self._failure[1]
         try:
@@ -98,65 +122,54 @@ class NsfwClassifier:
         except ModelError as error:
             self._failure = (time.monotonic(), error)
             raise
+        return self._pool
 
-    def _new_pool(self, model: ModelFile) -> "_InterpreterPool":
+    def _new_pool(self, model: ModelFile) -> "_ChildPool":
+        children = [_Child(model, self._max_pixels) for _ in range(self._permits)]
         try:
-            interpreters = [_SingleThreadInterpreter(model) for _ in range(self._permits)]
-        except (ValueError, RuntimeError) as error:  # what LiteRT raises for a bad file
-            raise ModelDamaged(f"{model.path} cannot be loaded: {error}") from error
+            for child in children:
+                child.wait_until_ready()
+        except ModelDamaged:
+            for child in children:
+                child.stop()
+            raise
         logger.info("model %s %s loaded", model.spec.name, model.spec.version)
-        return _InterpreterPool(model.spec, interpreters, self._max_waiting, self._max_wait_s)
+        return _ChildPool(model.spec, children, self._max_waiting, self._max_wait_s)
 
 
-class _SingleThreadInterpreter:
-    """One LiteRT interpreter on one thread: measured faster in sum than one on all cores."""
-
-    def __init__(self, model: ModelFile) -> None:
-        self._interpreter = Interpreter(model_path=str(model.path), num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-
-    def probabilities(self, pixels: NDArray[np.float32]) -> list[float]:
-        """Run the model on float32 [S, S, 3] in 0..1; five probabilities in Label order."""
-        self._interpreter.set_tensor(self._input, pixels[np.newaxis])
-        self._interpreter.invoke()
-        output: list[float] = self._interpreter.get_tensor(self._output)[0].tolist()
-        return output
-
-
-class _InterpreterPool:
-    """As many permits as interpreters, and a bounded queue of threads that wait for one."""
+class _ChildPool:
+    """As many permits as children, and a bounded queue of threads that wait for one."""
 
     def __init__(
-        self,
-        model: ModelSpec,
-        interpreters: list[_SingleThreadInterpreter],
-        max_waiting: int,
-        max_wait_s: float,
+        self, model: ModelSpec, children: "list[_Child]", max_waiting: int, max_wait_s: float
     ) -> None:
         self.model = model
+        self._children = children
         self._max_wait_s = max_wait_s
         self._waiting = threading.BoundedSemaphore(max_waiting)
-        self._idle: queue.LifoQueue[_SingleThreadInterpreter] = queue.LifoQueue()
-        for interpreter in interpreters:
-            self._idle.put(interpreter)
+        self._idle: queue.LifoQueue[_Child] = queue.LifoQueue()
+        for child in children:
+            self._idle.put(child)
 
     @contextmanager
-    def permit(self) -> Iterator[_SingleThreadInterpreter]:
-        interpreter = self._take()
+    def permit(self) -> "Iterator[_Child]":
+        child = self._take()
         try:
-            yield interpreter
+            yield child
         finally:
-            self._idle.put(interpreter)
+            self._idle.put(child)
 
-    def _take(self) -> _SingleThreadInterpreter:
+    def close(self) -> None:
+        for child in self._children:
+            child.stop()
+
+    def _take(self) -> "_Child":
         try:
             return self._idle.get_nowait()
         except queue.Empty:
             return self._wait()
 
-    def _wait(self) -> _SingleThreadInterpreter:
+    def _wait(self) -> "_Child":
         if not self._waiting.acquire(blocking=False):
             raise ClassifierBusy("the queue for a permit is full")
         try:
@@ -165,6 +178,74 @@ class _InterpreterPool:
             raise ClassifierBusy(f"no permit came free within {self._max_wait_s} s") from None
         finally:
             self._waiting.release()
+
+
+class _Child:
+    """One child process. One that crashed or was stopped for taking too long is replaced."""
+
+    def __init__(self, model: ModelFile, max_pixels: int) -> None:
+        self._model, self._max_pixels = model, max_pixels
+        self._ready = False
+        self._start()
+
+    def probabilities(self, data: bytes) -> list[float]:
+        """Decode and infer. Raises ImageError; DecodeError when the image took the child down."""
+        if self._process.poll() is not None:  # ended while idle: no image is to blame
+            self._replace()
+        self.wait_until_ready()
+        try:
+            self._connection.send_bytes(data)
+            answer = self._receive()
+        except (EOFError, OSError) as error:
+            self._replace()
+            raise DecodeError(f"the decoder crashed or took too long: {error!r}") from error
+        if "error" in answer:
+            raise IMAGE_ERRORS[answer["error"]](*answer["arguments"])
+        probabilities: list[float] = answer["probabilities"]
+        return probabilities
+
+    def wait_until_ready(self) -> None:
+        """Return once the model is loaded. Raises ModelDamaged when the child cannot load it."""
+        if self._ready:
+            return
+        try:
+            self._receive()
+        except (EOFError, OSError) as error:
+            self.stop()
+            raise ModelDamaged(f"{self._model.path} cannot be loaded: {error!r}") from error
+        self._ready = True
+
+    def stop(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.wait()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            # In the kernel, because Connection.poll costs more than the rest of the call.
+            ours.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", _ANSWER_LIMIT_S, 0))
+        command = [sys.executable, "-m", "ml_models.child", str(theirs.fileno())]
+        command += [str(self._model.path.resolve()), str(self._model.spec.input_size_px)]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own module
+                [*command, str(self._max_pixels)],
+                pass_fds=[theirs.fileno()],
+                cwd=_REPOSITORY,
+                env=os.environ | {"GLIBC_TUNABLES": _KEEP_MEMORY},
+            )
+        self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._ready = False
+
+    def _replace(self) -> None:
+        self.stop()
+        logger.warning("classifier process %d ended; starting another", self._process.pid)
+        self._start()
+
+    def _receive(self) -> dict[str, Any]:
+        """Raises EOFError when the child is gone, BlockingIOError at the limit."""
+        answer: dict[str, Any] = json.loads(self._connection.recv_bytes(maxlength=65536))
+        return answer
 
 
 def _most_probable_first(probabilities: list[float]) -> tuple[Prediction, ...]:

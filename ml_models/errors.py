@@ -12,7 +12,14 @@ class MlModelsError(Exception):
 
 
 class ImageError(MlModelsError):
-    """The bytes are at fault: another try with the same bytes ends the same way."""
+    """The bytes are at fault: another try with the same bytes ends the same way.
+
+    `arguments` make an equal error in another process.
+    """
+
+    def __init__(self, detail: str) -> None:
+        self.arguments: tuple[str | int, ...] = (detail,)
+        super().__init__(detail)
 
 
 class UnsupportedImage(ImageError):
@@ -39,6 +46,7 @@ class ImageTooLarge(ImageError):
             f"The image is {width_px} x {height_px} pixels; at most {max_pixels} are accepted."
         )
         super().__init__(self.public_message)
+        self.arguments = (width_px, height_px, max_pixels)
 
 
 class ModelError(MlModelsError):

@@ -137,7 +137,9 @@ def make_app(tmp_path, models_dir, image_host):
 
     yield make
     for app in apps:
-        app.extensions["parsewarden"].store.close()
+        services = app.extensions["parsewarden"]
+        services.store.close()
+        services.classifier.close()
 
 
 @pytest.fixture

@@ -1,0 +1,221 @@
+"""The whole way from bytes to predictions; permits, waiting, and images that take a child down."""
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import psutil
+import pytest
+from test_fidelity import REFERENCE, TOLERANCE, image_path
+from test_images import encoded, picture
+
+from ml_models import pretrained
+from ml_models.classifier import NsfwClassifier
+from ml_models.errors import (
+    ClassifierBusy,
+    DecodeError,
+    ImageTooLarge,
+    ModelDamaged,
+    ModelMissing,
+    UnsupportedImage,
+)
+from ml_models.types import Label
+
+JPEG = encoded(picture(), "JPEG")
+
+
+@pytest.fixture
+def make_classifier(models_dir):
+    """Make a classifier of MobileNetV2; `load` and limits can be others."""
+    made = []
+
+    def make(load=None, **limits):
+        settings = {"permits": 1, "max_waiting": 4, "max_wait_s": 10.0, "max_pixels": 1_000_000}
+        load = load or (lambda: pretrained.load("MobileNetV2", models_dir))
+        made.append(NsfwClassifier(load, **{**settings, **limits}))
+        return made[-1]
+
+    yield make
+    for classifier in made:
+        classifier.close()
+
+
+@pytest.fixture(scope="session", params=pretrained.known_names())
+def known_classifier(request, models_dir):
+    classifier = NsfwClassifier(
+        lambda: pretrained.load(request.param, models_dir),
+        permits=1,
+        max_waiting=1,
+        max_wait_s=30,
+        max_pixels=10_000_000,
+    )
+    yield classifier
+    classifier.close()
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_bytes_become_the_predictions_of_nsfwjs(known_classifier, name):
+    predictions = known_classifier.classify(image_path(name).read_bytes())
+    expected = REFERENCE[name]["predictions"][known_classifier.model.name]
+    assert {p.label.value: p.probability for p in predictions} == pytest.approx(
+        expected, abs=TOLERANCE
+    )
+
+
+def test_all_labels_are_predicted_most_probable_first(make_classifier):
+    predictions = make_classifier().classify(JPEG)
+    assert {prediction.label for prediction in predictions} == set(Label)
+    probabilities = [prediction.probability for prediction in predictions]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_image_errors_cross_the_process_with_their_facts(make_classifier):
+    classifier = make_classifier(max_pixels=100)
+    with pytest.raises(ImageTooLarge) as refusal:
+        classifier.classify(JPEG)
+    assert (refusal.value.width_px, refusal.value.max_pixels) == (61, 100)
+    with pytest.raises(UnsupportedImage, match="no decoder recognises"):
+        classifier.classify(b"nonsense")
+    with pytest.raises(DecodeError):
+        make_classifier().classify(JPEG[: len(JPEG) // 2])
+
+
+def children(classifier):
+    return [psutil.Process(child._process.pid) for child in classifier._pool._children]
+
+
+def test_as_many_children_as_permits_and_none_after_close(make_classifier):
+    classifier = make_classifier(permits=2)
+    classifier.warm_up()
+    first, second = children(classifier)
+    assert first.is_running()
+    assert second.is_running()
+    classifier.close()
+    assert not first.is_running()
+    assert not second.is_running()
+
+
+def stop_children(classifier):
+    """Stand in for a decoder that stalls: the child takes the image and never answers."""
+    stopped = children(classifier)
+    for child in stopped:
+        child.suspend()
+    return stopped
+
+
+def test_image_that_crashes_its_child_is_a_decode_error_and_the_next_is_served(make_classifier):
+    classifier = make_classifier()
+    classifier.warm_up()
+    known = {child.pid for child in children(classifier)}
+    (child,) = stop_children(classifier)
+    threading.Timer(0.3, os.kill, [child.pid, signal.SIGKILL]).start()
+    with pytest.raises(DecodeError, match="crashed or took too long"):
+        classifier.classify(JPEG)
+    assert len(classifier.classify(JPEG)) == 5
+    assert {child.pid for child in children(classifier)} != known
+
+
+@pytest.mark.slow
+def test_image_that_stalls_its_child_is_a_decode_error_in_bounded_time(make_classifier):
+    classifier = make_classifier()
+    classifier.warm_up()
+    stop_children(classifier)
+    started = time.monotonic()
+    with pytest.raises(DecodeError, match="crashed or took too long"):
+        classifier.classify(JPEG)
+    assert time.monotonic() - started < 15
+    assert len(classifier.classify(JPEG)) == 5
+
+
+def test_child_that_died_while_idle_is_replaced(make_classifier):
+    classifier = make_classifier()
+    classifier.warm_up()
+    for child in children(classifier):
+        child.kill()
+    time.sleep(0.2)
+    assert len(classifier.classify(JPEG)) == 5
+
+
+def test_children_end_when_their_parent_is_killed(models_dir, tmp_path):
+    program = f"""
+import sys, time
+from pathlib import Path
+from ml_models import pretrained
+from ml_models.classifier import NsfwClassifier
+c = NsfwClassifier(lambda: pretrained.load("MobileNetV2", Path({str(models_dir)!r})),
+                   permits=2, max_waiting=1, max_wait_s=10, max_pixels=1000)
+c.warm_up()
+print("ready", flush=True)
+time.sleep(60)
+"""
+    with psutil.Popen([sys.executable, "-c", program], stdout=-1) as parent:
+        parent.stdout.readline()
+        orphans = parent.children()
+        parent.kill()
+        parent.wait()
+    assert len(orphans) == 2
+    _, alive = psutil.wait_procs(orphans, timeout=5)
+    assert alive == []
+
+
+def occupy(classifier, count):
+    """Hold permits and places in the queue with calls that do not end until the children wake."""
+    stopped = stop_children(classifier)
+    threads = [threading.Thread(target=classifier.classify, args=[JPEG]) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    return stopped, threads
+
+
+def test_full_queue_is_busy_at_once_and_drains(make_classifier):
+    classifier = make_classifier(max_waiting=2)
+    classifier.warm_up()
+    stopped, threads = occupy(classifier, 3)
+    started = time.monotonic()
+    with pytest.raises(ClassifierBusy, match="queue"):
+        classifier.classify(JPEG)
+    assert time.monotonic() - started < 0.1
+    for child in stopped:
+        child.resume()
+    for thread in threads:
+        thread.join()
+    assert len(classifier.classify(JPEG)) == 5
+
+
+def test_wait_for_a_permit_is_bounded(make_classifier):
+    classifier = make_classifier(max_wait_s=0.2)
+    classifier.warm_up()
+    stopped, threads = occupy(classifier, 1)
+    with pytest.raises(ClassifierBusy, match=r"within 0\.2 s"):
+        classifier.classify(JPEG)
+    for child in stopped:
+        child.resume()
+    for thread in threads:
+        thread.join()
+
+
+def test_missing_model_is_said_and_found_as_soon_as_it_is_there(
+    make_classifier, models_dir, tmp_path
+):
+    classifier = make_classifier(lambda: pretrained.load("MobileNetV2", tmp_path))
+    with pytest.raises(ModelMissing):
+        classifier.classify(JPEG)
+    with pytest.raises(ModelMissing):
+        _ = classifier.model
+    shutil.copytree(models_dir / "MobileNetV2", tmp_path / "MobileNetV2")
+    time.sleep(1.1)
+    assert len(classifier.classify(JPEG)) == 5
+
+
+def test_file_that_is_no_model_is_damaged(make_classifier, models_dir, tmp_path):
+    bad = tmp_path / "bad.tflite"
+    bad.write_bytes(b"TFL3" + bytes(1000))
+    good = pretrained.load("MobileNetV2", models_dir)
+    with pytest.raises(ModelDamaged):
+        make_classifier(lambda: replace(good, path=bad)).classify(JPEG)
