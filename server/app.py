@@ -39,7 +39,8 @@ def create_app(settings: Settings) -> Flask:
     Reaches out to nothing: the database and the model are waited for at the first request that
     needs them. Call it after forking.
     """
-    load_cloud_code(settings.cloud_code_main)
+    # Run anew for each app, so that its definitions register.
+    runpy.run_path(str(cloud_code_path(settings.cloud_code_main)), run_name="cloud_code_main")
     services = make_services(settings)
     mounts = list(dict.fromkeys([settings.parse_mount, _ORIGINALS_MOUNT]))
     app = Flask("parsewarden", static_folder=None)
@@ -57,6 +58,13 @@ def create_app(settings: Settings) -> Flask:
     prefixes += ["/api/image/classify", "/api/image/is_safe"]
     app.wsgi_app = CaseInsensitivePrefixes(app.wsgi_app, prefixes)  # type: ignore[method-assign]
     return app
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise SettingsError for what only `create_app` would find, before any worker is forked."""
+    make_fetcher(settings)
+    open_store(settings).close()
+    cloud_code_path(settings.cloud_code_main)
 
 
 def make_services(settings: Settings) -> Services:
@@ -106,15 +114,15 @@ def open_store(settings: Settings) -> ObjectStore:
         raise SettingsError(str(error)) from None
 
 
-def load_cloud_code(name: str) -> None:
-    """Run the file of cloud code, so that its definitions register."""
+def cloud_code_path(name: str) -> Path:
+    """The file of CLOUD_CODE_MAIN. Raises SettingsError when there is none."""
     path = Path(name)
     if path.suffix == ".js":
         logger.warning("CLOUD_CODE_MAIN %s is JavaScript; cloud/main.py is loaded instead", name)
         path = _CLOUD_CODE
     if not path.is_file():
         raise SettingsError(f"CLOUD_CODE_MAIN: there is no file {path}")
-    runpy.run_path(str(path), run_name="cloud_code_main")
+    return path
 
 
 def _answer_error(error: Exception) -> Response:

@@ -11,7 +11,7 @@ from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError
 from server.app import make_fetcher
-from server.serve import AlreadyRunning, serve
+from server.serve import CannotServe, serve
 
 # A model may be far larger than an image, and its host slower.
 _MODEL_MAX_BYTES = 1024**3
@@ -35,7 +35,7 @@ def main(context: click.Context) -> None:
 def run(settings: Settings) -> None:
     try:
         serve(settings)
-    except (AlreadyRunning, SettingsError) as error:
+    except (CannotServe, SettingsError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,21 +14,26 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from config import Settings
-from server.app import create_app
+from server.app import check_settings, create_app
 from server.welcome import what_to_try
 
 # Requests that wait or fetch hold a thread each; these stay free to say "busy" and "healthy".
 _SPARE_THREADS = 8
 
 
-class AlreadyRunning(Exception):
-    """Another server works on this data folder."""
+class CannotServe(Exception):
+    """The server cannot start; `str(error)` says why and what to do."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve until told to stop. Raises AlreadyRunning."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    """Serve until told to stop. Raises CannotServe, and SettingsError as `create_app` does."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotServe(f"DATA_DIR {settings.data_dir} cannot be made: {error}") from None
     with _sole_instance(settings.data_dir):
+        _check_port(settings)
+        check_settings(settings)
         _Server(settings).run()
 
 
@@ -39,7 +45,7 @@ def _sole_instance(data_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise AlreadyRunning(
+            raise CannotServe(
                 f"another server (process {lock.read().strip() or 'unknown'}) is running on "
                 f"{data_dir.resolve()}; stop it, or set another DATA_DIR and PORT"
             ) from None
@@ -47,6 +53,20 @@ def _sole_instance(data_dir: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _check_port(settings: Settings) -> None:
+    """Say at once what gunicorn would say after five tries."""
+    family = socket.AF_INET6 if ":" in settings.bind_host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.bind_host, settings.port))
+        except OSError as error:
+            raise CannotServe(
+                f"{settings.bind_host}:{settings.port} cannot be listened on ({error.strerror}); "
+                "set another PORT or BIND_HOST"
+            ) from None
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types

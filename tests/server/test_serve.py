@@ -1,0 +1,273 @@
+"""The server as its operator runs it: real processes, started, refused, interrupted, killed."""
+
+import http.client
+import io
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from conftest import free_port, wait_for_port
+from image_host import noise
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CLASSIFY = "/api/image/classify"
+
+
+class Server:
+    """A `python -m server run` in a process group of its own, as from a terminal."""
+
+    def __init__(self, data_dir, models_dir, **settings):
+        self.port = int(settings.setdefault("PORT", free_port()))
+        self.log = data_dir.with_suffix(".log")
+        environment = {"PATH": os.environ["PATH"], "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
+        environment |= {name: str(value) for name, value in settings.items()}
+        with self.log.open("a") as log:
+            self.process = psutil.Popen(
+                [sys.executable, "-m", "server", "run"],
+                env=environment,
+                cwd=REPOSITORY,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_until_healthy(self, expected=200):
+        wait_for_port(self.port, self.process)
+        deadline = time.monotonic() + 30
+        while self.request("GET", "/health")[0] != expected:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+        return self
+
+    def request(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or "null")
+        finally:
+            connection.close()
+
+    def classify(self, image):
+        return self.request("POST", CLASSIFY, image)
+
+    def family(self):
+        return [self.process, *self.process.children(recursive=True)]
+
+    def stop(self):
+        for process in self.family():
+            process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def start(tmp_path, models_dir):
+    """Start servers; by default each on the same data folder and a port of its own."""
+    servers = []
+
+    def start_one(data_dir=tmp_path / "data", **settings):
+        servers.append(Server(data_dir, models_dir, **settings))
+        return servers[-1]
+
+    yield start_one
+    for server in servers:
+        if server.process.is_running():
+            server.stop()
+        server.process.wait()
+
+
+def run_command(*arguments, **settings):
+    """Run `python -m server ...` to its end, with these settings and no others."""
+    environment = {name: str(value) for name, value in settings.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "server", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def exit_of(server):
+    return server.process.wait(timeout=20), server.log.read_text()
+
+
+def test_server_says_what_to_try_and_classifies(start):
+    server = start().wait_until_healthy()
+    status, predictions = server.classify(noise(1))
+    assert (status, len(predictions)) == (200, 5)
+    assert f"http://localhost:{server.port}" in server.log.read_text()
+
+
+def test_second_instance_on_the_same_data_is_refused_clearly(start):
+    first = start().wait_until_healthy()
+    code, log = exit_of(start())
+    assert code == 1
+    assert f"another server (process {first.process.pid}) is running on" in log
+    assert first.classify(noise(2))[0] == 200
+
+
+def test_port_in_use_is_refused_clearly(start):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        code, log = exit_of(start(PORT=listener.getsockname()[1]))
+    assert code == 1
+    assert "set another PORT" in log
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"PORT": "many"}, "PORT: "),
+        ({"BIND_HOST": "0.0.0.0"}, "set your own in .env"),  # noqa: S104 - refused
+        ({"APP_ID": "mine"}, "MASTER_KEY is not set"),
+        ({"IMAGE_FETCH_ALLOW": "http://x"}, "IMAGE_FETCH_ALLOW has a bad entry"),
+        ({"DATABASE_URI": "postgres://x"}, "DATABASE_URI cannot be used"),
+        ({"CLOUD_CODE_MAIN": "nowhere.py"}, "there is no file nowhere.py"),
+        ({"MASTER_KEY_IPS": "everywhere"}, "MASTER_KEY_IPS: "),
+    ],
+)
+def test_setting_that_cannot_work_ends_the_start_with_a_sentence(settings, sentence, tmp_path):
+    result = run_command("run", DATA_DIR=tmp_path, **{"PORT": free_port(), **settings})
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_stops_everything_that_was_started(start, sign):
+    server = start().wait_until_healthy()
+    family = server.family()
+    assert len(family) >= 3, "arbiter, web process, classifiers"
+    os.killpg(server.process.pid, sign)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+def test_kill_9_leaves_nothing_behind_and_the_next_start_works(start):
+    server = start().wait_until_healthy()
+    image = noise(3)
+    before = server.classify(image)
+    family = server.family()
+    server.process.kill()
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert alive == []
+    again = start().wait_until_healthy()
+    assert again.classify(image) == before
+
+
+def test_killed_web_process_is_replaced(start):
+    server = start().wait_until_healthy()
+    (web,) = server.process.children()
+    web.kill()
+    web.wait()
+    server.wait_until_healthy()
+    assert server.classify(noise(4))[0] == 200
+
+
+def test_server_waits_for_a_missing_model_and_serves_when_it_is_there(start, models_dir, tmp_path):
+    folder = tmp_path / "models"
+    server = start(MODELS_DIR=folder)
+    server.wait_until_healthy(expected=503)
+    assert server.classify(noise(5))[0] == 503
+    folder.symlink_to(models_dir)
+    server.wait_until_healthy()
+    assert server.classify(noise(5))[0] == 200
+
+
+def start_nx(folder, port):
+    command = [Path(sys.executable).with_name("nx-27017"), "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--data-dir", folder / "nx"]
+    command += ["--log-file", folder / "nx.log", "--pid-file", folder / "nx.pid"]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for_port(port, process)
+    return process
+
+
+def test_mongodb_away_is_503_and_heals_by_itself(start, tmp_path):
+    port = free_port()
+    database = start_nx(tmp_path, port)
+    server = start(DATABASE_URI=f"mongodb://127.0.0.1:{port}/test").wait_until_healthy()
+    assert server.classify(noise(6))[0] == 200
+    database.kill()
+    database.wait()
+    status, answer = server.classify(noise(7))
+    assert status == 503
+    assert "database" in answer["error"]
+    keys = {"X-Parse-Application-Id": "myAppId", "X-Parse-REST-API-Key": "myRestKey"}
+    status, answer = server.request(
+        "POST", "/parse/functions/nsfwImageClassify", '{"url":"data:,x"}', keys
+    )
+    assert (status, answer["code"]) == (400, 155)
+    assert server.request("GET", "/health")[0] == 503
+    database = start_nx(tmp_path, port)
+    server.wait_until_healthy()
+    assert server.classify(noise(7))[0] == 200
+    database.kill()
+    database.wait()
+
+
+def test_health_command_asks_the_running_server(start):
+    server = start().wait_until_healthy()
+
+    assert run_command("health", PORT=server.port).returncode == 0
+    down = run_command("health", PORT=free_port())
+    assert down.returncode == 1
+    assert "no answer" in down.stderr
+
+
+def mixed_images(seed):
+    """Endless images of mixed sizes and formats, each with bytes of its own."""
+    random_ = random.Random(seed)
+    while True:
+        size = random_.choice([(64, 48), (320, 240), (640, 480), (1280, 960)])
+        format = random_.choice(["JPEG", "JPEG", "PNG", "WEBP"])
+        colour = tuple(random_.randrange(256) for _ in range(3))
+        image = Image.fromarray(np.full((size[1], size[0], 3), colour, np.uint8))
+        image.putpixel(
+            (random_.randrange(64), random_.randrange(48)), (random_.randrange(256), 0, 0)
+        )
+        buffer = io.BytesIO()
+        image.save(buffer, format)
+        yield buffer.getvalue() + seed.to_bytes(4, "big") + random_.randbytes(8)
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_over_2000_classifications(start):
+    server = start(CLASSIFY_MAX_WAIT=60).wait_until_healthy()
+    statuses = []
+
+    def send(seed, count):
+        images = mixed_images(seed)
+        for _ in range(count):
+            statuses.append(server.classify(next(images))[0])
+
+    def burst(total, first_seed):
+        threads = [
+            threading.Thread(target=send, args=[first_seed + n, total // 16]) for n in range(16)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return sum(process.memory_full_info().uss for process in server.family())
+
+    burst(112, 0)
+    after_first = burst(16, 50)
+    at_end = burst(1888, 100)
+    assert set(statuses) == {200}
+    assert len(statuses) == 2016
+    assert at_end <= after_first * 1.2, f"{after_first / 1e6:.0f} MB became {at_end / 1e6:.0f} MB"
