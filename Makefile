@@ -33,7 +33,7 @@ types: $(VENV)/installed-dev ## Check types
 
 bench: $(VENV)/installed-dev ## Measure requests per second beside the bare model
 	@$(BIN)/python -m server models fetch --all
-	@$(BIN)/python bench/bench.py
+	@PYTHONPATH=. $(BIN)/python bench/bench.py
 
 lock: $(VENV)/installed-dev ## Pin requirements/*.in anew, with hashes
 	@for name in runtime models dev; do \

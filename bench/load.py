@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from pictures import with_comment
+from unique import with_comment
 
 
 class Client(threading.Thread):

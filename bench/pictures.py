@@ -1,8 +1,4 @@
-"""The pictures of the benchmarks: mosaics of real photographs, at full resolution, as JPEG.
-
-Each request carries its own comment segment, so no two have the same bytes and none is answered
-from what is recorded; the pixels, and so the work, stay the same.
-"""
+"""The pictures of the benchmarks: mosaics of real photographs, at full resolution, as JPEG."""
 
 import io
 import itertools
@@ -20,9 +16,6 @@ PHOTOGRAPHS = [
     Path(skimage.__file__).parent / "data" / "astronaut.png",
 ]
 
-_SOI = b"\xff\xd8"
-_COMMENT = b"\xff\xfe\x00\x0a"  # marker, and a length of ten: two for itself, eight of text
-
 
 def mosaic(width_px: int, height_px: int) -> bytes:
     """A JPEG of that size, quality 85, of photographs side by side."""
@@ -34,8 +27,3 @@ def mosaic(width_px: int, height_px: int) -> bytes:
     buffer = io.BytesIO()
     canvas.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
-
-
-def with_comment(jpeg: bytes, number: int) -> list[bytes]:
-    """The same picture with a comment of its own, in parts that need no copy."""
-    return [_SOI + _COMMENT + f"{number:08x}".encode(), memoryview(jpeg)[2:]]
