@@ -2,7 +2,7 @@
 
 The only file that imports tensorflow. That takes seconds and hundreds of megabytes, so it runs in
 a child process (`python -m ml_models.convert`) which ends with the conversion. Refuses to know
-where models come from, where they are kept, and whether the result suits us: `pretrained` checks.
+where models come from, where they are kept, and whether the result suits us: `converted` checks.
 """
 
 import json
@@ -31,6 +31,7 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from ml_models import tfjs
+from ml_models.converted import EXIT_MODEL_ERROR, refuse_other_size
 from ml_models.errors import ModelError, ModelUnsupported
 
 # What Keras, TensorFlow and protobuf raise for a file that they cannot make sense of.
@@ -47,9 +48,6 @@ _FOREIGN_ERRORS = (
     json_format.Error,
     tf.errors.OpError,
 )
-
-# The exit code of the child process when stdout ends with a ModelError as one line of JSON.
-EXIT_MODEL_ERROR = 3
 
 Shape = tuple[int | None, ...]
 
@@ -109,11 +107,7 @@ def _input_size(shape: Shape, wanted_px: int | None) -> int:
             "that it was trained with."
         )
     size = fixed.pop() if fixed else cast(int, wanted_px)
-    if wanted_px not in (None, size):
-        raise ModelUnsupported(
-            f"The model takes images of {size} x {size}, "
-            f"but TF_MODEL_INPUT_SHAPE_SIZE asks for {wanted_px} x {wanted_px}."
-        )
+    refuse_other_size("The model", size, wanted_px)
     return size
 
 
