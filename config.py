@@ -23,6 +23,19 @@ DEVELOPMENT_KEYS = {
 }
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
+_CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: its affinity, or fewer by a container's quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = _CGROUP_QUOTA.read_text().split()
+        return max(1, min(cores or 1, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no cgroup v2, or the quota is "max"
+        return cores or 1
+
+
 PositiveInt = Annotated[int, Field(gt=0)]
 
 
@@ -56,7 +69,7 @@ class Settings(BaseSettings):
     bind_host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 1337
     parse_mount: str = "/parse"
-    web_workers: PositiveInt = 1
+    web_workers: PositiveInt = Field(default_factory=lambda: max(1, usable_cores() // 4))
     cloud_code_main: str = "cloud/main.py"
 
     # Where it keeps things
@@ -76,7 +89,7 @@ class Settings(BaseSettings):
     max_image_pixels: PositiveInt = 50_000_000
     image_fetch_timeout: Annotated[float, Field(gt=0)] = 10.0
     image_fetch_allow: str = ""
-    classify_permits: PositiveInt = os.cpu_count() or 1
+    classify_permits: PositiveInt = Field(default_factory=usable_cores)
     classify_max_waiting: PositiveInt = 24
     classify_max_wait: Annotated[float, Field(gt=0)] = 5.0
 

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from config import Settings
 from server.app import check_settings, create_app
@@ -69,6 +71,18 @@ def _check_port(settings: Settings) -> None:
             ) from None
 
 
+class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's threaded worker, without its deadlock on Ctrl-C."""
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End as on SIGTERM: finish what is in flight.
+
+        gunicorn's own handler takes a lock of the thread pool, which the code that it interrupts,
+        or the same handler interrupted by the next signal, may hold.
+        """
+        self.handle_exit(sig, frame)
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -79,9 +93,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         options = {
             "bind": f"{host or self._settings.bind_host}:{self._settings.port}",
             "workers": self._settings.web_workers,
-            "worker_class": "gthread",
+            "worker_class": WebWorker,
             "threads": self._settings.max_in_flight + _SPARE_THREADS,
             "keepalive": 75,
+            "limit_request_line": 8190,  # gunicorn's most; long URLs stand in the query
             "timeout": 60,
             "graceful_timeout": 20,
             "control_socket_disable": True,

@@ -1,9 +1,10 @@
-"""The real models, obtained once and shared by all tests that classify."""
+"""The real models, obtained once and shared by all tests, and servers that run on them."""
 
 import os
 from pathlib import Path
 
 import pytest
+from running_server import Server
 
 from ml_models import pretrained
 from ml_models.errors import ModelUnavailable
@@ -23,3 +24,19 @@ def models_dir() -> Path:
     for name in pretrained.known_names():
         pretrained.obtain(name, folder, download=_no_download)
     return folder
+
+
+@pytest.fixture
+def start_server(tmp_path, models_dir):
+    """Start servers; by default each on the same data folder and a port of its own."""
+    servers = []
+
+    def start_one(data_dir=tmp_path / "data", **settings):
+        servers.append(Server(data_dir, models_dir, **settings))
+        return servers[-1]
+
+    yield start_one
+    for server in servers:
+        if server.process.is_running():
+            server.stop()
+        server.process.wait()

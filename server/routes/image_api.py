@@ -53,17 +53,13 @@ def image_blueprint(services: Services) -> Blueprint:
     """`/api/image/classify` and `/api/image/is_safe`; no key needed, as in the original."""
     blueprint = Blueprint("image_api", __name__, url_prefix="/api/image")
 
-    @blueprint.get("/classify")
-    def classify_url() -> Response:
-        return _answer(to_objects(services.moderation.classify(_source_in_query()).predictions))
+    @blueprint.route("/classify", methods=["GET", "POST"])
+    def classify() -> Response:
+        return _answer(to_objects(services.moderation.classify(_source()).predictions))
 
-    @blueprint.post("/classify")
-    def classify_upload() -> Response:
-        return _answer(to_objects(services.moderation.classify(_source_in_body()).predictions))
-
-    @blueprint.get("/is_safe")
+    @blueprint.route("/is_safe", methods=["GET", "POST"])
     def is_safe() -> Response:
-        classification = services.moderation.classify(_source_in_query())
+        classification = services.moderation.classify(_source())
         outcome = classification.verdict.outcome
         return _answer(
             {
@@ -85,7 +81,10 @@ def image_blueprint(services: Services) -> Blueprint:
     return blueprint
 
 
-def _source_in_query() -> ImageSource:
+def _source() -> ImageSource:
+    """`url` in the query, as in the original, or with POST what the body holds."""
+    if request.method == "POST":
+        return _source_in_body()
     return sources.from_url(request.args.get("url"))
 
 

@@ -2,41 +2,22 @@
 
 import hashlib
 import os
-import socket
 import subprocess
 import sys
 import threading
-import time
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from image_host import ImageHost
 from pymongo import MongoClient
+from running_server import free_port, wait_for_port
 
 from config import load_settings
 from server.app import create_app
 from server.classifications import StoredClassifications
 from server.storage.mongo import MongoStore
 from server.storage.sqlite import SqliteStore
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def wait_for_port(port, process, timeout_s=20):
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            pytest.fail(f"the process on port {port} ended with {process.returncode}")
-        try:
-            with socket.create_connection(("127.0.0.1", port), timeout=0.2):
-                return
-        except OSError:
-            time.sleep(0.05)
-    pytest.fail(f"nothing listens on port {port} after {timeout_s} s")
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """The server as its operator runs it: real processes, started, refused, interrupted, killed."""
 
-import http.client
 import io
-import json
 import os
 import random
 import signal
@@ -10,81 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from conftest import free_port, wait_for_port
 from image_host import noise
 from PIL import Image
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-CLASSIFY = "/api/image/classify"
-
-
-class Server:
-    """A `python -m server run` in a process group of its own, as from a terminal."""
-
-    def __init__(self, data_dir, models_dir, **settings):
-        self.port = int(settings.setdefault("PORT", free_port()))
-        self.log = data_dir.with_suffix(".log")
-        environment = {"PATH": os.environ["PATH"], "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
-        environment |= {name: str(value) for name, value in settings.items()}
-        with self.log.open("a") as log:
-            self.process = psutil.Popen(
-                [sys.executable, "-m", "server", "run"],
-                env=environment,
-                cwd=REPOSITORY,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def wait_until_healthy(self, expected=200):
-        wait_for_port(self.port, self.process)
-        deadline = time.monotonic() + 30
-        while self.request("GET", "/health")[0] != expected:
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
-        return self
-
-    def request(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read() or "null")
-        finally:
-            connection.close()
-
-    def classify(self, image):
-        return self.request("POST", CLASSIFY, image)
-
-    def family(self):
-        return [self.process, *self.process.children(recursive=True)]
-
-    def stop(self):
-        for process in self.family():
-            process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def start(tmp_path, models_dir):
-    """Start servers; by default each on the same data folder and a port of its own."""
-    servers = []
-
-    def start_one(data_dir=tmp_path / "data", **settings):
-        servers.append(Server(data_dir, models_dir, **settings))
-        return servers[-1]
-
-    yield start_one
-    for server in servers:
-        if server.process.is_running():
-            server.stop()
-        server.process.wait()
+from running_server import REPOSITORY, free_port, wait_for_port
 
 
 def run_command(*arguments, **settings):
@@ -104,24 +35,24 @@ def exit_of(server):
     return server.process.wait(timeout=20), server.log.read_text()
 
 
-def test_server_says_what_to_try_and_classifies(start):
-    server = start().wait_until_healthy()
+def test_server_says_what_to_try_and_classifies(start_server):
+    server = start_server().wait_until_healthy()
     status, predictions = server.classify(noise(1))
     assert (status, len(predictions)) == (200, 5)
     assert f"http://localhost:{server.port}" in server.log.read_text()
 
 
-def test_second_instance_on_the_same_data_is_refused_clearly(start):
-    first = start().wait_until_healthy()
-    code, log = exit_of(start())
+def test_second_instance_on_the_same_data_is_refused_clearly(start_server):
+    first = start_server().wait_until_healthy()
+    code, log = exit_of(start_server())
     assert code == 1
     assert f"another server (process {first.process.pid}) is running on" in log
     assert first.classify(noise(2))[0] == 200
 
 
-def test_port_in_use_is_refused_clearly(start):
+def test_port_in_use_is_refused_clearly(start_server):
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        code, log = exit_of(start(PORT=listener.getsockname()[1]))
+        code, log = exit_of(start_server(PORT=listener.getsockname()[1]))
     assert code == 1
     assert "set another PORT" in log
 
@@ -146,8 +77,8 @@ def test_setting_that_cannot_work_ends_the_start_with_a_sentence(settings, sente
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_interrupt_stops_everything_that_was_started(start, sign):
-    server = start().wait_until_healthy()
+def test_interrupt_stops_everything_that_was_started(start_server, sign):
+    server = start_server().wait_until_healthy()
     family = server.family()
     assert len(family) >= 3, "arbiter, web process, classifiers"
     os.killpg(server.process.pid, sign)
@@ -155,20 +86,20 @@ def test_interrupt_stops_everything_that_was_started(start, sign):
     assert alive == []
 
 
-def test_kill_9_leaves_nothing_behind_and_the_next_start_works(start):
-    server = start().wait_until_healthy()
+def test_kill_9_leaves_nothing_behind_and_the_next_start_works(start_server):
+    server = start_server().wait_until_healthy()
     image = noise(3)
     before = server.classify(image)
     family = server.family()
     server.process.kill()
     _, alive = psutil.wait_procs(family, timeout=15)
     assert alive == []
-    again = start().wait_until_healthy()
+    again = start_server().wait_until_healthy()
     assert again.classify(image) == before
 
 
-def test_killed_web_process_is_replaced(start):
-    server = start().wait_until_healthy()
+def test_killed_web_process_is_replaced(start_server):
+    server = start_server().wait_until_healthy()
     (web,) = server.process.children()
     web.kill()
     web.wait()
@@ -176,9 +107,11 @@ def test_killed_web_process_is_replaced(start):
     assert server.classify(noise(4))[0] == 200
 
 
-def test_server_waits_for_a_missing_model_and_serves_when_it_is_there(start, models_dir, tmp_path):
+def test_server_waits_for_a_missing_model_and_serves_when_it_is_there(
+    start_server, models_dir, tmp_path
+):
     folder = tmp_path / "models"
-    server = start(MODELS_DIR=folder)
+    server = start_server(MODELS_DIR=folder)
     server.wait_until_healthy(expected=503)
     assert server.classify(noise(5))[0] == 503
     folder.symlink_to(models_dir)
@@ -197,10 +130,10 @@ def start_nx(folder, port):
     return process
 
 
-def test_mongodb_away_is_503_and_heals_by_itself(start, tmp_path):
+def test_mongodb_away_is_503_and_heals_by_itself(start_server, tmp_path):
     port = free_port()
     database = start_nx(tmp_path, port)
-    server = start(DATABASE_URI=f"mongodb://127.0.0.1:{port}/test").wait_until_healthy()
+    server = start_server(DATABASE_URI=f"mongodb://127.0.0.1:{port}/test").wait_until_healthy()
     assert server.classify(noise(6))[0] == 200
     database.kill()
     database.wait()
@@ -220,8 +153,8 @@ def test_mongodb_away_is_503_and_heals_by_itself(start, tmp_path):
     database.wait()
 
 
-def test_health_command_asks_the_running_server(start):
-    server = start().wait_until_healthy()
+def test_health_command_asks_the_running_server(start_server):
+    server = start_server().wait_until_healthy()
 
     assert run_command("health", PORT=server.port).returncode == 0
     down = run_command("health", PORT=free_port())
@@ -246,8 +179,8 @@ def mixed_images(seed):
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_over_2000_classifications(start):
-    server = start(CLASSIFY_MAX_WAIT=60).wait_until_healthy()
+def test_memory_stays_flat_over_2000_classifications(start_server):
+    server = start_server(CLASSIFY_MAX_WAIT=60).wait_until_healthy()
     statuses = []
 
     def send(seed, count):
@@ -260,7 +193,7 @@ def test_memory_stays_flat_over_2000_classifications(start):
             threading.Thread(target=send, args=[first_seed + n, total // 16]) for n in range(16)
         ]
         for thread in threads:
-            thread.start()
+            thread.start_server()
         for thread in threads:
             thread.join()
         return sum(process.memory_full_info().uss for process in server.family())

@@ -1,0 +1,80 @@
+"""The server as a process of its own, as its operator runs it."""
+
+import http.client
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+CLASSIFY = "/api/image/classify"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for_port(port, process, timeout_s=20):
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the process on port {port} ended with {process.returncode}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=0.2):
+                return
+        except OSError:
+            time.sleep(0.05)
+    pytest.fail(f"nothing listens on port {port} after {timeout_s} s")
+
+
+class Server:
+    """A `python -m server run` in a process group of its own, as from a terminal."""
+
+    def __init__(self, data_dir, models_dir, **settings):
+        self.port = int(settings.setdefault("PORT", free_port()))
+        self.log = data_dir.with_suffix(".log")
+        environment = {"PATH": os.environ["PATH"], "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
+        environment |= {name: str(value) for name, value in settings.items()}
+        with self.log.open("a") as log:
+            self.process = psutil.Popen(
+                [sys.executable, "-m", "server", "run"],
+                env=environment,
+                cwd=REPOSITORY,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_until_healthy(self, expected=200):
+        wait_for_port(self.port, self.process)
+        deadline = time.monotonic() + 30
+        while self.request("GET", "/health")[0] != expected:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+        return self
+
+    def request(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read() or "null")
+        finally:
+            connection.close()
+
+    def classify(self, image):
+        return self.request("POST", CLASSIFY, image)
+
+    def family(self):
+        return [self.process, *self.process.children(recursive=True)]
+
+    def stop(self):
+        for process in self.family():
+            process.kill()
+        self.process.wait()

@@ -1,0 +1,205 @@
+"""What holds for the house as a whole: imports, settings, compose and Dockerfile, the README."""
+
+import ast
+import itertools
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from dotenv import dotenv_values
+
+from config import DEVELOPMENT_KEYS, Settings, load_settings
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+ROOMS = ["ml_models", "cloud", "server"]  # each may import those before it
+
+
+def imported_modules(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_one_way(room):
+    later = ROOMS[ROOMS.index(room) + 1 :]
+    outsiders = {
+        "ml_models": ["flask", "pymongo", "requests", "config"],
+        "cloud": ["flask", "pymongo"],
+    }
+    forbidden = {*later, *outsiders.get(room, [])}
+    for path in (REPOSITORY / room).rglob("*.py"):
+        tops = {module.partition(".")[0] for module in imported_modules(path)}
+        assert not tops & forbidden, path
+
+
+def test_only_the_conversion_imports_tensorflow():
+    for path in [p for room in ROOMS for p in (REPOSITORY / room).rglob("*.py")]:
+        tops = {module.partition(".")[0] for module in imported_modules(path)}
+        assert path.name == "convert.py" or not tops & {"tensorflow", "keras"}, path
+
+
+SETTINGS = {name.upper() for name in Settings.model_fields}
+
+
+def test_every_setting_stands_in_env_example_with_its_default():
+    example = dotenv_values(REPOSITORY / ".env.example")
+    assert set(example) == SETTINGS
+    given = {name.lower(): value for name, value in example.items() if value}
+    assert load_settings(_env_file=None, **given) == load_settings(_env_file=None)
+
+
+def test_every_setting_has_a_row_in_the_docs():
+    table = (REPOSITORY / "docs" / "settings.md").read_text()
+    assert set(re.findall(r"^\| `([A-Z_]+)` ", table, re.MULTILINE)) == SETTINGS
+
+
+def test_every_setting_has_a_sentence_above_it_in_env_example():
+    lines = (REPOSITORY / ".env.example").read_text().splitlines()
+    for previous, line in itertools.pairwise(lines):
+        if "=" in line and not line.startswith("#"):
+            assert previous.startswith("# "), line
+
+
+def test_env_of_the_node_original_is_understood(tmp_path):
+    env = tmp_path / ".env"
+    env.write_text(
+        "APP_ID=a\nJS_KEY=b\nREST_API_KEY=c\nMASTER_KEY=d\nCLIENT_KEY=\n"
+        "SERVER_URL=http://localhost:1337/1\nPARSE_MOUNT=/1\nPORT=1338\n"
+        "MONGODB_URI=mongodb://localhost:27017/dev\nCLOUD_CODE_MAIN=/app/cloud/main.js\n"
+        "TF_MODEL_URL=InceptionV3\nTF_MODEL_INPUT_SHAPE_SIZE=299\nCONFIG_CACHE_MS=10000\n"
+        "LOCAL_FILES_URL=http://localhost/\nPRODUCTION_FILES_URL=https://files.example/\n"
+    )
+    settings = load_settings(_env_file=env)
+    assert (settings.app_id, settings.js_key, settings.client_key) == ("a", "b", "")
+    assert settings.database_uri == "mongodb://localhost:27017/dev"
+    assert (settings.parse_mount, settings.port, settings.config_cache_ms) == ("/1", 1338, 10000)
+    assert (settings.tf_model_url, settings.tf_model_input_shape_size) == ("InceptionV3", 299)
+
+
+def test_keys_are_not_shown_with_the_settings():
+    shown = repr(load_settings(_env_file=None, database_uri="mongodb://u:secret@h/d"))
+    assert "secret" not in shown
+    assert not any(key in shown for name, key in DEVELOPMENT_KEYS.items() if name != "app_id")
+
+
+COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+
+
+def test_compose_waits_for_a_healthy_database():
+    web, mongo = COMPOSE["services"]["web"], COMPOSE["services"]["mongo"]
+    assert web["depends_on"]["mongo"]["condition"] == "service_healthy"
+    assert web["healthcheck"]["test"]
+    assert "rs.initiate" in mongo["healthcheck"]["test"][-1]
+    assert "--replSet" in mongo["command"]
+    assert "mongo:/data/db" in mongo["volumes"]
+    assert set(COMPOSE["volumes"]) == {"data", "mongo"}
+
+
+def test_compose_names_only_settings_that_exist():
+    web = COMPOSE["services"]["web"]
+    text = (REPOSITORY / "docker-compose.yml").read_text()
+    named = {*web["environment"], *web["build"]["args"], *re.findall(r"\$\{([A-Z_]+)", text)}
+    assert named <= SETTINGS
+    port = Settings.model_fields["port"].default
+    assert web["ports"] == [f"${{PORT:-{port}}}:{port}"]
+    assert web["environment"]["PORT"] == str(port)
+    assert f"EXPOSE {port}" in DOCKERFILE
+
+
+def test_compose_gives_settings_that_load():
+    environment = COMPOSE["services"]["web"]["environment"]
+    values = {
+        name.lower(): re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value)
+        for name, value in environment.items()
+    }
+    values |= {"app_id": "mine", "master_key": "secret"}
+    settings = load_settings(_env_file=None, **values)
+    assert settings.bind_host == "0.0.0.0"  # noqa: S104 - inside the container
+    assert settings.database_uri.startswith("mongodb://mongo:27017/")
+    assert "${APP_ID:?" in environment["APP_ID"]
+    assert "${MASTER_KEY:?" in environment["MASTER_KEY"]
+
+
+def test_compose_runs_without_privileges():
+    web = COMPOSE["services"]["web"]
+    assert web["read_only"] is True
+    assert web["cap_drop"] == ["ALL"]
+    assert "\nUSER parsewarden\n" in DOCKERFILE
+
+
+def test_dockerfile_copies_only_what_exists_and_is_sent():
+    sent = (REPOSITORY / ".dockerignore").read_text().split()
+    for source in re.findall(r"^COPY ((?!--from)\S+) ", DOCKERFILE, re.MULTILINE):
+        assert (REPOSITORY / source).exists(), source
+        assert f"!{source.split('/')[0]}" in sent, source
+
+
+def test_dockerfile_does_what_make_does():
+    for command in ["python -m server models fetch", "pip install", "-r requirements.txt"]:
+        assert command in DOCKERFILE.replace("--no-cache-dir ", "")
+        assert command in MAKEFILE.replace("$(BIN)/", "").replace("--quiet ", "")
+    assert '"python", "-m", "server", "run"' in DOCKERFILE
+    assert "python -m server run" in MAKEFILE
+
+
+def test_image_that_runs_holds_no_tensorflow():
+    runtime_stage = DOCKERFILE.rpartition("FROM ")[2]
+    assert "requirements/runtime.txt" in runtime_stage
+    assert "requirements.txt" not in runtime_stage
+    assert "tensorflow" not in (REPOSITORY / "requirements" / "runtime.txt").read_text()
+
+
+def test_every_requirement_is_pinned_with_hashes():
+    for path in (REPOSITORY / "requirements").glob("*.txt"):
+        for requirement in re.split(r"\n(?=\S)", path.read_text().strip()):
+            if not requirement.startswith("#"):
+                assert "==" in requirement.splitlines()[0]
+                assert "--hash=sha256:" in requirement, requirement.splitlines()[0]
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    assert "    make test\n" in (REPOSITORY / "README.md").read_text()
+    assert "make test\n" in (REPOSITORY / ".ci" / "run").read_text()
+
+
+def readme_calls():
+    """Each curl command of the README with the answer that stands below it."""
+    text = (REPOSITORY / "README.md").read_text()
+    pattern = r"((?:^    .*\n)+)\n<!-- answer -->\n((?:^    .*\n)+)"
+    return [(command, answer) for command, answer in re.findall(pattern, text, re.MULTILINE)]
+
+
+def assert_nearly_equal(given, expected):
+    """Equal, but for the last digits of probabilities, which differ between processors."""
+    if isinstance(expected, dict):
+        assert given.keys() == expected.keys()
+        for key, value in expected.items():
+            assert_nearly_equal(given[key], value)
+    elif isinstance(expected, list):
+        assert len(given) == len(expected)
+        for mine, theirs in zip(given, expected, strict=True):
+            assert_nearly_equal(mine, theirs)
+    elif isinstance(expected, float):
+        assert given == pytest.approx(expected, abs=0.001)
+    else:
+        assert given == expected
+
+
+def test_readme_lines_give_the_answers_it_shows(start_server):
+    server = start_server().wait_until_healthy()
+    calls = readme_calls()
+    assert len(calls) == 4
+    for command, answer in calls:
+        pasted = command.replace("localhost:1337", f"localhost:{server.port}")
+        result = subprocess.run(
+            ["bash", "-c", pasted], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        )
+        assert_nearly_equal(json.loads(result.stdout), json.loads(answer))
