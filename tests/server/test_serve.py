@@ -193,7 +193,7 @@ def test_memory_stays_flat_over_2000_classifications(start_server):
             threading.Thread(target=send, args=[first_seed + n, total // 16]) for n in range(16)
         ]
         for thread in threads:
-            thread.start_server()
+            thread.start()
         for thread in threads:
             thread.join()
         return sum(process.memory_full_info().uss for process in server.family())
