@@ -16,7 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from ml_models.errors import DecodeError, ImageError, ImageTooLarge, UnsupportedImage
-from ml_models.images import decode, resize
+from ml_models.images import PixelBuffer, decode, resize
 
 # What the parent hears beside predictions; the arguments make the same error there.
 IMAGE_ERRORS: dict[str, type[ImageError]] = {
@@ -51,22 +51,21 @@ def main(descriptor: int, model_path: str, input_size_px: int, max_pixels: int) 
     parent = Connection(descriptor)
     interpreter = SingleThreadInterpreter(model_path)
     interpreter.probabilities(np.zeros((input_size_px, input_size_px, 3), np.float32))
+    buffer = PixelBuffer()
+
+    def classified(data: bytes) -> dict[str, Any]:
+        try:
+            pixels = resize(decode(data, max_pixels, buffer), input_size_px)
+        except ImageError as error:
+            return {"error": type(error).__name__, "arguments": list(error.arguments)}
+        return {"probabilities": interpreter.probabilities(pixels)}
+
     try:
         _send(parent, {"ready": True})
         while True:
-            _send(parent, _classified(interpreter, parent.recv_bytes(), input_size_px, max_pixels))
+            _send(parent, classified(parent.recv_bytes()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-
-
-def _classified(
-    interpreter: SingleThreadInterpreter, data: bytes, input_size_px: int, max_pixels: int
-) -> dict[str, Any]:
-    try:
-        pixels = resize(decode(data, max_pixels), input_size_px)
-    except ImageError as error:
-        return {"error": type(error).__name__, "arguments": list(error.arguments)}
-    return {"probabilities": interpreter.probabilities(pixels)}
 
 
 def _send(parent: Connection, message: dict[str, Any]) -> None:

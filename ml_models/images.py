@@ -35,11 +35,31 @@ pillow_heif.register_heif_opener()
 pillow_heif.options.DECODE_THREADS = 1
 
 
-def decode(data: bytes, max_pixels: int) -> Pixels:
+class PixelBuffer:
+    """Memory for one image's pixels, used again for the next: asking the kernel for it anew takes
+    as long as a third of decoding. Holds the pixels of the last `decode` it was given to."""
+
+    _KEPT_BYTES = 64 * 1024 * 1024
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def shaped(self, height: int, width: int) -> Pixels:
+        """Return [height, width, 3] of it, grown if need be; what is very large is not kept."""
+        size = height * width * 3
+        if size > self._KEPT_BYTES:
+            return np.empty((height, width, 3), np.uint8)
+        if size > self._bytes.size:
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes[:size].reshape(height, width, 3)
+
+
+def decode(data: bytes, max_pixels: int, buffer: PixelBuffer | None = None) -> Pixels:
     """Decode an image of any supported format to RGB.
 
     Returns uint8 [H, W, 3]: EXIF orientation applied, alpha composited on white, 16-bit samples
-    cut to their high byte, first frame of animations. Thread-safe; the heavy parts release the GIL.
+    cut to their high byte, first frame of animations. With a `buffer` the pixels may lie in it,
+    until it is given to the next call. Thread-safe, with a buffer for each thread.
 
     Raises UnsupportedImage when the content is of no supported format, ImageTooLarge before
     anything is allocated when width x height > max_pixels, DecodeError when it is not whole.
@@ -52,7 +72,8 @@ def decode(data: bytes, max_pixels: int) -> Pixels:
         if "progressive" in image.info:
             _refuse_scan_bomb(data)
         if image.mode in ("RGB", "L"):
-            return _upright(_decode_jpeg(data), _orientation(image))
+            pixels = (buffer or PixelBuffer()).shaped(height, width)
+            return _upright(_decode_jpeg(data, pixels), _orientation(image))
     return _decode_with_pillow(image)
 
 
@@ -109,24 +130,24 @@ def _refuse_scan_bomb(data: bytes) -> None:
 _PADDING = re.compile(rb"\x00+\xff\xd9\s*\Z|\x00+\xff\xd9\x00*\Z")
 
 
-def _decode_jpeg(data: bytes) -> Pixels:
+def _decode_jpeg(data: bytes, pixels: Pixels) -> Pixels:
     """Decode with libjpeg-turbo; its warnings count as errors, for they mean guessed pixels."""
     try:
-        return _turbojpeg(data)
+        return _turbojpeg(data, pixels)
     except ValueError as error:
         # Some cameras pad with zeros before the end marker. That alone loses no pixel.
         unpadded = _PADDING.sub(b"\xff\xd9", data)
         if "extraneous bytes" not in str(error) or unpadded == data:
             raise DecodeError(f"JPEG: {error}") from error
     try:
-        return _turbojpeg(unpadded)
+        return _turbojpeg(unpadded, pixels)
     except ValueError as error:
         raise DecodeError(f"JPEG: {error}") from error
 
 
-def _turbojpeg(data: bytes) -> Pixels:
-    pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True)
-    return pixels
+def _turbojpeg(data: bytes, pixels: Pixels) -> Pixels:
+    decoded: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True, buffer=pixels)
+    return decoded
 
 
 def _decode_with_pillow(image: Image.Image) -> Pixels:

@@ -17,6 +17,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from config import Settings
 from server.app import check_settings, create_app
+from server.memory import keep_memory
 from server.welcome import what_to_try
 
 # Requests that wait or fetch hold a thread each; these stay free to say "busy" and "healthy".
@@ -101,6 +102,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "graceful_timeout": 20,
             "control_socket_disable": True,
             "when_ready": self._say_what_to_try,
+            "post_fork": lambda _server, _worker: keep_memory(),
             "post_worker_init": _warm_up,
         }
         for name, value in options.items():

@@ -14,10 +14,10 @@ def what_to_try(settings: Settings) -> str:
 Parsewarden is listening on {server}
 Parse SDKs use the server URL {server}{settings.parse_mount} and the app id {settings.app_id}
 
-Classify a picture of yours:
-  curl -F file=@picture.jpg {server}/api/image/classify
+Classify a picture:
+  curl -F file=@docs/astronaut.jpg {server}/api/image/classify
 
-The same through Parse's REST API, by URL:
+Through Parse's REST API, a picture on the web:
   curl -X POST {server}{settings.parse_mount}/functions/nsfwImageClassify \\
     -H 'X-Parse-Application-Id: {settings.app_id}' -H 'X-Parse-REST-API-Key: {key}' \\
     -d '{{"url": "https://example.com/picture.jpg"}}'

@@ -25,6 +25,7 @@ from ml_models.errors import (
     ModelError,
     UnsupportedImage,
 )
+from server.body import read_form_at_once, whole_body
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import parse_body
@@ -91,11 +92,12 @@ def _source() -> ImageSource:
 def _source_in_body() -> ImageSource:
     """A multipart file of any name, JSON with `base64` or `url`, or the raw bytes of an image."""
     if request.mimetype == "multipart/form-data":
+        read_form_at_once(request)
         upload = next(iter(request.files.values()), None)
         if upload is None:
             raise _no_image()
         return sources.from_bytes(upload.read())
-    data = request.get_data(cache=False)
+    data = whole_body(request)
     if request.mimetype == "application/json" or data[:1] == b"{":
         return _source_in_json(data)
     return sources.from_bytes(data)

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app, request
 
 from server.auth import Caller, authorise
+from server.body import read_form_at_once, whole_body
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import parse_body, parse_request
@@ -81,8 +82,9 @@ def _dispatch(router: ParseRouter, services: Services, path: str) -> Any:
 
 def _body() -> dict[str, Any]:
     if request.mimetype == "multipart/form-data":
+        read_form_at_once(request)
         return dict(request.form)
-    return parse_body(request.get_data(cache=False), request.content_type or "")
+    return parse_body(whole_body(request), request.content_type or "")
 
 
 def _json_response(answer: Any, status: int = 200) -> Response:
