@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import select
 import socket
 import sys
 from collections.abc import Iterator
@@ -72,8 +73,23 @@ def _check_port(settings: Settings) -> None:
             ) from None
 
 
+# How long a thread that has answered waits for the same connection's next request.
+_NEXT_REQUEST_MS = 5
+
+
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's threaded worker, without its deadlock on Ctrl-C."""
+    """gunicorn's threaded worker: quicker on busy connections, no deadlock on Ctrl-C."""
+
+    def handle(self, conn: Any) -> Any:
+        """Answer a request, and those that follow closely on the same connection.
+
+        gunicorn would hand the connection to its main thread and back for each: half the
+        processor time of a small request.
+        """
+        outcome = super().handle(conn)
+        while outcome is True and self.alive and _is_readable(conn.sock):
+            outcome = super().handle(conn)
+        return outcome
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """End as on SIGTERM: finish what is in flight.
@@ -82,6 +98,12 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no type
         or the same handler interrupted by the next signal, may hold.
         """
         self.handle_exit(sig, frame)
+
+
+def _is_readable(connection: socket.socket) -> bool:
+    poller = select.poll()
+    poller.register(connection, select.POLLIN)
+    return bool(poller.poll(_NEXT_REQUEST_MS))
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
