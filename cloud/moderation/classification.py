@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from weakref import WeakValueDictionary
 
 from cloud.moderation.errors import ImageTooManyBytes
 from cloud.moderation.ports import (
@@ -17,8 +18,9 @@ from cloud.moderation.ports import (
 )
 from cloud.moderation.rules import judge
 from cloud.moderation.sources import without_credentials
-from cloud.moderation.types import Classification, ImageSource, UrlSource
+from cloud.moderation.types import Classification, ImageSource, Policy, UrlSource
 from ml_models.errors import ClassifierBusy
+from ml_models.types import ModelSpec
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,7 @@ class ClassificationService:
         self._fetcher, self._classifier = fetcher, classifier
         self._records, self._policies = records, policies
         self._max_image_bytes = max_image_bytes
+        self._contents = _KeyedLocks()
         self._in_flight = threading.BoundedSemaphore(max_in_flight)
 
     def classify(self, source: ImageSource) -> Classification:
@@ -72,12 +75,23 @@ class ClassificationService:
         data = self._bytes_of(source)
         source_url = without_credentials(source.url) if isinstance(source, UrlSource) else None
         content_sha256 = hashlib.sha256(data).hexdigest()
+        with self._contents.lock(content_sha256):
+            return self._recorded(data, content_sha256, model, policy, source_url)
+
+    def _recorded(
+        self,
+        data: bytes,
+        content_sha256: str,
+        model: ModelSpec,
+        policy: Policy,
+        source_url: str | None,
+    ) -> Classification:
         recorded = self._records.find(content_sha256, model)
-        now = _utc_now()
         if recorded is not None:
             verdict = judge(recorded.predictions, policy)
-            return self._records.seen_again(recorded, verdict, source_url, now)
+            return self._records.seen_again(recorded, verdict, source_url, _utc_now())
         predictions = self._classifier.classify(data)
+        now = _utc_now()
         return self._records.add(
             Classification(
                 content_sha256=content_sha256,
@@ -97,6 +111,25 @@ class ClassificationService:
         if len(data) > self._max_image_bytes:
             raise ImageTooManyBytes(self._max_image_bytes)
         return data
+
+
+class _KeyedLocks:
+    """A lock for each key while anybody holds or awaits it.
+
+    The same picture sent twice at the same moment is inferred once: the second call waits for the
+    first one's record.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+
+    def lock(self, key: str) -> threading.Lock:
+        with self._guard:
+            lock = self._locks.get(key)
+            if lock is None:
+                lock = self._locks[key] = threading.Lock()
+            return lock
 
 
 def _utc_now() -> datetime:

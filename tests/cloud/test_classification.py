@@ -113,6 +113,24 @@ def test_same_bytes_are_inferred_once_and_counted_twice(world):
     assert again.source_url == "https://a.example/x"
 
 
+def test_same_bytes_at_the_same_moment_are_inferred_once(world):
+    world.classifier.gate = threading.Event()
+    results = []
+    threads = [
+        threading.Thread(
+            target=lambda: results.append(world.service.classify(BytesSource(b"picture")))
+        )
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    world.classifier.gate.set()
+    for thread in threads:
+        thread.join()
+    assert world.classifier.inferred == [b"picture"]
+    assert sorted(result.seen_count for result in results) == [1, 2]
+
+
 def test_another_model_infers_again(world):
     world.service.classify(BytesSource(b"picture"))
     world.classifier.model = ModelSpec("Scripted", "2", 224)
