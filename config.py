@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     bind_host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 1337
     parse_mount: str = "/parse"
+    trusted_proxies: Annotated[int, Field(ge=0)] = 0
     web_workers: PositiveInt = Field(default_factory=lambda: max(1, usable_cores() // 4))
     cloud_code_main: str = "cloud/main.py"
 
@@ -120,12 +121,14 @@ class Settings(BaseSettings):
         for name in ("app_id", "master_key"):
             if not getattr(self, name):
                 raise ValueError(f"{name.upper()} is not set, but other keys are: set it in .env")
+        if self.web_workers > self.classify_permits:
+            raise ValueError("WEB_WORKERS must not be greater than CLASSIFY_PERMITS")
         known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]
-        if known and self.bind_host not in LOOPBACK_HOSTS:
+        if known and (self.bind_host not in LOOPBACK_HOSTS or self.trusted_proxies):
             raise ValueError(
-                f"{', '.join(known)}: everybody knows the development default, and BIND_HOST "
-                f"{self.bind_host} is not this machine alone; set your own in .env, "
-                "for instance from `openssl rand -hex 16`"
+                f"{', '.join(known)}: everybody knows the development default, and with this "
+                f"BIND_HOST ({self.bind_host}) or behind a proxy others than this machine can "
+                "call; set your own in .env, for instance from `openssl rand -hex 16`"
             )
         return self
 
@@ -133,18 +136,19 @@ class Settings(BaseSettings):
         return name != "app_id" and getattr(self, name) == DEVELOPMENT_KEYS[name]
 
     @property
-    def has_development_keys(self) -> bool:
-        return self.master_key == DEVELOPMENT_KEYS["master_key"]
-
-    @property
     def models_path(self) -> Path:
         """The folder of the converted models: MODELS_DIR, or `models` under DATA_DIR."""
         return self.models_dir or self.data_dir / "models"
 
     @property
+    def worker_permits(self) -> int:
+        """The permits of each web process."""
+        return self.classify_permits // self.web_workers
+
+    @property
     def max_in_flight(self) -> int:
-        """Calls that fetch, wait for a permit or classify at once, in each worker."""
-        return self.classify_permits + self.classify_max_waiting
+        """Calls that fetch, wait for a permit or classify at once, in each web process."""
+        return self.worker_permits + self.classify_max_waiting
 
     @property
     def max_body_bytes(self) -> int:

@@ -20,11 +20,12 @@ import psutil
 from pictures import mosaic
 from unique import with_comment
 
+from config import load_settings
 from ml_models import pretrained
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-MODELS_DIR = REPOSITORY / "data" / "models"
+MODELS_DIR = load_settings().models_path.resolve()
 CORES = os.cpu_count() or 1
 PICTURES = {"1 MP": (1224, 816), "12 MP": (4000, 3000)}
 CONCURRENCIES = (1, 4, 16)

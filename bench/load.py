@@ -90,7 +90,7 @@ def main(port, jpeg_path, concurrency, seconds, first_number, by_url=""):
             {
                 "requests": len(latencies),
                 "errors": sum(client.errors for client in clients),
-                "per_second": len(latencies) / elapsed,
+                "per_second": (len(latencies) - sum(c.errors for c in clients)) / elapsed,
                 "p50_ms": cuts[49] if cuts else latencies[0],
                 "p95_ms": cuts[94] if cuts else latencies[0],
                 "p99_ms": cuts[98] if cuts else latencies[0],

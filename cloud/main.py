@@ -1,6 +1,7 @@
 """Your cloud code: the server loads this file, or the one that CLOUD_CODE_MAIN names, at start.
 
-Define functions of your own below:
+Define functions of your own below; `nsfwImageClassify` is there already, and one of yours of the
+same name replaces it.
 
     from cloud.code import cloud
 
@@ -8,5 +9,3 @@ Define functions of your own below:
     def hello(request):
         return "Hello from Cloud Code"
 """
-
-import cloud.functions  # noqa: F401 - defines nsfwImageClassify

@@ -15,13 +15,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from ml_models.errors import DecodeError, ImageError, ImageTooLarge, UnsupportedImage
+from ml_models.errors import ImageError
 from ml_models.images import PixelBuffer, decode, resize
-
-# What the parent hears beside predictions; the arguments make the same error there.
-IMAGE_ERRORS: dict[str, type[ImageError]] = {
-    kind.__name__: kind for kind in (UnsupportedImage, DecodeError, ImageTooLarge)
-}
 
 # Below the web process, so that under full load it still accepts, answers and feeds us.
 _NICENESS = 5
@@ -46,7 +41,8 @@ class SingleThreadInterpreter:
 
 def main(descriptor: int, model_path: str, input_size_px: int, max_pixels: int) -> None:
     """Answer images on an inherited socket until the parent closes it or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)  # for the parent, which finishes and closes our socket
     os.nice(_NICENESS)
     parent = Connection(descriptor)
     interpreter = SingleThreadInterpreter(model_path)

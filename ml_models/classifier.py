@@ -20,8 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from ml_models.child import IMAGE_ERRORS
 from ml_models.errors import (
+    IMAGE_ERRORS,
     ClassifierBusy,
     DecodeError,
     ModelDamaged,
@@ -119,22 +119,29 @@ class NsfwClassifier:
             raise self._failure[1]
         try:
             self._pool = self._new_pool(self._load_model())
-        except ModelError as error:
-            self._failure = (time.monotonic(), error)
-            raise
+        except (ModelError, OSError) as error:
+            failure = error if isinstance(error, ModelError) else ModelMissing(str(error))
+            self._failure = (time.monotonic(), failure)
+            raise failure from error
         return self._pool
 
     def _new_pool(self, model: ModelFile) -> "_ChildPool":
-        children = [_Child(model, self._max_pixels) for _ in range(self._permits)]
+        children: list[_Child] = []
         try:
+            for _ in range(self._permits):
+                children.append(_Child(model, self._max_pixels))
             for child in children:
                 child.wait_until_ready()
-        except ModelDamaged:
+        except BaseException:
             for child in children:
                 child.stop()
             raise
         logger.info("model %s %s loaded", model.spec.name, model.spec.version)
         return _ChildPool(model.spec, children, self._max_waiting, self._max_wait_s)
+
+
+class _ChildLost(Exception):
+    """The process ended while it had an image."""
 
 
 class _ChildPool:
@@ -189,20 +196,38 @@ class _Child:
         self._start()
 
     def probabilities(self, data: bytes) -> list[float]:
-        """Decode and infer. Raises ImageError; DecodeError when the image took the child down."""
+        """Decode and infer. Raises ImageError; DecodeError when the image took two children down.
+
+        One may have been killed for another reason: by the kernel for lack of memory, by a person.
+        """
         if self._process.poll() is not None:  # ended while idle: no image is to blame
             self._replace()
-        self.wait_until_ready()
         try:
-            self._connection.send_bytes(data)
-            answer = self._receive()
-        except (EOFError, OSError) as error:
-            self._replace()
-            raise DecodeError(f"the decoder crashed or took too long: {error!r}") from error
+            answer = self._answer(data)
+        except _ChildLost:
+            answer = self._last_answer(data)
         if "error" in answer:
             raise IMAGE_ERRORS[answer["error"]](*answer["arguments"])
         probabilities: list[float] = answer["probabilities"]
         return probabilities
+
+    def _last_answer(self, data: bytes) -> dict[str, Any]:
+        try:
+            return self._answer(data)
+        except _ChildLost as error:
+            raise DecodeError(f"the decoder crashed: {error}") from error
+
+    def _answer(self, data: bytes) -> dict[str, Any]:
+        self.wait_until_ready()
+        try:
+            self._connection.send_bytes(data)
+            return self._receive()
+        except BlockingIOError as error:
+            self._replace()
+            raise DecodeError(f"not decoded within {_ANSWER_LIMIT_S} s") from error
+        except (EOFError, OSError) as error:
+            self._replace()
+            raise _ChildLost(repr(error)) from error
 
     def wait_until_ready(self) -> None:
         """Return once the model is loaded. Raises ModelDamaged when the child cannot load it."""
@@ -232,7 +257,7 @@ class _Child:
                 [*command, str(self._max_pixels)],
                 pass_fds=[theirs.fileno()],
                 cwd=_REPOSITORY,
-                env=os.environ | {"GLIBC_TUNABLES": _KEEP_MEMORY},
+                env=_child_environment(),
             )
         self._connection: Connection[Any, Any] = Connection(ours.detach())
         self._ready = False
@@ -246,6 +271,12 @@ class _Child:
         """Raises EOFError when the child is gone, BlockingIOError at the limit."""
         answer: dict[str, Any] = json.loads(self._connection.recv_bytes(maxlength=65536))
         return answer
+
+
+def _child_environment() -> dict[str, str]:
+    """What a child needs; not the keys and database address that our own environment may hold."""
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return kept | {"GLIBC_TUNABLES": _KEEP_MEMORY}
 
 
 def _most_probable_first(probabilities: list[float]) -> tuple[Prediction, ...]:

@@ -60,7 +60,7 @@ class ModelMissing(ModelError):
 
 
 class ModelDamaged(ModelError):
-    """A file is not what its recorded or pinned sha256 says."""
+    """A file cannot be loaded, or is not what its recorded or pinned sha256 says."""
 
 
 class ModelUnsupported(ModelError):
@@ -75,3 +75,9 @@ class ClassifierBusy(MlModelsError):
     """Every permit is taken and the bounded queue for one is full, or the wait was too long."""
 
     public_message = "The server is busy classifying other images. Try again shortly."
+
+
+# By name, as they come from another process together with their arguments.
+IMAGE_ERRORS: dict[str, type[ImageError]] = {
+    kind.__name__: kind for kind in (UnsupportedImage, DecodeError, ImageTooLarge)
+}

@@ -2,11 +2,15 @@
 
 import logging
 import runpy
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+import cloud.functions  # noqa: F401 - defines nsfwImageClassify
 from cloud.moderation.classification import ClassificationService
 from config import Settings, SettingsError
 from ml_models import pretrained
@@ -27,6 +31,9 @@ from server.storage.port import ObjectStore
 from server.storage.sqlite import SqliteStore
 from server.welcome import what_to_try
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
 logger = logging.getLogger(__name__)
 
 _ORIGINALS_MOUNT = "/1"
@@ -39,8 +46,7 @@ def create_app(settings: Settings) -> Flask:
     Reaches out to nothing: the database and the model are waited for at the first request that
     needs them. Call it after forking.
     """
-    # Run anew for each app, so that its definitions register.
-    runpy.run_path(str(cloud_code_path(settings.cloud_code_main)), run_name="cloud_code_main")
+    load_cloud_code(settings.cloud_code_main)
     services = make_services(settings)
     mounts = list(dict.fromkeys([settings.parse_mount, _ORIGINALS_MOUNT]))
     app = Flask("parsewarden", static_folder=None)
@@ -56,7 +62,10 @@ def create_app(settings: Settings) -> Flask:
     app.register_error_handler(Exception, _answer_error)
     prefixes = [*mounts, *(f"{mount}/health" for mount in mounts), "/health", "/functions"]
     prefixes += ["/api/image/classify", "/api/image/is_safe"]
-    app.wsgi_app = CaseInsensitivePrefixes(app.wsgi_app, prefixes)  # type: ignore[method-assign]
+    wsgi_app: WSGIApplication = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
+    if settings.trusted_proxies:
+        wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies)
+    app.wsgi_app = wsgi_app  # type: ignore[method-assign, assignment]
     return app
 
 
@@ -75,7 +84,7 @@ def make_services(settings: Settings) -> Services:
         lambda: pretrained.load(
             settings.tf_model_url, settings.models_path, settings.tf_model_input_shape_size
         ),
-        permits=max(1, settings.classify_permits // settings.web_workers),
+        permits=settings.worker_permits,
         max_waiting=settings.classify_max_waiting,
         max_wait_s=settings.classify_max_wait,
         max_pixels=settings.max_image_pixels,
@@ -114,6 +123,14 @@ def open_store(settings: Settings) -> ObjectStore:
         raise SettingsError(str(error)) from None
 
 
+def load_cloud_code(name: str) -> None:
+    """Run the operator's cloud code; what it defines replaces ours of the same name."""
+    path = cloud_code_path(name)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # so that it can import its neighbours
+    runpy.run_path(str(path), run_name="cloud_code_main")
+
+
 def cloud_code_path(name: str) -> Path:
     """The file of CLOUD_CODE_MAIN. Raises SettingsError when there is none."""
     path = Path(name)
@@ -129,11 +146,11 @@ def _answer_error(error: Exception) -> Response:
     """The one place where an error becomes an answer; what nobody raised on purpose is logged."""
     parse_error = as_parse_error(error)
     if parse_error is not None:
-        logger.info("%s %s refused: %s", request.method, request.path, error)
+        logger.info("%s %r refused: %s", request.method, request.path, error)
         return parse_error_response(parse_error)
     if isinstance(error, HTTPException):
         return _json({"error": error.description or error.name}, error.code or 500)
-    logger.exception("%s %s failed", request.method, request.path)
+    logger.exception("%s %r failed", request.method, request.path)
     return _json({"code": INTERNAL_SERVER_ERROR, "message": "Internal server error."}, 500)
 
 

@@ -25,4 +25,5 @@ def whole_body(request: Request) -> bytes:
 
 def read_form_at_once(request: Request) -> None:
     """Let `request.form` and `request.files` be parsed from memory, for the same reason."""
-    request.environ["wsgi.input"] = io.BytesIO(whole_body(request))
+    if request.content_length is not None:
+        request.environ["wsgi.input"] = io.BytesIO(whole_body(request))

@@ -1,6 +1,7 @@
 """The records of classifications, kept as Parse objects of class ImageClassification."""
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -77,7 +78,8 @@ class StoredClassifications:
             SCHEMA.class_name, object_id, {**operations, "seenCount": Increment(1)}
         )
         if document is None:  # deleted with the master key since we found it
-            return self.add(recorded)
+            anew = replace(recorded, verdict=verdict, source_url=source_url, last_seen_at=at)
+            return self.add(replace(anew, seen_count=1, first_seen_at=at))
         return _classification(document)
 
     def _declare_class(self) -> None:

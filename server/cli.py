@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 import requests
 
+from cloud.moderation.errors import ModerationError
 from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
-from ml_models.errors import MlModelsError
+from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
 from server.serve import CannotServe, serve
 
@@ -42,11 +43,14 @@ def run(settings: Settings) -> None:
 @main.command(help="Ask the server on this machine whether it is healthy; exit status 1 if not.")
 @click.pass_obj
 def health(settings: Settings) -> None:
-    host = "127.0.0.1" if settings.bind_host in ("0.0.0.0", "::") else settings.bind_host  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_host, settings.bind_host)  # noqa: S104
+    session = requests.Session()
+    session.trust_env = False  # no proxy stands between this machine and itself
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/health"
     try:
-        answer = requests.get(f"http://{host}:{settings.port}/health", timeout=4)  # noqa: TID251 - asks this machine itself
+        answer = session.get(url, timeout=4)
     except requests.RequestException as error:
-        raise click.ClickException(f"no answer from {host}:{settings.port}: {error}") from None
+        raise click.ClickException(f"no answer from {url}: {error}") from None
     click.echo(answer.text.strip())
     if not answer.ok:
         raise SystemExit(1)
@@ -65,7 +69,15 @@ def fetch(settings: Settings, sources: tuple[str, ...], every: bool) -> None:
     fetcher = make_fetcher(settings)
 
     def download(url: str, destination: Path) -> None:
-        fetcher.download(url, destination, max_bytes=_MODEL_MAX_BYTES, timeout_s=_MODEL_TIMEOUT_S)
+        try:
+            fetcher.download(
+                url, destination, max_bytes=_MODEL_MAX_BYTES, timeout_s=_MODEL_TIMEOUT_S
+            )
+        except ModerationError as error:
+            raise ModelUnavailable(
+                f"the model could not be fetched: {error}. A host that is not public must be in "
+                "IMAGE_FETCH_ALLOW"
+            ) from error
 
     for source in pretrained.known_names() if every else sources or (settings.tf_model_url,):
         size_px = settings.tf_model_input_shape_size if source == settings.tf_model_url else None

@@ -21,7 +21,7 @@ from server.app import check_settings, create_app
 from server.memory import keep_memory
 from server.welcome import what_to_try
 
-# Requests that wait or fetch hold a thread each; these stay free to say "busy" and "healthy".
+# Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8
 
 
@@ -43,7 +43,8 @@ def serve(settings: Settings) -> None:
 
 @contextmanager
 def _sole_instance(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder's lock. The kernel lets go of it however this process ends."""
+    """Hold the data folder's lock. The kernel lets go of it once this process and its workers end,
+    who notice within a second when this one was killed."""
     with (data_dir / "server.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,6 +76,8 @@ def _check_port(settings: Settings) -> None:
 
 # How long a thread that has answered waits for the same connection's next request.
 _NEXT_REQUEST_MS = 5
+# And how many it answers before others, who may be waiting for a thread, have their turn.
+_REQUESTS_IN_A_ROW = 16
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
@@ -86,9 +89,10 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no type
         gunicorn would hand the connection to its main thread and back for each: half the
         processor time of a small request.
         """
-        outcome = super().handle(conn)
-        while outcome is True and self.alive and _is_readable(conn.sock):
+        for _ in range(_REQUESTS_IN_A_ROW):
             outcome = super().handle(conn)
+            if outcome is not True or not self.alive or not _is_readable(conn.sock):
+                break
         return outcome
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:

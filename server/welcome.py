@@ -1,6 +1,6 @@
 """What a newcomer sees first: where the server is and what to try."""
 
-from config import Settings
+from config import DEVELOPMENT_KEYS, Settings
 
 
 def what_to_try(settings: Settings) -> str:
@@ -9,7 +9,8 @@ def what_to_try(settings: Settings) -> str:
     Keys that the operator chose are not shown.
     """
     server = f"http://localhost:{settings.port}"
-    key = settings.rest_api_key if settings.has_development_keys else "<REST_API_KEY>"
+    known = settings.rest_api_key == DEVELOPMENT_KEYS["rest_api_key"]
+    key = settings.rest_api_key if known else "<REST_API_KEY>"
     return f"""\
 Parsewarden is listening on {server}
 Parse SDKs use the server URL {server}{settings.parse_mount} and the app id {settings.app_id}

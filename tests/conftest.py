@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from running_server import Server
 
+from config import Settings
 from ml_models import pretrained
 from ml_models.errors import ModelUnavailable
+
+for _name in Settings.model_fields:
+    os.environ.pop(_name.upper(), None)  # the operator's settings are not for tests
+os.environ.pop("MONGODB_URI", None)
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 

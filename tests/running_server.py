@@ -33,19 +33,28 @@ def wait_for_port(port, process, timeout_s=20):
     pytest.fail(f"nothing listens on port {port} after {timeout_s} s")
 
 
+def bare_environment():
+    """What a server needs to run in any folder, where it finds no `.env` of the operator's."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(REPOSITORY),
+        "CLOUD_CODE_MAIN": str(REPOSITORY / "cloud" / "main.py"),
+    }
+
+
 class Server:
     """A `python -m server run` in a process group of its own, as from a terminal."""
 
     def __init__(self, data_dir, models_dir, **settings):
         self.port = int(settings.setdefault("PORT", free_port()))
         self.log = data_dir.with_suffix(".log")
-        environment = {"PATH": os.environ["PATH"], "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
+        environment = {**bare_environment(), "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
         environment |= {name: str(value) for name, value in settings.items()}
         with self.log.open("a") as log:
             self.process = psutil.Popen(
                 [sys.executable, "-m", "server", "run"],
                 env=environment,
-                cwd=REPOSITORY,
+                cwd=data_dir.parent,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

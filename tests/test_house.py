@@ -121,11 +121,19 @@ def test_compose_gives_settings_that_load():
         for name, value in environment.items()
     }
     values |= {"app_id": "mine", "master_key": "secret"}
-    settings = load_settings(_env_file=None, **values)
+    settings = load_settings(_env_file=None, **{k: v for k, v in values.items() if v})
     assert settings.bind_host == "0.0.0.0"  # noqa: S104 - inside the container
     assert settings.database_uri.startswith("mongodb://mongo:27017/")
     assert "${APP_ID:?" in environment["APP_ID"]
     assert "${MASTER_KEY:?" in environment["MASTER_KEY"]
+
+
+def test_container_runs_the_model_that_was_built_into_it():
+    web = COMPOSE["services"]["web"]
+    for name, value in web["build"]["args"].items():
+        assert web["environment"][name] == value
+        assert DOCKERFILE.count(f"ARG {name}=") == 2
+        assert f"{name}=${name}" in DOCKERFILE
 
 
 def test_compose_runs_without_privileges():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from math import isfinite
 from typing import Any
 
@@ -40,5 +41,6 @@ def _wire(value: Any) -> Any:
 def _number(value: float) -> float | int | None:
     if not isfinite(value):
         return None
-    # Beyond 2**53 a double's digits are no longer exact; JavaScript prints an exponent there too.
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if not value.is_integer() or abs(value) >= 1e21:  # where JavaScript goes over to exponents
+        return value
+    return int(Decimal(repr(value)))  # the shortest digits that mean this double, then zeros

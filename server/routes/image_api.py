@@ -93,10 +93,10 @@ def _source_in_body() -> ImageSource:
     """A multipart file of any name, JSON with `base64` or `url`, or the raw bytes of an image."""
     if request.mimetype == "multipart/form-data":
         read_form_at_once(request)
-        upload = next(iter(request.files.values()), None)
-        if upload is None:
-            raise _no_image()
-        return sources.from_bytes(upload.read())
+        uploads = [file for files in request.files.listvalues() for file in files]
+        if len(uploads) != 1:
+            raise _not_one_image()
+        return sources.from_bytes(uploads[0].read())
     data = whole_body(request)
     if request.mimetype == "application/json" or data[:1] == b"{":
         return _source_in_json(data)
@@ -109,13 +109,13 @@ def _source_in_json(data: bytes) -> ImageSource:
     except ParseError as error:
         raise InvalidSource(error.message, error.message) from None
     if ("base64" in body) == ("url" in body):
-        raise _no_image()
+        raise _not_one_image()
     return (
         sources.from_base64(body["base64"]) if "base64" in body else sources.from_url(body["url"])
     )
 
 
-def _no_image() -> InvalidSource:
+def _not_one_image() -> InvalidSource:
     sentence = (
         'Send one image: a multipart file, the raw bytes, {"base64": "..."} or {"url": "..."}.'
     )

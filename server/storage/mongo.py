@@ -24,7 +24,7 @@ from server.storage.port import (
     Set,
 )
 
-# A request answers "busy" rather than wait for a database that is away.
+# A request answers "busy" rather than wait for a database that is away or stands still.
 _TIMEOUT_MS = 2000
 _DEFAULT_DATABASE = "parse"
 
@@ -51,7 +51,7 @@ class MongoStore:
                 tz_aware=True,
                 serverSelectionTimeoutMS=_TIMEOUT_MS,
                 connectTimeoutMS=_TIMEOUT_MS,
-                socketTimeoutMS=10_000,
+                socketTimeoutMS=_TIMEOUT_MS,
             )
         except (ConfigurationError, InvalidURI, ValueError) as error:
             raise ValueError(f"DATABASE_URI cannot be used: {error}") from None

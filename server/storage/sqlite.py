@@ -134,14 +134,18 @@ class SqliteStore:
         return connection
 
     def _connect(self) -> sqlite3.Connection:
-        with self._connecting:
-            connection = sqlite3.connect(
-                self._path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
-            )
-            self._connections.append(connection)
+        connection = sqlite3.connect(
+            self._path, timeout=_LOCK_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        try:
             _use_write_ahead_log(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-        _create_tables(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+            _create_tables(connection)
+        except BaseException:
+            connection.close()
+            raise
+        with self._connecting:
+            self._connections.append(connection)
         return connection
 
 
@@ -190,7 +194,8 @@ def _apply(document: Document, operations: Mapping[str, Operation]) -> Document:
         *parents, name = path.split(".")
         holder = document
         for parent in parents:
-            holder = holder.setdefault(parent, {})
+            is_delete = isinstance(operation, Delete)
+            holder = holder.get(parent, {}) if is_delete else holder.setdefault(parent, {})
         match operation:
             case Set(value):
                 holder[name] = value

@@ -77,8 +77,10 @@ def test_two_processes_that_add_the_same_image_make_one_record(store, records):
 
 
 def test_record_that_was_deleted_meanwhile_is_made_anew(records):
-    assert records.seen_again(RECORD, RECORD.verdict, None, LATER).seen_count == 1
-    assert records.find(RECORD.content_sha256, MODEL) is not None
+    verdict = Verdict(Outcome.APPROVED, ())
+    anew = records.seen_again(replace(RECORD, seen_count=5), verdict, None, LATER)
+    assert (anew.seen_count, anew.verdict, anew.first_seen_at) == (1, verdict, LATER)
+    assert records.find(RECORD.content_sha256, MODEL) == anew
 
 
 def test_row_in_mongodb_is_as_parse_server_lays_it_out(store, records, database_uri):

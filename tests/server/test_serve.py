@@ -15,16 +15,16 @@ import psutil
 import pytest
 from image_host import noise
 from PIL import Image
-from running_server import REPOSITORY, free_port, wait_for_port
+from running_server import bare_environment, free_port, wait_for_port
 
 
-def run_command(*arguments, **settings):
-    """Run `python -m server ...` to its end, with these settings and no others."""
+def run_command(folder, *arguments, **settings):
+    """Run `python -m server ...` in a folder to its end, with these settings and no others."""
     environment = {name: str(value) for name, value in settings.items()}
     return subprocess.run(
         [sys.executable, "-m", "server", *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
-        cwd=REPOSITORY,
+        env=bare_environment() | environment,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -40,6 +40,18 @@ def test_server_says_what_to_try_and_classifies(start_server):
     status, predictions = server.classify(noise(1))
     assert (status, len(predictions)) == (200, 5)
     assert f"http://localhost:{server.port}" in server.log.read_text()
+
+
+@pytest.mark.parametrize("multipart", [False, True])
+def test_chunked_upload_is_classified(start_server, multipart):
+    server = start_server().wait_until_healthy()
+    body, headers = noise(8), {}
+    if multipart:
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        head = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a.jpg"\r\n\r\n'
+        body = head + body + b"\r\n--x--\r\n"
+    status, predictions = server.request("POST", CLASSIFY, iter([body[:9], body[9:]]), headers)
+    assert (status, len(predictions)) == (200, 5)
 
 
 def test_second_instance_on_the_same_data_is_refused_clearly(start_server):
@@ -70,7 +82,7 @@ def test_port_in_use_is_refused_clearly(start_server):
     ],
 )
 def test_setting_that_cannot_work_ends_the_start_with_a_sentence(settings, sentence, tmp_path):
-    result = run_command("run", DATA_DIR=tmp_path, **{"PORT": free_port(), **settings})
+    result = run_command(tmp_path, "run", DATA_DIR=tmp_path, **{"PORT": free_port(), **settings})
     assert result.returncode == 1
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
@@ -153,11 +165,11 @@ def test_mongodb_away_is_503_and_heals_by_itself(start_server, tmp_path):
     database.wait()
 
 
-def test_health_command_asks_the_running_server(start_server):
+def test_health_command_asks_the_running_server(start_server, tmp_path):
     server = start_server().wait_until_healthy()
 
-    assert run_command("health", PORT=server.port).returncode == 0
-    down = run_command("health", PORT=free_port())
+    assert run_command(tmp_path, "health", PORT=server.port).returncode == 0
+    down = run_command(tmp_path, "health", PORT=free_port())
     assert down.returncode == 1
     assert "no answer" in down.stderr
 

@@ -63,12 +63,13 @@ def test_root_says_what_to_try_without_the_operators_keys(make_app, client):
     assert "myRestKey" in client.get("/").text
     own = make_app(app_id="mine", rest_api_key="secret1", master_key="secret2").test_client()
     assert "secret" not in own.get("/").text
+    half = make_app(app_id="mine", rest_api_key="secret1", master_key="myMasterKey").test_client()
+    assert "secret" not in half.get("/").text
 
 
 def test_cloud_code_of_ones_own_is_loaded(make_app, tmp_path):
     main = tmp_path / "my_cloud.py"
     main.write_text(
-        "import cloud.functions\n"
         "from cloud.code import cloud\n"
         "@cloud.define('ownFunction')\n"
         "def own(request):\n"
@@ -77,6 +78,8 @@ def test_cloud_code_of_ones_own_is_loaded(make_app, tmp_path):
     client = make_app(cloud_code_main=str(main)).test_client()
     response = client.post("/parse/functions/ownFunction", headers=KEYS)
     assert response.json == {"result": "mine"}
+    response = client.post("/parse/functions/nsfwImageClassify", headers=KEYS)
+    assert response.json["code"] == 142, "ours is there as well"
 
 
 def test_originals_cloud_code_setting_is_no_obstacle(make_app):

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import threading
+import time
 
 import pytest
 from image_host import ASTRONAUT, KEYS, MASTER, ImageHost, noise
@@ -249,8 +251,46 @@ def test_database_away_is_155_and_heals_by_itself(make_app, tmp_path):
 
 def test_missing_model_is_155_and_heals_by_itself(make_app, models_dir, tmp_path):
     client = make_app(models_dir=tmp_path / "models").test_client()
-    response = call(client, {"base64": "eA=="})
+    text = base64.b64encode(noise(78)).decode()
+    response = call(client, {"base64": text})
     assert (response.status_code, response.json["code"]) == (400, 155)
+    (tmp_path / "models").symlink_to(models_dir)
+    time.sleep(1.1)
+    assert call(client, {"base64": text}).status_code == 200
+
+
+def test_busy_server_is_155(make_app, image_host):
+    app = make_app(classify_permits=1, classify_max_waiting=1)
+    threads = [
+        threading.Thread(target=call, args=[app.test_client(), {"url": f"{image_host}/slow"}])
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    codes = set()
+    while 155 not in codes and any(thread.is_alive() for thread in threads):
+        codes.add(call(app.test_client(), {"base64": "eA=="}).json["code"])
+    for thread in threads:
+        thread.join()
+    assert 155 in codes
+
+
+def test_callers_behind_trusted_proxies_have_their_own_address(make_app):
+    keys = {"app_id": "a", "master_key": "m", "trusted_proxies": 1}
+    client = make_app(**keys).test_client()
+    headers = {"X-Parse-Application-Id": "a", "X-Parse-Master-Key": "m"}
+    for address, status in [("127.0.0.1", 400), ("198.51.100.7", 403)]:
+        forwarded = {**headers, "X-Forwarded-For": f"127.0.0.1, {address}"}
+        assert client.post("/parse/functions/nope", headers=forwarded).status_code == status
+
+
+def test_forwarded_address_of_a_stranger_is_not_believed(client):
+    response = client.post(
+        "/parse/functions/nope",
+        headers={**MASTER, "X-Forwarded-For": "127.0.0.1"},
+        environ_base={"REMOTE_ADDR": "198.51.100.7"},
+    )
+    assert response.status_code == 403
 
 
 @pytest.fixture

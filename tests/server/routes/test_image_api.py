@@ -7,8 +7,12 @@ import threading
 import pytest
 from image_host import ASTRONAUT, MASTER, noise
 
+from cloud.moderation.errors import ModerationError
+from cloud.moderation.policy import InvalidPolicy
 from cloud.moderation.predictions import to_objects
-from ml_models.errors import ClassifierBusy
+from ml_models.errors import ClassifierBusy, ImageError, MlModelsError
+from server.parse import errors as parse_errors
+from server.routes import image_api
 
 CLASSIFY = "/api/image/classify"
 IS_SAFE = "/api/image/is_safe"
@@ -37,6 +41,21 @@ def test_multipart_file_of_any_name_is_classified(client, name, recorded):
     response = client.post(CLASSIFY, data={name: (io.BytesIO(image), "a.jpg")})
     assert response.status_code == 200
     assert to_objects(recorded(image).predictions) == response.json
+
+
+def test_several_files_are_refused_because_one_verdict_would_cover_all(client):
+    files = {"a": (io.BytesIO(noise(1)), "a.jpg"), "b": (io.BytesIO(noise(2)), "b.jpg")}
+    assert client.post(IS_SAFE, data=files).status_code == 400
+
+
+def test_every_error_on_purpose_has_a_status():
+    def leaves(kind):
+        return [kind, *(leaf for child in kind.__subclasses__() for leaf in leaves(child))]
+
+    general = {ModerationError, MlModelsError, ImageError, InvalidPolicy}
+    for kind in {*leaves(ModerationError), *leaves(MlModelsError)} - general:
+        assert any(issubclass(kind, known) for known, _ in image_api._STATUSES), kind
+        assert any(issubclass(kind, known) for known, _ in parse_errors._CODES), kind
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "application/octet-stream", None])
