@@ -15,7 +15,7 @@ import psutil
 import pytest
 from image_host import noise
 from PIL import Image
-from running_server import bare_environment, free_port, wait_for_port
+from running_server import CLASSIFY, bare_environment, free_port, wait_for_port
 
 
 def run_command(folder, *arguments, **settings):
