@@ -1,12 +1,15 @@
 """Who is calling: keys compared with the configured ones, in constant time."""
 
 import hmac
+import logging
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from config import Settings
 from server.parse.errors import unauthorized
 from server.parse.request import Credentials
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ def authorise(credentials: Credentials, ip: str, settings: Settings) -> Caller:
         raise unauthorized()
     if _equal(credentials.master_key, settings.master_key):
         if not _is_master_address(ip, settings):
+            logger.warning("right master key from %s refused: not in MASTER_KEY_IPS", ip)
             raise unauthorized()
         return Caller(master=True, ip=ip, installation_id=credentials.installation_id)
     if not _has_client_key(credentials, settings):

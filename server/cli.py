@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import requests
@@ -19,25 +20,31 @@ _MODEL_MAX_BYTES = 1024**3
 _MODEL_TIMEOUT_S = 600.0
 
 
-@click.group(help="Parsewarden: self-hosted image moderation that speaks Parse.")
+class _Commands(click.Group):
+    """Says what went wrong on purpose in a sentence, without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except SettingsError as error:
+            raise click.ClickException(f"the settings cannot be used.\n{error}") from None
+        except (CannotServe, MlModelsError) as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands, help="Parsewarden: self-hosted image moderation that speaks Parse.")
 @click.pass_context
 def main(context: click.Context) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    try:
-        context.obj = load_settings()
-    except SettingsError as error:
-        raise click.ClickException(f"the settings cannot be used.\n{error}") from None
+    context.obj = load_settings()
 
 
 @main.command(help="Serve until interrupted.")
 @click.pass_obj
 def run(settings: Settings) -> None:
-    try:
-        serve(settings)
-    except (CannotServe, SettingsError) as error:
-        raise click.ClickException(str(error)) from None
+    serve(settings)
 
 
 @main.command(help="Ask the server on this machine whether it is healthy; exit status 1 if not.")
@@ -81,14 +88,11 @@ def fetch(settings: Settings, sources: tuple[str, ...], every: bool) -> None:
 
     for source in pretrained.known_names() if every else sources or (settings.tf_model_url,):
         size_px = settings.tf_model_input_shape_size if source == settings.tf_model_url else None
-        try:
-            model = pretrained.obtain(
-                source,
-                settings.models_path,
-                input_size_px=size_px,
-                download=download,
-                progress=sys.stderr.isatty(),
-            )
-        except MlModelsError as error:
-            raise click.ClickException(str(error)) from None
+        model = pretrained.obtain(
+            source,
+            settings.models_path,
+            input_size_px=size_px,
+            download=download,
+            progress=sys.stderr.isatty(),
+        )
         click.echo(f"{model.spec.name} {model.spec.version} is ready in {model.path.parent}")

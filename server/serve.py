@@ -16,10 +16,14 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
+from cloud.moderation.errors import StoreUnavailable
 from config import Settings
+from ml_models.errors import ModelError
 from server.app import check_settings, create_app
 from server.memory import keep_memory
 from server.welcome import what_to_try
+
+logger = logging.getLogger(__name__)
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8
@@ -143,9 +147,13 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
 
 def _warm_up(worker: Any) -> None:
-    """Load the model before the first request comes; a missing one is reported, not fatal."""
-    classifier = worker.wsgi.extensions["parsewarden"].classifier
-    try:
-        classifier.warm_up()
-    except Exception:
-        logging.getLogger(__name__).exception("the model could not be loaded")
+    """Load the model before the first request comes; what is missing is reported, not fatal."""
+    services = worker.wsgi.extensions["parsewarden"]
+    for name, prepare in [
+        ("model", services.classifier.warm_up),
+        ("database", services.store.ping),
+    ]:
+        try:
+            prepare()
+        except (ModelError, StoreUnavailable) as error:
+            logger.warning("the %s is not ready, calls are answered with busy: %s", name, error)

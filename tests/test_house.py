@@ -178,6 +178,11 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert "make test\n" in (REPOSITORY / ".ci" / "run").read_text()
 
 
+@pytest.mark.parametrize("path", ["README.md", "docs/performance.md"])
+def test_docs_hold_no_placeholder(path):
+    assert not re.search(r"^[A-Z_]{6,}$", (REPOSITORY / path).read_text(), re.MULTILINE)
+
+
 def readme_calls():
     """Each curl command of the README with the answer that stands below it."""
     text = (REPOSITORY / "README.md").read_text()

@@ -174,6 +174,8 @@ def parse_allowed_hosts(text: str) -> tuple[AllowedHost, ...]:
 
 def _parse_allowed_host(entry: str) -> AllowedHost:
     try:
+        if "/" in entry or "*" in entry:
+            raise ValueError("write host or host:port, without scheme, path, mask or wildcard")
         if entry.count(":") > 1 and not entry.startswith("["):
             return AllowedHost(entry, None)
         return AllowedHost(*split_host_and_port(entry))

@@ -288,7 +288,8 @@ def _upstream_failed(target: Target, detail: object, clause: str) -> UpstreamFai
 
 
 def _refused(target: Target, detail: str, clause: str) -> AddressRefused:
-    return AddressRefused(f"{target.loggable}: {detail}", f"The image's URL {clause}.")
+    detail = f"{target.loggable}: {detail}; see IMAGE_FETCH_ALLOW"
+    return AddressRefused(detail, f"The image's URL {clause}.")
 
 
 def _check_limits(timeout_s: float, max_bytes: int) -> None:

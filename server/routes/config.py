@@ -23,6 +23,8 @@ def add_routes(router: ParseRouter, services: Services) -> None:
 
     def write(call: Call) -> dict[str, Any]:
         call.require_master()
+        if "params" not in call.params:
+            raise ParseError(INVALID_JSON, 'The body must be {"params": {...}}.')
         params = _object(call.params, "params")
         hidden = _object(call.params, "masterKeyOnly")
         for key in {**params, **hidden}:

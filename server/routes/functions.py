@@ -31,8 +31,8 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         )
         try:
             return {"result": function(request)}
-        except Exception as error:  # cloud code is the user's and may raise anything
-            if as_parse_error(error) is not None:
+        except (Exception, SystemExit) as error:  # cloud code is the user's and may raise anything
+            if isinstance(error, Exception) and as_parse_error(error) is not None:
                 raise
             logger.exception("cloud function %s failed", name)
             raise CloudError("Script failed. The server's log says why.") from error

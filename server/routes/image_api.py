@@ -1,5 +1,6 @@
 """The plain routes of the Node original: classify an image without any SDK."""
 
+import logging
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -30,6 +31,8 @@ from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import parse_body
 from server.services import Services
+
+logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_S = "1"
 
@@ -73,6 +76,7 @@ def image_blueprint(services: Services) -> Blueprint:
     @blueprint.errorhandler(ModerationError)
     @blueprint.errorhandler(MlModelsError)
     def say_why(error: ModerationError | MlModelsError) -> Response:
+        logger.info("%s %r refused: %s", request.method, request.path, error)
         status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
         response = _answer({"error": error.public_message}, status)
         if status == 503:

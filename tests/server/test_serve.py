@@ -88,6 +88,26 @@ def test_setting_that_cannot_work_ends_the_start_with_a_sentence(settings, sente
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"IMAGE_FETCH_ALLOW": "http://localhost:8000"}, "write host or host:port"),
+        ({"TF_MODEL_URL": "http://localhost:8000/model.json"}, "must be in IMAGE_FETCH_ALLOW"),
+        (
+            {"TF_MODEL_URL": "http://127.0.0.1:9/", "IMAGE_FETCH_ALLOW": "127.0.0.1"},
+            "Connection refused",
+        ),
+        ({"TF_MODEL_URL": "nonsense"}, "nonsense"),
+        ({"CLASSIFY_PERMITS": "many"}, "CLASSIFY_PERMITS: "),
+    ],
+)
+def test_model_that_cannot_be_had_is_said_in_a_sentence(settings, sentence, tmp_path):
+    result = run_command(tmp_path, "models", "fetch", DATA_DIR=tmp_path, **settings)
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_stops_everything_that_was_started(start_server, sign):
     server = start_server().wait_until_healthy()

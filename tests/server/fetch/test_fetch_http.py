@@ -517,7 +517,9 @@ def test_errors_tell_the_client_no_address_and_the_log_no_secret(serve: Serve) -
         fetcher(resolve=ScriptedNames(evil_example=[["10.1.2.3"]])).fetch(
             "http://a:hunter2@evil.example/x?hunter2"
         )
-    assert str(refused.value) == "http://evil.example/x: it leads to 10.1.2.3"
+    assert (
+        str(refused.value) == "http://evil.example/x: it leads to 10.1.2.3; see IMAGE_FETCH_ALLOW"
+    )
     assert "10.1.2.3" not in refused.value.public_message
 
 

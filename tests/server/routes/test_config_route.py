@@ -103,9 +103,14 @@ def test_bad_write_is_refused(client, params, code):
     assert (response.status_code, response.json["code"]) == (400, code)
 
 
-@pytest.mark.parametrize("body", [{}, {"params": {}}])
-def test_empty_write_changes_nothing(client, body):
-    assert client.put(PATH, json=body, headers=MASTER).json == {"result": True}
+def test_empty_write_changes_nothing(client):
+    assert put(client, {}).json == {"result": True}
+
+
+@pytest.mark.parametrize("body", [{}, {"moderationScores": SCORES}])
+def test_write_without_params_is_said_not_swallowed(client, body):
+    response = client.put(PATH, json=body, headers=MASTER)
+    assert (response.status_code, response.json["code"]) == (400, 107)
 
 
 def test_config_is_cached_as_long_as_the_setting_says(make_app):

@@ -358,9 +358,10 @@ def test_cloud_error_reaches_the_client_with_its_code(client, defined):
     assert (response.status_code, response.json) == (400, {"code": 9001, "error": "out of tea"})
 
 
-def test_other_exception_stays_in_the_log(client, defined, caplog):
+@pytest.mark.parametrize("kind", [KeyError, SystemExit])
+def test_other_exception_stays_in_the_log(client, defined, caplog, kind):
     def fail(request):
-        raise KeyError("internal detail")
+        raise kind("internal detail")
 
     defined("fail", fail)
     response = call(client, {}, "/parse/functions/fail")
