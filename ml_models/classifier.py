@@ -35,8 +35,9 @@ logger = logging.getLogger(__name__)
 
 # A model that could not be loaded is looked for again, but not at every call of a busy server.
 _RELOAD_INTERVAL_S = 1.0
-# Starting takes half a second; the slowest honest image, 50 megapixels of AVIF, some three.
-_ANSWER_LIMIT_S = 12
+# Starting takes half a second; the slowest honest image, 50 megapixels of AVIF, some three. With
+# the waits for a permit and for the same image this keeps every answer within 15 s.
+_ANSWER_LIMIT_S = 8
 
 # glibc's malloc by default returns the megabytes of every image to the kernel, page by page, and
 # asks for them again for the next: a third of the time of decoding and resizing. A child may keep
@@ -97,6 +98,10 @@ class NsfwClassifier:
         """Load the model, so that the first caller does not wait. Raises ModelError."""
         self._ready_pool()
 
+    def check(self) -> None:
+        """Raise ModelError unless images can be classified now."""
+        self._ready_pool().check()
+
     def close(self) -> None:
         """End the child processes; the classifier is not used again."""
         if self._pool is not None:
@@ -129,7 +134,7 @@ class NsfwClassifier:
         children: list[_Child] = []
         try:
             for _ in range(self._permits):
-                children.append(_Child(model, self._max_pixels))
+                children.append(_Child(model, self._load_model, self._max_pixels))
             for child in children:
                 child.wait_until_ready()
         except BaseException:
@@ -166,6 +171,10 @@ class _ChildPool:
         finally:
             self._idle.put(child)
 
+    def check(self) -> None:
+        if not any(child.is_running() for child in self._children):
+            raise ModelDamaged("no classifier process is running")
+
     def close(self) -> None:
         for child in self._children:
             child.stop()
@@ -190,8 +199,10 @@ class _ChildPool:
 class _Child:
     """One child process. One that crashed or was stopped for taking too long is replaced."""
 
-    def __init__(self, model: ModelFile, max_pixels: int) -> None:
-        self._model, self._max_pixels = model, max_pixels
+    def __init__(
+        self, model: ModelFile, load_model: Callable[[], ModelFile], max_pixels: int
+    ) -> None:
+        self._model, self._load_model, self._max_pixels = model, load_model, max_pixels
         self._ready = False
         self._start()
 
@@ -200,7 +211,7 @@ class _Child:
 
         One may have been killed for another reason: by the kernel for lack of memory, by a person.
         """
-        if self._process.poll() is not None:  # ended while idle: no image is to blame
+        if not self.is_running():  # ended while idle: no image is to blame
             self._replace()
         try:
             answer = self._answer(data)
@@ -240,6 +251,9 @@ class _Child:
             raise ModelDamaged(f"{self._model.path} cannot be loaded: {error!r}") from error
         self._ready = True
 
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def stop(self) -> None:
         self._connection.close()
         self._process.kill()
@@ -263,8 +277,11 @@ class _Child:
         self._ready = False
 
     def _replace(self) -> None:
+        """Start anew, with the same weights or not at all. Raises ModelError."""
         self.stop()
         logger.warning("classifier process %d ended; starting another", self._process.pid)
+        if self._load_model() != self._model:  # which verifies the file's sha256
+            raise ModelDamaged("the model is another one since the server started; restart it")
         self._start()
 
     def _receive(self) -> dict[str, Any]:
@@ -281,8 +298,11 @@ def _child_environment() -> dict[str, str]:
 
 def _most_probable_first(probabilities: list[float]) -> tuple[Prediction, ...]:
     # The softmax of a float32 sum can exceed 1 by a rounding error.
-    predictions = [
-        Prediction(label, min(probability, 1.0))
-        for label, probability in zip(Label, probabilities, strict=True)
-    ]
+    try:
+        predictions = [
+            Prediction(label, min(probability, 1.0))
+            for label, probability in zip(Label, probabilities, strict=True)
+        ]
+    except ValueError as error:
+        raise ModelDamaged(f"the model answers nonsense: {error}") from error
     return tuple(sorted(predictions, key=lambda p: p.probability, reverse=True))

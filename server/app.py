@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -148,6 +149,10 @@ def _answer_error(error: Exception) -> Response:
     if parse_error is not None:
         logger.info("%s %r refused: %s", request.method, request.path, error)
         return parse_error_response(parse_error)
+    if isinstance(error, ParseException):  # what gunicorn raises while a body is read
+        return _json({"error": f"The request body cannot be read: {error}"}, 400)
+    if isinstance(error, BlockingIOError):  # the receive timeout of WebWorker
+        return _json({"error": "The request body did not arrive in time."}, 408)
     if isinstance(error, HTTPException):
         return _json({"error": error.description or error.name}, error.code or 500)
     logger.exception("%s %r failed", request.method, request.path)

@@ -20,6 +20,15 @@ _MODEL_MAX_BYTES = 1024**3
 _MODEL_TIMEOUT_S = 600.0
 
 
+class _OneLine(logging.Formatter):
+    """Escapes control characters in messages, so that nobody's input can forge a line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        escaped = (repr(c)[1:-1] if not c.isprintable() else c for c in record.getMessage())
+        record.message = "".join(escaped)
+        return super().formatMessage(record)
+
+
 class _Commands(click.Group):
     """Says what went wrong on purpose in a sentence, without a traceback."""
 
@@ -35,9 +44,9 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, help="Parsewarden: self-hosted image moderation that speaks Parse.")
 @click.pass_context
 def main(context: click.Context) -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     context.obj = load_settings()
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import select
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ def _check_port(settings: Settings) -> None:
             ) from None
 
 
+# So long may a client pause within a request, ten seconds; then its thread is free again.
+_RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
 # How long a thread that has answered waits for the same connection's next request.
 _NEXT_REQUEST_MS = 5
 # And how many it answers before others, who may be waiting for a thread, have their turn.
@@ -93,6 +96,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no type
         gunicorn would hand the connection to its main thread and back for each: half the
         processor time of a small request.
         """
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
         for _ in range(_REQUESTS_IN_A_ROW):
             outcome = super().handle(conn)
             if outcome is not True or not self.alive or not _is_readable(conn.sock):
@@ -130,6 +134,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "limit_request_line": 8190,  # gunicorn's most; long URLs stand in the query
             "timeout": 60,
             "graceful_timeout": 20,
+            # Headers of a proxy are believed by TRUSTED_PROXIES alone, see server/app.py.
+            "forwarder_headers": "",
+            "forwarded_allow_ips": "",
             "control_socket_disable": True,
             "when_ready": self._say_what_to_try,
             "post_fork": lambda _server, _worker: keep_memory(),

@@ -24,6 +24,9 @@ from ml_models.types import ModelSpec
 
 logger = logging.getLogger(__name__)
 
+# Longer than an honest image takes; a hostile one shall not collect calls that wait for it.
+_SAME_CONTENT_WAIT_S = 2.0
+
 
 class ClassificationService:
     """Turns a source into a recorded classification; thread-safe.
@@ -75,7 +78,7 @@ class ClassificationService:
         data = self._bytes_of(source)
         source_url = without_credentials(source.url) if isinstance(source, UrlSource) else None
         content_sha256 = hashlib.sha256(data).hexdigest()
-        with self._contents.lock(content_sha256):
+        with self._contents.hold(content_sha256):
             return self._recorded(data, content_sha256, model, policy, source_url)
 
     def _recorded(
@@ -124,12 +127,19 @@ class _KeyedLocks:
         self._guard = threading.Lock()
         self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
 
-    def lock(self, key: str) -> threading.Lock:
+    @contextmanager
+    def hold(self, key: str) -> Iterator[None]:
+        """Hold the key's lock. Raises ClassifierBusy when another call keeps it too long."""
         with self._guard:
             lock = self._locks.get(key)
             if lock is None:
                 lock = self._locks[key] = threading.Lock()
-            return lock
+        if not lock.acquire(timeout=_SAME_CONTENT_WAIT_S):
+            raise ClassifierBusy("the same image is being classified by another call")
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 def _utc_now() -> datetime:

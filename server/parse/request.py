@@ -68,6 +68,11 @@ _SDK_KEYS = {
 }
 
 
+# Far beyond any app's parameters, far below what hurts; a base64 text is one value.
+_MAX_JSON_PARTS = 200_000
+_MAX_JSON_DEPTH = 100
+
+
 def parse_request(
     method: str,
     headers: Headers,
@@ -112,19 +117,32 @@ def parse_body(data: bytes, content_type: str) -> dict[str, Any]:
 
 
 def _json(data: bytes) -> Any:
+    """Read JSON within bounds: 28 MB of `[0,0,...` would become 3 GB of numbers."""
+    if sum(map(data.count, (b",", b":", b"[", b"{"))) > _MAX_JSON_PARTS:
+        raise ParseError(INVALID_JSON, f"The body has more than {_MAX_JSON_PARTS} values.")
     try:
+        text = data.decode("utf-8")  # strictly: json.loads lets surrogates and UTF-16 pass
         value = json.loads(
-            data, parse_int=_number, parse_float=_number, parse_constant=_refuse_constant
+            text, parse_int=_number, parse_float=_number, parse_constant=_refuse_constant
         )
-        if b"\\ud" in data.lower():  # escaped surrogates, and perhaps half a pair
+        if "\\ud" in text.lower():  # escaped surrogates, and perhaps half a pair
             json.dumps(value, ensure_ascii=False).encode()
+        if _is_deeper(value, _MAX_JSON_DEPTH):
+            raise RecursionError
     except UnicodeError:
-        raise ParseError(INVALID_JSON, "The body is not valid JSON: it is not Unicode.") from None
+        raise ParseError(INVALID_JSON, "The body is not valid JSON: it is not UTF-8.") from None
     except RecursionError:
         raise ParseError(INVALID_JSON, "The body is nested too deeply.") from None
     except ValueError as error:
         raise ParseError(INVALID_JSON, f"The body is not valid JSON: {error}.") from None
     return value
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
 def _number(text: str) -> int | float:

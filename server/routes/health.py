@@ -27,7 +27,7 @@ def health_blueprint(services: Services, mounts: list[str]) -> Blueprint:
 def _problems(services: Services) -> list[str]:
     problems = []
     try:
-        _ = services.classifier.model
+        services.classifier.check()
     except ModelError:
         problems.append("model not ready")
     try:

@@ -19,6 +19,7 @@ from ml_models.errors import (
     DecodeError,
     ImageTooLarge,
     ModelDamaged,
+    ModelError,
     ModelMissing,
     UnsupportedImage,
 )
@@ -250,6 +251,27 @@ def test_missing_model_is_said_and_found_as_soon_as_it_is_there(
     shutil.copytree(models_dir / "MobileNetV2", tmp_path / "MobileNetV2")
     time.sleep(1.1)
     assert len(classifier.classify(JPEG)) == 5
+
+
+def test_child_is_not_replaced_by_another_model(make_classifier, models_dir, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models_dir / "MobileNetV2", folder / "MobileNetV2")
+    classifier = make_classifier(lambda: pretrained.load("MobileNetV2", folder))
+    classifier.warm_up()
+    model = folder / "MobileNetV2" / "model.tflite"
+    good = model.read_bytes()
+    model.unlink()
+    model.write_bytes(good[:-1000] + bytes(1000))
+    children(classifier)[0].kill()
+    time.sleep(0.2)
+    with pytest.raises(ModelDamaged):
+        classifier.classify(JPEG)
+    with pytest.raises(ModelError):
+        classifier.check()
+    model.unlink()
+    model.write_bytes(good)
+    assert len(classifier.classify(JPEG)) == 5
+    classifier.check()
 
 
 def test_file_that_is_no_model_is_damaged(make_classifier, models_dir, tmp_path):

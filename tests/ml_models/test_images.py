@@ -212,6 +212,27 @@ def test_jpeg_with_a_hole_is_a_decode_error():
         decode(data[:middle] + data[middle + 50 :], MAX_PIXELS)
 
 
+def test_baseline_jpeg_with_absurdly_many_scans_is_refused():
+    data = encoded(picture(), "JPEG")
+    scan = data[data.rindex(b"\xff\xda") : data.rindex(b"\xff\xd9")]
+    with pytest.raises(DecodeError, match="scans"):
+        decode(data[:-2] + scan * MAX_JPEG_SCANS + b"\xff\xd9", MAX_PIXELS)
+
+
+def test_megabytes_of_padding_are_gone_through_once():
+    data = encoded(picture(), "JPEG")
+    with pytest.raises(DecodeError):
+        decode(data[:-2] + bytes(2_000_000) + b"\x01\xff\xd9", MAX_PIXELS)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_png_overwritten_with_zeros_is_a_decode_error(share):
+    data = encoded(Image.effect_noise((200, 150), 60), "PNG")
+    kept = int(len(data) * share)
+    with pytest.raises(DecodeError):
+        decode(data[:kept] + bytes(len(data) - kept), MAX_PIXELS)
+
+
 def test_zero_padding_before_the_end_of_a_jpeg_is_harmless():
     data = encoded(picture(), "JPEG")
     padded = data[:-2] + bytes(7) + data[-2:]

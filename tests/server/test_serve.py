@@ -54,6 +54,50 @@ def test_chunked_upload_is_classified(start_server, multipart):
     assert (status, len(predictions)) == (200, 5)
 
 
+def raw_answer(server, text):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(text)
+        return connection.recv(65536)
+
+
+@pytest.mark.parametrize("path", [b"/parse/functions/nsfwImageClassify", CLASSIFY.encode()])
+@pytest.mark.parametrize("chunks", [b"ZZ\r\nabc\r\n", b"-5\r\nabc\r\n", b"3\r\nabcXX\r\n"])
+def test_malformed_chunks_are_a_client_error(start_server, path, chunks):
+    server = start_server().wait_until_healthy()
+    head = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    assert raw_answer(server, head + chunks).startswith(b"HTTP/1.1 400")
+
+
+def test_strangers_headers_neither_move_the_app_nor_forge_log_lines(start_server):
+    server = start_server().wait_until_healthy()
+    status, _ = server.request("GET", "/health", headers={"SCRIPT_NAME": "/zzz"})
+    assert status == 200
+    keys = {"X-Parse-Application-Id": "myAppId", "X-Parse-REST-API-Key": "myRestKey"}
+    server.request("POST", "/functions/%0a2026-11-22%20FAKE%1b", "{}", keys)
+    assert not any(
+        line.startswith("2026-11-22 FAKE") for line in server.log.read_text().split("\n")
+    )
+    assert "\x1b" not in server.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /health HTTP/1.1\r\nHo",
+        b"POST /api/image/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc",
+    ],
+)
+def test_stalled_clients_are_dropped_and_others_served_again(start_server, sent):
+    server = start_server().wait_until_healthy()
+    stalled = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(60)]
+    for connection in stalled:
+        connection.sendall(sent)
+    assert server.classify(noise(11))[0] == 200
+    for connection in stalled:
+        connection.close()
+
+
 def test_second_instance_on_the_same_data_is_refused_clearly(start_server):
     first = start_server().wait_until_healthy()
     code, log = exit_of(start_server())

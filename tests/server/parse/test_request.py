@@ -157,6 +157,10 @@ def test_body_is_read_whatever_its_type_says(data, content_type, body):
         b'{"a":"\xff"}',
         b'{"a":"\\ud800"}',
         b'{"\\ud800":1}',
+        b'{"a":"\xed\xa0\x80"}',
+        '{"a":1}'.encode("utf-16"),
+        b'{"a":' * 101 + b"1" + b"}" * 101,
+        b"[" + b"0," * 200_001 + b"0]",
     ],
 )
 def test_bad_json_is_107(data):
