@@ -24,8 +24,9 @@ class _OneLine(logging.Formatter):
     """Escapes control characters in messages, so that nobody's input can forge a line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        escaped = (repr(c)[1:-1] if not c.isprintable() else c for c in record.getMessage())
-        record.message = "".join(escaped)
+        if not record.message.isprintable():
+            escaped = (c if c.isprintable() else repr(c)[1:-1] for c in record.message)
+            record.message = "".join(escaped)
         return super().formatMessage(record)
 
 
