@@ -33,9 +33,7 @@ class Client(threading.Thread):
 
     def request(self, connection):
         parts = self.by_url_parts() if self.by_url else self.upload_parts()
-        connection.sendmsg(parts[:1])
-        for part in parts[1:]:
-            connection.sendall(part)
+        _send(connection, parts)
         return _read_answer(connection).startswith(b"HTTP/1.1 200")
 
     def upload_parts(self):
@@ -54,6 +52,15 @@ class Client(threading.Thread):
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         return [head.encode() + body]
+
+
+def _send(connection, parts):
+    """Send all parts, with one call as far as the socket takes them."""
+    sent = connection.sendmsg(parts)
+    for part in parts:
+        if sent < len(part):
+            connection.sendall(memoryview(part)[sent:])
+        sent = max(0, sent - len(part))
 
 
 def _read_answer(connection):

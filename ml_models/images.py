@@ -4,6 +4,7 @@ Owns format recognition, limits, decoding, orientation and nsfwjs's resize. Know
 """
 
 import io
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -204,6 +205,7 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
+@lru_cache(maxsize=64)  # pictures from one app come in few sizes
 def _taps(
     size_in: int, size_out: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
