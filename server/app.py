@@ -19,10 +19,10 @@ from ml_models.classifier import NsfwClassifier
 from server.classifications import StoredClassifications
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
-from server.parse.encode import to_json
 from server.parse.errors import INTERNAL_SERVER_ERROR, as_parse_error
 from server.parse_config import ParseConfig
 from server.paths import CaseInsensitivePrefixes
+from server.routes.answers import json_answer
 from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
 from server.routes.parse import add_cors, parse_blueprint, parse_error_response
@@ -150,14 +150,10 @@ def _answer_error(error: Exception) -> Response:
         logger.info("%s %r refused: %s", request.method, request.path, error)
         return parse_error_response(parse_error)
     if isinstance(error, ParseException):  # what gunicorn raises while a body is read
-        return _json({"error": f"The request body cannot be read: {error}"}, 400)
+        return json_answer({"error": f"The request body cannot be read: {error}"}, 400)
     if isinstance(error, BlockingIOError):  # the receive timeout of WebWorker
-        return _json({"error": "The request body did not arrive in time."}, 408)
+        return json_answer({"error": "The request body did not arrive in time."}, 408)
     if isinstance(error, HTTPException):
-        return _json({"error": error.description or error.name}, error.code or 500)
+        return json_answer({"error": error.description or error.name}, error.code or 500)
     logger.exception("%s %r failed", request.method, request.path)
-    return _json({"code": INTERNAL_SERVER_ERROR, "message": "Internal server error."}, 500)
-
-
-def _json(body: object, status: int) -> Response:
-    return Response(to_json(body), status, content_type="application/json; charset=utf-8")
+    return json_answer({"code": INTERNAL_SERVER_ERROR, "message": "Internal server error."}, 500)

@@ -1,6 +1,6 @@
 """Every error as Parse says it: a code, a sentence, and the HTTP status that fits the code."""
 
-from cloud.code import CloudError
+from cloud.code import SCRIPT_FAILED, VALIDATION_ERROR, CloudError
 from cloud.moderation.errors import (
     FetchError,
     FetchTimedOut,
@@ -19,8 +19,6 @@ COMMAND_UNAVAILABLE = 108
 INVALID_KEY_NAME = 105
 INVALID_NESTED_KEY = 121
 TIMEOUT = 124
-SCRIPT_FAILED = 141
-VALIDATION_ERROR = 142
 REQUEST_LIMIT_EXCEEDED = 155
 
 

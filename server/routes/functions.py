@@ -3,8 +3,8 @@
 import logging
 from typing import Any
 
-from cloud.code import CloudError, CloudRequest, cloud
-from server.parse.errors import SCRIPT_FAILED, ParseError, as_parse_error
+from cloud.code import SCRIPT_FAILED, CloudError, CloudRequest, cloud
+from server.parse.errors import ParseError, as_parse_error
 from server.parse.router import Call, ParseRouter
 from server.services import Services
 

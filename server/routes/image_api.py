@@ -1,7 +1,6 @@
 """The plain routes of the Node original: classify an image without any SDK."""
 
 import logging
-from typing import Any
 
 from flask import Blueprint, Response, request
 
@@ -27,9 +26,9 @@ from ml_models.errors import (
     UnsupportedImage,
 )
 from server.body import read_form_at_once, whole_body
-from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import parse_body
+from server.routes.answers import json_answer
 from server.services import Services
 
 logger = logging.getLogger(__name__)
@@ -59,13 +58,13 @@ def image_blueprint(services: Services) -> Blueprint:
 
     @blueprint.route("/classify", methods=["GET", "POST"])
     def classify() -> Response:
-        return _answer(to_objects(services.moderation.classify(_source()).predictions))
+        return json_answer(to_objects(services.moderation.classify(_source()).predictions))
 
     @blueprint.route("/is_safe", methods=["GET", "POST"])
     def is_safe() -> Response:
         classification = services.moderation.classify(_source())
         outcome = classification.verdict.outcome
-        return _answer(
+        return json_answer(
             {
                 "predictions": to_objects(classification.predictions),
                 "isSafe": outcome is Outcome.APPROVED,
@@ -78,7 +77,7 @@ def image_blueprint(services: Services) -> Blueprint:
     def say_why(error: ModerationError | MlModelsError) -> Response:
         logger.info("%s %r refused: %s", request.method, request.path, error)
         status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
-        response = _answer({"error": error.public_message}, status)
+        response = json_answer({"error": error.public_message}, status)
         if status == 503:
             response.headers["Retry-After"] = _RETRY_AFTER_S
         return response
@@ -124,7 +123,3 @@ def _not_one_image() -> InvalidSource:
         'Send one image: a multipart file, the raw bytes, {"base64": "..."} or {"url": "..."}.'
     )
     return InvalidSource(sentence, sentence)
-
-
-def _answer(body: Any, status: int = 200) -> Response:
-    return Response(to_json(body), status, content_type="application/json; charset=utf-8")

@@ -5,13 +5,14 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, request
 
+from cloud.code import SCRIPT_FAILED
 from server.auth import Caller, authorise
 from server.body import read_form_at_once, whole_body
-from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import parse_body, parse_request
 from server.parse.router import Call, ParseRouter
 from server.routes import config, functions
+from server.routes.answers import json_answer
 from server.services import Services
 
 _METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
@@ -57,7 +58,7 @@ def parse_blueprint(services: Services, mounts: list[str]) -> Blueprint:
     blueprint = Blueprint("parse", __name__)
 
     def answer(path: str) -> Response:
-        return _json_response(_dispatch(router, services, f"/{path}"))
+        return _result_answer(_dispatch(router, services, f"/{path}"))
 
     def answer_function(name: str) -> Response:
         return answer(f"functions/{name}")
@@ -87,16 +88,15 @@ def _body() -> dict[str, Any]:
     return parse_body(whole_body(request), request.content_type or "")
 
 
-def _json_response(answer: Any, status: int = 200) -> Response:
+def _result_answer(result: Any) -> Response:
     try:
-        text = to_json(answer)
+        return json_answer(result)
     except TypeError as error:
         current_app.logger.error("an answer cannot be encoded: %s", error)
-        raise ParseError(141, "Script failed. The server's log says why.") from error
-    return Response(text, status, content_type="application/json; charset=utf-8")
+        raise ParseError(SCRIPT_FAILED, "Script failed. The server's log says why.") from error
 
 
 def parse_error_response(error: ParseError) -> Response:
     """Say an error as Parse does."""
     body = {"error": error.message} if error.code is None else {"code": error.code}
-    return _json_response(body | {"error": error.message}, error.status)
+    return json_answer(body | {"error": error.message}, error.status)
