@@ -8,7 +8,7 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -37,6 +37,7 @@ def usable_cores() -> int:
 
 
 PositiveInt = Annotated[int, Field(gt=0)]
+Uploader = Literal["master", "users", "anonymous", "public"]
 
 
 class SettingsError(ValueError):
@@ -60,10 +61,15 @@ class Settings(BaseSettings):
     rest_api_key: str = Field("", repr=False)
     client_key: str = Field("", repr=False)
     master_key: str = Field("", repr=False)
+    read_only_master_key: str = Field("", repr=False)
     master_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
         ip_network("127.0.0.1"),
         ip_network("::1"),
     )
+
+    # What clients may do
+    allow_client_class_creation: bool = False
+    session_length: PositiveInt = 365 * 24 * 3600
 
     # Where it answers
     bind_host: str = "127.0.0.1"
@@ -72,6 +78,15 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[int, Field(ge=0)] = 0
     web_workers: PositiveInt = Field(default_factory=lambda: max(1, usable_cores() // 4))
     cloud_code_main: str = "cloud/main.py"
+    server_url: str = ""
+
+    # Files
+    local_files_url: str = ""
+    production_files_url: str = ""
+    file_upload_from: Annotated[frozenset[Uploader], NoDecode] = frozenset({"users"})
+    file_upload_extensions: Annotated[frozenset[str], NoDecode] = frozenset(
+        {"avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "png", "tif", "tiff", "webp"}
+    )
 
     # Where it keeps things
     data_dir: Path = Path("data")
@@ -108,6 +123,27 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", mount):
             raise ValueError("must be a path such as /parse")
         return mount
+
+    @field_validator("server_url", "local_files_url", "production_files_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
+            raise ValueError("must be a URL such as https://api.example.com/parse")
+        return value.rstrip("/")
+
+    @field_validator("file_upload_from", "file_upload_extensions", mode="before")
+    @classmethod
+    def _split_words(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return frozenset(word.strip().lower() for word in value.split(",") if word.strip())
+
+    @field_validator("file_upload_extensions")
+    @classmethod
+    def _check_extensions(cls, value: frozenset[str]) -> frozenset[str]:
+        if not all(re.fullmatch(r"[a-z0-9]+|\*", word) for word in value):
+            raise ValueError("must be file extensions without dots, such as jpg,png, or *")
+        return value
 
     @model_validator(mode="before")
     @classmethod

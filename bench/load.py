@@ -78,32 +78,35 @@ def _closed():
     raise ConnectionError("the server closed the connection")
 
 
-def main(port, jpeg_path, concurrency, seconds, first_number, by_url=""):
-    jpeg = Path(jpeg_path).read_bytes()
+def run(clients):
+    """Let all clients run to their deadline; return what they measured together."""
     started = time.monotonic()
-    clients = [
-        Client(int(port), jpeg, int(first_number) + n * 1_000_000, started + float(seconds), by_url)
-        for n in range(int(concurrency))
-    ]
     for client in clients:
         client.start()
     for client in clients:
         client.join()
     elapsed = time.monotonic() - started
     latencies = sorted(ms for client in clients for ms in client.latencies_ms)
+    errors = sum(client.errors for client in clients)
     cuts = statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else []
-    print(
-        json.dumps(
-            {
-                "requests": len(latencies),
-                "errors": sum(client.errors for client in clients),
-                "per_second": (len(latencies) - sum(c.errors for c in clients)) / elapsed,
-                "p50_ms": cuts[49] if cuts else latencies[0],
-                "p95_ms": cuts[94] if cuts else latencies[0],
-                "p99_ms": cuts[98] if cuts else latencies[0],
-            }
-        )
-    )
+    return {
+        "requests": len(latencies),
+        "errors": errors,
+        "per_second": (len(latencies) - errors) / elapsed,
+        "p50_ms": cuts[49] if cuts else latencies[0],
+        "p95_ms": cuts[94] if cuts else latencies[0],
+        "p99_ms": cuts[98] if cuts else latencies[0],
+    }
+
+
+def main(port, jpeg_path, concurrency, seconds, first_number, by_url=""):
+    jpeg = Path(jpeg_path).read_bytes()
+    deadline = time.monotonic() + float(seconds)
+    clients = [
+        Client(int(port), jpeg, int(first_number) + n * 1_000_000, deadline, by_url)
+        for n in range(int(concurrency))
+    ]
+    print(json.dumps(run(clients)))
 
 
 if __name__ == "__main__":

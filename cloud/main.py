@@ -1,7 +1,8 @@
 """Your cloud code: the server loads this file, or the one that CLOUD_CODE_MAIN names, at start.
 
-Define functions of your own below; `nsfwImageClassify` is there already, and one of yours of the
-same name replaces it.
+Define functions, triggers and jobs of your own below; `nsfwImageClassify` is there already, and
+one of yours of the same name replaces it. docs/cloud-code.md shows all there is, each example
+beside Parse's own JavaScript.
 
     from cloud.code import cloud
 

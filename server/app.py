@@ -4,7 +4,7 @@ import logging
 import runpy
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from gunicorn.http.errors import ParseException
@@ -12,24 +12,33 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import cloud.functions  # noqa: F401 - defines nsfwImageClassify
+from cloud.code import RequestContext
 from cloud.moderation.classification import ClassificationService
 from config import Settings, SettingsError
 from ml_models import pretrained
 from ml_models.classifier import NsfwClassifier
+from server.auth import Caller
 from server.classifications import StoredClassifications
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
+from server.jobs import JobRunner
+from server.objects.cloud_access import cloud_context
+from server.objects.roles import Roles
+from server.objects.schemas import Schemas
+from server.objects.service import ParseObjects
+from server.objects.triggers import Triggers
 from server.parse.errors import INTERNAL_SERVER_ERROR, as_parse_error
 from server.parse_config import ParseConfig
 from server.paths import CaseInsensitivePrefixes
 from server.routes.answers import json_answer
+from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
 from server.routes.parse import add_cors, parse_blueprint, parse_error_response
 from server.services import Services
-from server.storage.mongo import MongoStore
-from server.storage.port import ObjectStore
-from server.storage.sqlite import SqliteStore
+from server.storage.mongo.database import MongoDatabase
+from server.storage.port import Database
+from server.storage.sqlite.database import SqliteDatabase
 from server.welcome import what_to_try
 
 if TYPE_CHECKING:
@@ -54,15 +63,17 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
     app.extensions["parsewarden"] = services
     add_cors(app)
     app.register_blueprint(health_blueprint(services, mounts))
     app.register_blueprint(image_blueprint(services))
+    app.register_blueprint(files_blueprint(services, mounts))
     app.register_blueprint(parse_blueprint(services, mounts))
     app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
     app.register_error_handler(Exception, _answer_error)
-    prefixes = [*mounts, *(f"{mount}/health" for mount in mounts), "/health", "/functions"]
-    prefixes += ["/api/image/classify", "/api/image/is_safe"]
+    prefixes = [*mounts, *(f"{mount}/{name}" for mount in mounts for name in ("health", "files"))]
+    prefixes += ["/health", "/functions", "/api/image/classify", "/api/image/is_safe"]
     wsgi_app: WSGIApplication = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
     if settings.trusted_proxies:
         wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies)
@@ -73,15 +84,47 @@ def create_app(settings: Settings) -> Flask:
 def check_settings(settings: Settings) -> None:
     """Raise SettingsError for what only `create_app` would find, before any worker is forked."""
     make_fetcher(settings)
-    open_store(settings).close()
+    open_database(settings).close()
     cloud_code_path(settings.cloud_code_main)
 
 
 def make_services(settings: Settings) -> Services:
     """Make one process's services."""
-    store = open_store(settings)
-    parse_config = ParseConfig(store, cache_s=settings.config_cache_ms / 1000)
-    classifier = NsfwClassifier(
+    database = open_database(settings)
+    schemas = Schemas(database.schemas, clients_make_classes=settings.allow_client_class_creation)
+    parse_config = ParseConfig(database.objects, cache_s=settings.config_cache_ms / 1000)
+    classifier = _classifier(settings)
+    moderation = ClassificationService(
+        make_fetcher(settings),
+        classifier,
+        StoredClassifications(database.objects, schemas),
+        parse_config,
+        max_in_flight=settings.max_in_flight,
+        max_image_bytes=settings.max_image_bytes,
+    )
+
+    def context_of(caller: Caller, context: dict[str, Any]) -> RequestContext:
+        return cloud_context(objects, database.files, moderation, caller, context)
+
+    objects = ParseObjects(
+        database, schemas, Triggers(context_of), session_length_s=settings.session_length
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        schemas=schemas,
+        objects=objects,
+        roles=Roles(database),
+        parse_config=parse_config,
+        classifier=classifier,
+        moderation=moderation,
+        jobs=JobRunner(database, schemas),
+        context_of=context_of,
+    )
+
+
+def _classifier(settings: Settings) -> NsfwClassifier:
+    return NsfwClassifier(
         lambda: pretrained.load(
             settings.tf_model_url, settings.models_path, settings.tf_model_input_shape_size
         ),
@@ -90,15 +133,6 @@ def make_services(settings: Settings) -> Services:
         max_wait_s=settings.classify_max_wait,
         max_pixels=settings.max_image_pixels,
     )
-    moderation = ClassificationService(
-        make_fetcher(settings),
-        classifier,
-        StoredClassifications(store),
-        parse_config,
-        max_in_flight=settings.max_in_flight,
-        max_image_bytes=settings.max_image_bytes,
-    )
-    return Services(settings, store, parse_config, classifier, moderation)
 
 
 def make_fetcher(settings: Settings) -> PinnedFetcher:
@@ -114,12 +148,12 @@ def make_fetcher(settings: Settings) -> PinnedFetcher:
     )
 
 
-def open_store(settings: Settings) -> ObjectStore:
-    """The MongoDB of DATABASE_URI, or the embedded store under DATA_DIR."""
+def open_database(settings: Settings) -> Database:
+    """The MongoDB of DATABASE_URI, or the embedded database under DATA_DIR."""
     if not settings.database_uri:
-        return SqliteStore(settings.data_dir / "parsewarden.sqlite3")
+        return SqliteDatabase(settings.data_dir)
     try:
-        return MongoStore(settings.database_uri)
+        return MongoDatabase(settings.database_uri)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 

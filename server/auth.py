@@ -2,23 +2,70 @@
 
 import hmac
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import IPv6Address, ip_address
 
 from config import Settings
-from server.parse.errors import unauthorized
+from server.parse.errors import OPERATION_FORBIDDEN, ParseError, master_key_required, unauthorized
 from server.parse.request import Credentials
+from server.storage.port import Document
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+def _no_roles(_user_id: str) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
 class Caller:
-    """An authorised caller."""
+    """An authorised caller, for the length of one call.
+
+    `master` holds for the read-only master key as well; who writes asks `require_write` first.
+    """
 
     master: bool
     ip: str
-    installation_id: str | None
+    installation_id: str | None = None
+    read_only: bool = False
+    user: Document | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    client_version: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By lower-case name."""
+    find_role_names: Callable[[str], tuple[str, ...]] = field(
+        default=_no_roles, repr=False, compare=False
+    )
+
+    @property
+    def user_id(self) -> str | None:
+        """The objectId of the logged-in user."""
+        return None if self.user is None else self.user["objectId"]
+
+    @cached_property
+    def role_names(self) -> tuple[str, ...]:
+        """The names of all roles that the user has, inherited ones included."""
+        return () if self.user_id is None else self.find_role_names(self.user_id)
+
+    @cached_property
+    def principals(self) -> tuple[str, ...]:
+        """Whom an ACL must name for this caller: everybody, the user, the user's roles."""
+        if self.user_id is None:
+            return ("*",)
+        return ("*", self.user_id, *(f"role:{name}" for name in self.role_names))
+
+    def require_master(self) -> None:
+        """Raise ParseError 403 unless the call came with the master key."""
+        if not self.master:
+            raise master_key_required()
+
+    def require_write(self) -> None:
+        """Raise ParseError 119 for the read-only master key."""
+        if self.read_only:
+            message = "read-only masterKey isn't allowed to perform this operation."
+            raise ParseError(OPERATION_FORBIDDEN, message)
 
 
 def authorise(credentials: Credentials, ip: str, settings: Settings) -> Caller:
@@ -29,14 +76,21 @@ def authorise(credentials: Credentials, ip: str, settings: Settings) -> Caller:
     """
     if not _equal(credentials.app_id, settings.app_id):
         raise unauthorized()
-    if _equal(credentials.master_key, settings.master_key):
+    master = _equal(credentials.master_key, settings.master_key)
+    read_only = _equal(credentials.master_key, settings.read_only_master_key)
+    if master or read_only:
         if not _is_master_address(ip, settings):
             logger.warning("right master key from %s refused: not in MASTER_KEY_IPS", ip)
             raise unauthorized()
-        return Caller(master=True, ip=ip, installation_id=credentials.installation_id)
-    if not _has_client_key(credentials, settings):
+    elif not _has_client_key(credentials, settings):
         raise unauthorized()
-    return Caller(master=False, ip=ip, installation_id=credentials.installation_id)
+    return Caller(
+        master=master or read_only,
+        read_only=read_only and not master,
+        ip=ip,
+        installation_id=credentials.installation_id,
+        client_version=credentials.client_version,
+    )
 
 
 def _has_client_key(credentials: Credentials, settings: Settings) -> bool:
@@ -57,4 +111,5 @@ def _is_master_address(ip: str, settings: Settings) -> bool:
 
 
 def _equal(given: str | None, expected: str) -> bool:
-    return given is not None and hmac.compare_digest(given.encode(), expected.encode())
+    """Compare in constant time; an expected key that is not configured equals nothing."""
+    return bool(given and expected) and hmac.compare_digest(given.encode(), expected.encode())  # type: ignore[union-attr]

@@ -7,31 +7,35 @@ from typing import Any
 
 from cloud.moderation.predictions import from_objects, to_objects
 from cloud.moderation.types import Classification, Outcome, Verdict
+from cloud.operations import Increment, Operation, Set
 from ml_models.types import ModelSpec
+from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,
+    ColumnType,
     Document,
     DuplicateObject,
-    Increment,
+    Equals,
     ObjectStore,
-    Set,
 )
 
+_COLUMNS = {
+    "contentSha256": "String",
+    "byteCount": "Number",
+    "modelName": "String",
+    "modelVersion": "String",
+    "modelInputSize": "Number",
+    "predictions": "Array",
+    "outcome": "String",
+    "reasons": "Array",
+    "sourceUrl": "String",
+    "seenCount": "Number",
+    "lastSeenAt": "Date",
+}
 SCHEMA = ClassSchema(
     "ImageClassification",
-    {
-        "contentSha256": "String",
-        "byteCount": "Number",
-        "modelName": "String",
-        "modelVersion": "String",
-        "modelInputSize": "Number",
-        "predictions": "Array",
-        "outcome": "String",
-        "reasons": "Array",
-        "sourceUrl": "String",
-        "seenCount": "Number",
-        "lastSeenAt": "Date",
-    },
+    {name: ColumnType(kind) for name, kind in _COLUMNS.items()},
+    permissions=NOBODY,
 )
 
 
@@ -42,20 +46,20 @@ class StoredClassifications:
     image at the same moment make one record.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore, schemas: Schemas) -> None:
+        self._store, self._schemas = store, schemas
         self._declared = False
 
     def find(self, content_sha256: str, model: ModelSpec) -> Classification | None:
         """See the port."""
-        document = self._store.get(SCHEMA.class_name, _object_id(content_sha256, model))
+        document = self._store.get(SCHEMA, _object_id(content_sha256, model))
         return None if document is None else _classification(document)
 
     def add(self, classification: Classification) -> Classification:
         """See the port."""
         self._declare_class()
         try:
-            self._store.insert(SCHEMA.class_name, _document(classification))
+            self._store.insert(SCHEMA, _document(classification))
         except DuplicateObject:
             return self.seen_again(
                 classification,
@@ -69,14 +73,15 @@ class StoredClassifications:
         self, recorded: Classification, verdict: Verdict, source_url: str | None, at: datetime
     ) -> Classification:
         """See the port."""
-        operations = {name: Set(value) for name, value in _verdict_columns(verdict).items()}
+        operations: dict[str, Operation] = {
+            name: Set(value) for name, value in _verdict_columns(verdict).items()
+        }
         operations |= {"lastSeenAt": Set(at), "updatedAt": Set(at)}
         if source_url is not None:
             operations["sourceUrl"] = Set(source_url)
-        object_id = _object_id(recorded.content_sha256, recorded.model)
-        document = self._store.update(
-            SCHEMA.class_name, object_id, {**operations, "seenCount": Increment(1)}
-        )
+        same = Equals("objectId", _object_id(recorded.content_sha256, recorded.model))
+        operations["seenCount"] = Increment(1)
+        document = self._store.update(SCHEMA, same, operations)
         if document is None:  # deleted with the master key since we found it
             anew = replace(recorded, verdict=verdict, source_url=source_url, last_seen_at=at)
             return self.add(replace(anew, seen_count=1, first_seen_at=at))
@@ -84,7 +89,7 @@ class StoredClassifications:
 
     def _declare_class(self) -> None:
         if not self._declared:
-            self._store.declare_class(SCHEMA)
+            self._schemas.declare(SCHEMA)
             self._declared = True
 
 

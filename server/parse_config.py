@@ -7,15 +7,14 @@ from typing import Any
 
 from cloud.moderation.policy import InvalidPolicy, policy_from_scores
 from cloud.moderation.types import Policy
-from server.storage.port import Delete, ObjectStore, Operation, Set
+from cloud.operations import Delete, Operation, Set
+from server.objects.schemas import SYSTEM_CLASSES
+from server.storage.port import Equals, ObjectStore
 
 logger = logging.getLogger(__name__)
 
-_CLASS_NAME = "_GlobalConfig"
+_SCHEMA = SYSTEM_CLASSES["_GlobalConfig"]
 _OBJECT_ID = 1  # the number, as Parse Server has it
-
-REMOVED = object()
-"""In place of a value: the key is removed."""
 
 
 class ParseConfig:
@@ -29,24 +28,22 @@ class ParseConfig:
 
     def read(self) -> tuple[dict[str, Any], dict[str, bool]]:
         """Return the stored `params` and, by the same keys, `masterKeyOnly`; not cached."""
-        row = self._store.get(_CLASS_NAME, _OBJECT_ID) or {}
+        row = self._store.get(_SCHEMA, _OBJECT_ID) or {}
         return row.get("params", {}), row.get("masterKeyOnly", {})
 
-    def write(self, params: Mapping[str, Any], master_key_only: Mapping[str, bool]) -> None:
-        """Set or remove keys one by one; `masterKeyOnly` of a set key is false unless given.
+    def write(self, changes: Mapping[str, Operation], master_key_only: Mapping[str, bool]) -> None:
+        """Change keys one by one; `masterKeyOnly` of a changed key is false unless given.
 
-        Raises InvalidPolicy, and then nothing is written.
+        Raises InvalidPolicy, and ValueError for an operation that does not fit what is stored;
+        then nothing is written.
         """
-        if params.get("moderationScores", REMOVED) is not REMOVED:
-            policy_from_scores(params["moderationScores"])
+        _check_policy(changes.get("moderationScores", Delete()))
         operations: dict[str, Operation] = {}
-        for key, value in params.items():
-            if value is REMOVED:
-                operations |= {f"params.{key}": Delete(), f"masterKeyOnly.{key}": Delete()}
-            else:
-                hidden = master_key_only.get(key, False)
-                operations |= {f"params.{key}": Set(value), f"masterKeyOnly.{key}": Set(hidden)}
-        self._store.update(_CLASS_NAME, _OBJECT_ID, operations, upsert=True)
+        for key, change in changes.items():
+            is_removal = isinstance(change, Delete)
+            hidden = Delete() if is_removal else Set(master_key_only.get(key, False))
+            operations |= {f"params.{key}": change, f"masterKeyOnly.{key}": hidden}
+        self._store.update(_SCHEMA, Equals("objectId", _OBJECT_ID), operations, upsert=True)
         self._cached = None
 
     def current(self) -> Policy:
@@ -63,3 +60,11 @@ class ParseConfig:
         except InvalidPolicy as error:
             logger.error("the stored policy is invalid, the last valid one stays: %s", error)
         return self._last_valid
+
+
+def _check_policy(change: Operation) -> None:
+    if isinstance(change, Delete):
+        return
+    if not isinstance(change, Set):
+        raise InvalidPolicy("", "can only be set as a whole")
+    policy_from_scores(change.value)

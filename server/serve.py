@@ -141,6 +141,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "when_ready": self._say_what_to_try,
             "post_fork": lambda _server, _worker: keep_memory(),
             "post_worker_init": _warm_up,
+            "worker_exit": _close,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -158,9 +159,17 @@ def _warm_up(worker: Any) -> None:
     services = worker.wsgi.extensions["parsewarden"]
     for name, prepare in [
         ("model", services.classifier.warm_up),
-        ("database", services.store.ping),
+        ("database", services.database.ping),
     ]:
         try:
             prepare()
         except (ModelError, StoreUnavailable) as error:
             logger.warning("the %s is not ready, calls are answered with busy: %s", name, error)
+    services.jobs.watch()
+
+
+def _close(_server: Any, worker: Any) -> None:
+    """Let running jobs end, or be marked as failed, before the worker is gone."""
+    services = worker.wsgi.extensions["parsewarden"]
+    services.jobs.close()
+    services.database.close()

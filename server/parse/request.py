@@ -8,7 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -20,14 +20,17 @@ from server.parse.errors import INVALID_JSON, ParseError, unauthorized
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The keys that came with a request, checked by nobody yet."""
+    """The keys that came with a request, checked by nobody yet; an empty one is None."""
 
     app_id: str | None = None
     master_key: str | None = field(default=None, repr=False)
     rest_api_key: str | None = field(default=None, repr=False)
     javascript_key: str | None = field(default=None, repr=False)
     client_key: str | None = field(default=None, repr=False)
+    windows_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
     installation_id: str | None = None
+    client_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class ParseRequest:
     params: dict[str, Any]
     credentials: Credentials
     context: dict[str, Any]
+    content_type: str | None = None
+    """`_ContentType`: what a file is that the JavaScript SDK uploads inside JSON."""
 
 
 _HEADERS = {
@@ -46,22 +51,25 @@ _HEADERS = {
     "rest_api_key": "X-Parse-REST-API-Key",
     "javascript_key": "X-Parse-Javascript-Key",
     "client_key": "X-Parse-Client-Key",
+    "windows_key": "X-Parse-Windows-Key",
+    "session_token": "X-Parse-Session-Token",
     "installation_id": "X-Parse-Installation-Id",
+    "client_version": "X-Parse-Client-Version",
 }
 _BODY_KEYS = {
     "app_id": "_ApplicationId",
     "master_key": "_MasterKey",
     "javascript_key": "_JavaScriptKey",
+    "session_token": "_SessionToken",
     "installation_id": "_InstallationId",
+    "client_version": "_ClientVersion",
 }
 # What SDKs put beside an app's own params; it never reaches them.
 _SDK_KEYS = {
     *_BODY_KEYS.values(),
-    "_ClientVersion",
     "_ContentType",
     "_MaintenanceKey",
     "_RevocableSession",
-    "_SessionToken",
     "_context",
     "_method",
     "_noBody",
@@ -87,13 +95,16 @@ def parse_request(
     """
     credentials = _credentials_in_headers(headers)
     if credentials.app_id != app_id:
-        credentials = _basic_credentials(headers, app_id) or _credentials_in_body(body, credentials)
+        basic = _basic_credentials(headers, app_id, credentials)
+        credentials = basic or _credentials_in_body(body, credentials)
     override = body.get("_method") if method == "POST" else None
+    content_type = body.get("_ContentType")
     return ParseRequest(
         method=override.upper() if isinstance(override, str) else method,
         params={key: value for key, value in body.items() if key not in _SDK_KEYS} | dict(query),
         credentials=credentials,
         context=_context(headers.get("X-Parse-Cloud-Context"), body.get("_context")),
+        content_type=content_type if isinstance(content_type, str) else None,
     )
 
 
@@ -108,7 +119,7 @@ def parse_body(data: bytes, content_type: str) -> dict[str, Any]:
     is_form = content_type.startswith("application/x-www-form-urlencoded")
     if is_form and data.lstrip()[:1] not in (b"{", b"["):
         return _form(data)
-    body = _json(data)
+    body = read_json(data)
     if isinstance(body, list):
         return {str(index): value for index, value in enumerate(body)}
     if not isinstance(body, dict):
@@ -116,8 +127,11 @@ def parse_body(data: bytes, content_type: str) -> dict[str, Any]:
     return body
 
 
-def _json(data: bytes) -> Any:
-    """Read JSON within bounds: 28 MB of `[0,0,...` would become 3 GB of numbers."""
+def read_json(data: bytes) -> Any:
+    """Read JSON within bounds: 28 MB of `[0,0,...` would become 3 GB of numbers.
+
+    Raises ParseError 107, with a sentence about a request's body.
+    """
     if sum(map(data.count, (b",", b":", b"[", b"{"))) > _MAX_JSON_PARTS:
         raise ParseError(INVALID_JSON, f"The body has more than {_MAX_JSON_PARTS} values.")
     try:
@@ -166,10 +180,12 @@ def _form(data: bytes) -> dict[str, Any]:
 
 
 def _credentials_in_headers(headers: Headers) -> Credentials:
-    return Credentials(**{name: headers.get(header) for name, header in _HEADERS.items()})
+    return Credentials(**{name: headers.get(header) or None for name, header in _HEADERS.items()})
 
 
-def _basic_credentials(headers: Headers, app_id: str) -> Credentials | None:
+def _basic_credentials(
+    headers: Headers, app_id: str, in_headers: Credentials
+) -> Credentials | None:
     """`appId:masterKey` or `appId:javascript-key=KEY`; honoured for our app id alone."""
     scheme, _, encoded = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -181,15 +197,17 @@ def _basic_credentials(headers: Headers, app_id: str) -> Credentials | None:
     if user != app_id:
         return None
     if password.startswith("javascript-key="):
-        return Credentials(app_id=user, javascript_key=password.removeprefix("javascript-key="))
-    return Credentials(app_id=user, master_key=password)
+        key = password.removeprefix("javascript-key=")
+        return replace(in_headers, app_id=user, javascript_key=key)
+    return replace(in_headers, app_id=user, master_key=password)
 
 
 def _credentials_in_body(body: Mapping[str, Any], in_headers: Credentials) -> Credentials:
-    found = {name: body[key] for name, key in _BODY_KEYS.items() if body.get(key) is not None}
+    """What the body says counts before the headers, if it names the app."""
+    found = {name: body[key] for name, key in _BODY_KEYS.items() if body.get(key)}
     if not all(isinstance(value, str) for value in found.values()):
         raise unauthorized()
-    return Credentials(**found) if "app_id" in found else in_headers
+    return replace(in_headers, **found) if "app_id" in found else in_headers
 
 
 def _context(header: str | None, in_body: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 
 from server.auth import Caller
+from server.files import Upload
 from server.parse.errors import COMMAND_UNAVAILABLE, ParseError
 
 
@@ -21,18 +22,26 @@ class Call:
 
     caller: Caller
     params: Mapping[str, Any]
-    headers: Mapping[str, str]
-    context: Mapping[str, Any]
+    context: dict[str, Any]
+    mount_url: str
+    """Scheme, host and path below which this call's client finds Parse's routes."""
     path: Mapping[str, str] = field(default_factory=dict)
     """What the route's variables stand for, such as `name` in `/functions/<name>`."""
+    upload: Upload | None = None
+    """The file that was sent, on the route that takes files."""
 
-    def require_master(self) -> None:
-        """Raise ParseError 403 unless the call came with the master key."""
-        if not self.caller.master:
-            raise ParseError(None, "unauthorized: master key is required", 403)
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a handler returns when it needs more than a body and 200."""
+
+    body: Any
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 Handler = Callable[[Call], Any]
+"""Returns an Answer, or the body of one with status 200."""
 
 
 class ParseRouter:
@@ -40,21 +49,32 @@ class ParseRouter:
 
     def __init__(self) -> None:
         self._map = Map(strict_slashes=False, merge_slashes=False)
+        self._routes: list[tuple[str, str]] = []
+
+    @property
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """Every (method, path) that is answered."""
+        return tuple(self._routes)
 
     def add(self, method: str, path: str, handler: Handler) -> None:
         """Answer `method` on `path`, a werkzeug rule, with what `handler` returns."""
-        self._map.add(Rule(path, methods=[method], endpoint=handler))
+        self._map.add(Rule(_with_lower_head(path), methods=[method], endpoint=handler))
+        self._routes.append((method, path))
 
     def match(self, method: str, path: str) -> tuple[Handler, Mapping[str, str]]:
         """Return the handler and the path's variables. Raises ParseError 404.
 
         The first word of the path may be in any case, as in Express.
         """
-        route, slash, rest = path.removeprefix("/").partition("/")
         adapter = self._map.bind("", default_method="GET")
         try:
-            handler, variables = adapter.match(f"/{route.lower()}{slash}{rest}", method=method)
+            handler, variables = adapter.match(_with_lower_head(path), method=method)
         except HTTPException:
             message = f"cannot route {method} {path}"
             raise ParseError(COMMAND_UNAVAILABLE, message, 404) from None
         return handler, variables
+
+
+def _with_lower_head(path: str) -> str:
+    head, slash, rest = path.removeprefix("/").partition("/")
+    return f"/{head.lower()}{slash}{rest}"

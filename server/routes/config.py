@@ -1,11 +1,20 @@
 """`GET /config` and `PUT /config`: Parse.Config, where `moderationScores` lives."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from server.parse.errors import INVALID_JSON, INVALID_KEY_NAME, INVALID_NESTED_KEY, ParseError
+from cloud.operations import Operation, Relate, Set
+from server.parse.decode import decode_column
+from server.parse.errors import (
+    COMMAND_UNAVAILABLE,
+    INCORRECT_TYPE,
+    INVALID_JSON,
+    INVALID_KEY_NAME,
+    ParseError,
+)
+from server.parse.operations import read_changes
 from server.parse.router import Call, ParseRouter
-from server.parse_config import REMOVED
 from server.services import Services
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -22,7 +31,8 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         return {"params": params, "masterKeyOnly": hidden} if params else {"params": {}}
 
     def write(call: Call) -> dict[str, Any]:
-        call.require_master()
+        call.caller.require_master()
+        call.caller.require_write()
         if "params" not in call.params:
             raise ParseError(INVALID_JSON, 'The body must be {"params": {...}}.')
         params = _object(call.params, "params")
@@ -30,12 +40,9 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         for key in {**params, **hidden}:
             if not _KEY.fullmatch(key):
                 raise ParseError(INVALID_KEY_NAME, f"Invalid key name: {key}")
-        _refuse_nested_operators(params)
-        if params:
-            services.parse_config.write(
-                {key: _value(value) for key, value in params.items()},
-                {key: value is True for key, value in hidden.items()},
-            )
+        changes = {key: _change(key, value) for key, value in params.items()}
+        if changes:
+            _write(services, changes, {key: value is True for key, value in hidden.items()})
         return {"result": True}
 
     router.add("GET", "/config", read)
@@ -49,20 +56,21 @@ def _object(body: Any, name: str) -> dict[str, Any]:
     return value
 
 
-def _value(value: Any) -> Any:
+def _write(
+    services: Services, changes: Mapping[str, Operation], hidden: Mapping[str, bool]
+) -> None:
+    try:
+        services.parse_config.write(changes, hidden)
+    except ValueError as error:
+        raise ParseError(INCORRECT_TYPE, str(error)) from error
+
+
+def _change(key: str, value: Any) -> Operation:
+    """A value is kept as the JSON it came in, typed ones too, as Parse Server does."""
+    decode_column(key, value)  # which refuses what must not be stored
     if not isinstance(value, dict) or "__op" not in value:
-        return value
-    if value["__op"] == "Delete":
-        return REMOVED
-    raise ParseError(INVALID_JSON, f"The {value['__op']} operator is not supported in config yet.")
-
-
-def _refuse_nested_operators(value: Any) -> None:
-    if isinstance(value, dict):
-        if any("$" in key or "." in key for key in value):
-            message = "Nested keys should not contain the '$' or '.' characters"
-            raise ParseError(INVALID_NESTED_KEY, message)
-        value = list(value.values())
-    if isinstance(value, list):
-        for member in value:
-            _refuse_nested_operators(member)
+        return Set(value)
+    change = read_changes({"value": value}, creating=False)["value"]
+    if isinstance(change, Relate):
+        raise ParseError(COMMAND_UNAVAILABLE, "Config has no relations.")
+    return change

@@ -1,14 +1,15 @@
 """`POST /functions/<name>`: cloud functions."""
 
-import logging
 from typing import Any
 
-from cloud.code import SCRIPT_FAILED, CloudError, CloudRequest, cloud
-from server.parse.errors import ParseError, as_parse_error
+from cloud.code import SCRIPT_FAILED, CloudRequest, cloud
+from cloud.running import run_function
+from server.files import file_urls
+from server.parse.decode import decode
+from server.parse.errors import ParseError
+from server.parse.results import result_json
 from server.parse.router import Call, ParseRouter
 from server.services import Services
-
-logger = logging.getLogger(__name__)
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
@@ -19,22 +20,13 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         function = cloud.function(name)
         if function is None:
             raise ParseError(SCRIPT_FAILED, f'Invalid function: "{name}"')
-        request = CloudRequest(
+        request = CloudRequest.of(
+            services.context_of(call.caller, dict(call.context)),
             function_name=name,
-            params=call.params,
-            master=call.caller.master,
-            ip=call.caller.ip,
-            moderation=services.moderation,
-            headers=call.headers,
-            installation_id=call.caller.installation_id,
-            context=call.context,
+            params={key: decode(value) for key, value in call.params.items()},
         )
-        try:
-            return {"result": function(request)}
-        except (Exception, SystemExit) as error:  # cloud code is the user's and may raise anything
-            if isinstance(error, Exception) and as_parse_error(error) is not None:
-                raise
-            logger.exception("cloud function %s failed", name)
-            raise CloudError("Script failed. The server's log says why.") from error
+        result = run_function(function, request)
+        file_url = file_urls(services.settings, call.mount_url).url_of
+        return {"result": result_json(result, file_url)}
 
     router.add("POST", "/functions/<name>", run)

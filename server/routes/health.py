@@ -31,7 +31,7 @@ def _problems(services: Services) -> list[str]:
     except ModelError:
         problems.append("model not ready")
     try:
-        services.store.ping()
+        services.database.ping()
     except StoreUnavailable:
         problems.append("database not reachable")
     return problems

@@ -1,13 +1,22 @@
 """What the server asks of a database, in Parse's words.
 
 A document is a dict with `objectId`, `createdAt` and `updatedAt` (aware datetimes, whole
-milliseconds) beside its columns. Values are what JSON can hold, datetimes, and bytes. `ACL` is
-`{principal: {"read": True, "write": True}}`; `{}` leaves the object to the master key.
+milliseconds) beside its columns; values are those of `cloud.values`. A column of Pointer, File,
+GeoPoint or Polygon holds that class's instances, and so do arrays and objects that contain them.
+`ACL` is `{principal: {"read": True, "write": True}}`; `{}` leaves the object to the master key,
+and without it everybody may. A relation's members are no part of a document. Columns that start
+with `_` (`_hashed_password`, ...) belong to the server and never reach a client.
+
+Methods take a `ClassSchema`, because where and how a value is stored follows from its column's
+type. Every method raises StoreUnavailable when the database cannot be reached or refuses.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
+
+from cloud.operations import Operation
 
 Document = dict[str, Any]
 ObjectId = str | int
@@ -15,70 +24,352 @@ ObjectId = str | int
 
 
 class DuplicateObject(Exception):
-    """There is an object with this objectId already; nothing was written."""
+    """There is an object with this objectId, or this value of a unique column; nothing was written.
+
+    `column` is the unique column's name where the database tells, `objectId` included.
+    """
+
+    def __init__(self, detail: str, column: str | None = None) -> None:
+        self.column = column
+        super().__init__(detail)
+
+
+class ClassExists(Exception):
+    """Another call made this class first; read its schema again."""
+
+
+class ColumnConflict(Exception):
+    """The column exists already, with another type."""
+
+
+# --- schemas ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Set:
-    """Set a column, or with a dotted path a member of an object column."""
+class ColumnType:
+    """Parse's type of a column: `kind` is String, Number, Boolean, Date, Object, Array, GeoPoint,
+    File, Bytes, Polygon, Pointer, Relation or ACL; the last but one and two have a target."""
 
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Increment:
-    """Add to a number; a missing one counts as 0."""
-
-    amount: float
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """Remove a column or member."""
-
-
-Operation = Set | Increment | Delete
+    kind: str
+    target_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClassSchema:
-    """A class's columns by their Parse type (`String`, `Number`, `Date`, `Array`, ...)."""
+    """A class: its own columns (not objectId, createdAt, updatedAt, ACL), who may do what with
+    it (`classLevelPermissions` as stored, None when never set), and options by column
+    (`required`, `defaultValue`)."""
 
     class_name: str
-    fields: Mapping[str, str]
+    columns: Mapping[str, ColumnType] = field(default_factory=dict)
+    permissions: Mapping[str, Any] | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index over columns of one class, in order. `ignore_case` compares text without case."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool = False
+    ignore_case: bool = False
+
+
+# --- conditions, with MongoDB's meaning ---------------------------------------------------------
+# `path` is a column's name, `objectId`, `createdAt` or `updatedAt`, or leads into an Object column
+# with dots. Where an array stands, a condition on a plain value holds if any element fulfils it.
+
+
+class Order(StrEnum):
+    """How two values of one type compare."""
+
+    LESS = "$lt"
+    LESS_OR_EQUAL = "$lte"
+    GREATER = "$gt"
+    GREATER_OR_EQUAL = "$gte"
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """Equal in value and type; None: null or missing."""
+
+    path: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """The opposite of Equals: so missing differs from every value but None."""
+
+    path: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Compares:
+    """A value of the same type as `value` that stands in this order to it."""
+
+    path: str
+    order: Order
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Equals any of `values`; never true when there are none."""
+
+    path: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """The opposite of OneOf."""
+
+    path: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The column is there (a stored null is), or with `exists=False` is not."""
+
+    path: str
+    exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    r"""A PCRE pattern, `\Q...\E` included, and its options out of `imxs`."""
+
+    pattern: str
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """A text, or an array's element, in which the pattern is found."""
+
+    path: str
+    regex: Regex
+
+
+@dataclass(frozen=True, slots=True)
+class ContainsAll:
+    """An array with every one of `values`, or a plain value equal to all of them; never true when
+    there are none. The values may be Regex, all or none of them."""
+
+    path: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainedBy:
+    """An array all of whose elements are among `values`."""
+
+    path: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every part holds; with no part, always."""
+
+    parts: tuple["Condition", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one part holds."""
+
+    parts: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neither:
+    """No part holds."""
+
+    parts: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """The ACL grants `right`, "read" or "write", to one of `principals`, or there is no ACL."""
+
+    right: str
+    principals: tuple[str, ...]
+
+
+Condition = (
+    Equals | Differs | Compares | OneOf | NoneOf | Exists | Matches | ContainsAll | ContainedBy
+    | All | Either | Neither | Permits
+)  # fmt: skip
+
+EVERYTHING = All()
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One path to sort by, in MongoDB's order of values and types; missing sorts as null."""
+
+    path: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which objects, in which order, and how many of them.
+
+    Without `order` they come as they were inserted, as far as the database keeps that.
+    `columns` limits what is read (objectId, createdAt, updatedAt and ACL always are); None is all.
+    With `ignore_case` texts compare without regard to case.
+    """
+
+    where: Condition = EVERYTHING
+    order: tuple[SortKey, ...] = ()
+    skip: int = 0
+    limit: int | None = None
+    columns: frozenset[str] | None = None
+    ignore_case: bool = False
+
+
+# --- the port -----------------------------------------------------------------------------------
 
 
 class ObjectStore(Protocol):
     """Keeps Parse objects; thread-safe.
 
-    A write that returned survives `kill -9` of this process and of the database. Every method
-    raises StoreUnavailable when the database cannot be reached or refuses.
+    A write that returned survives `kill -9` of this process and of the database.
     """
 
-    def get(self, class_name: str, object_id: ObjectId) -> Document | None:
+    def get(self, schema: ClassSchema, object_id: ObjectId) -> Document | None:
         """Return the object, or None."""
 
-    def insert(self, class_name: str, document: Document) -> None:
+    def find(self, schema: ClassSchema, query: Query) -> list[Document]:
+        """Return the objects that fulfil the query."""
+
+    def count(self, schema: ClassSchema, where: Condition) -> int:
+        """Count the objects that fulfil the condition."""
+
+    def insert(self, schema: ClassSchema, document: Document) -> None:
         """Write a new object. Raises DuplicateObject."""
 
     def update(
         self,
-        class_name: str,
-        object_id: ObjectId,
+        schema: ClassSchema,
+        where: Condition,
         operations: Mapping[str, Operation],
         *,
         upsert: bool = False,
     ) -> Document | None:
-        """Apply all operations at once and return the object as it is then.
+        """Apply all operations to one object that fulfils `where`, at once, and return it as it
+        is then. The condition is checked in the same step, so it can guard the change.
 
-        A missing object is None, or with `upsert` made from the operations alone.
+        Without such an object the answer is None; with `upsert`, where the condition is an Equals
+        on objectId, it is made from the operations alone. Raises DuplicateObject; ValueError for
+        an operation that does not fit what is stored, such as Add to a text.
         """
 
-    def declare_class(self, schema: ClassSchema) -> None:
-        """Record a class of the server's own, open to the master key alone, if it is not yet."""
+    def delete(self, schema: ClassSchema, where: Condition) -> int:
+        """Delete every object that fulfils the condition; return how many did."""
+
+    def ensure_index(self, schema: ClassSchema, index: Index) -> None:
+        """Make the index if it is not there yet."""
+
+
+class SchemaStore(Protocol):
+    """Keeps the classes' schemas; thread-safe."""
+
+    def all(self) -> list[ClassSchema]:
+        """Return every class there is."""
+
+    def create(self, schema: ClassSchema) -> None:
+        """Record a new class. Raises ClassExists, and then changes nothing."""
+
+    def add_column(self, class_name: str, name: str, column: ColumnType) -> None:
+        """Add a column to an existing class; fine if it is there with the same type.
+
+        Raises ColumnConflict when it has another one, also if another call was faster.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The relation `key` of class `class_name`."""
+
+    key: str
+    class_name: str
+
+
+class RelationStore(Protocol):
+    """Keeps who relates to whom; thread-safe. Adding or removing twice is fine."""
+
+    def add(self, join: Join, owning_id: str, related_ids: Sequence[str]) -> None:
+        """Relate all of them to the owner."""
+
+    def remove(self, join: Join, owning_id: str, related_ids: Sequence[str]) -> None:
+        """End the relation of each of them with the owner."""
+
+    def related_ids(self, join: Join, owning_ids: Sequence[str]) -> list[str]:
+        """Return the objectIds that any of the owners relates to, each once."""
+
+    def owning_ids(self, join: Join, related_ids: Sequence[str]) -> list[str]:
+        """Return the owners that relate to any of these, each once."""
+
+    def all(self, join: Join) -> Iterator[tuple[str, str]]:
+        """Yield every (owning_id, related_id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """What is known of a stored file before its bytes are read."""
+
+    name: str
+    length: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FileStore(Protocol):
+    """Keeps files by name; thread-safe. A file that `put` returned from survives `kill -9`."""
+
+    def put(self, name: str, data: bytes, metadata: Mapping[str, Any]) -> None:
+        """Keep a file; a reader sees all of it or nothing. A newer one of the same name wins."""
+
+    def stat(self, name: str) -> StoredFile | None:
+        """Return what is known of the file, or None."""
+
+    def read(self, name: str, start: int = 0, end: int | None = None) -> bytes | None:
+        """Return the bytes from `start` up to but without `end`, or None if there is no file."""
+
+    def delete(self, name: str) -> bool:
+        """Delete every version of the file; False if there is none."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the name of every file."""
+
+
+class Database(Protocol):
+    """One database, opened lazily: one that is away now may be back at the first call."""
+
+    @property
+    def objects(self) -> ObjectStore:
+        """Its objects."""
+
+    @property
+    def schemas(self) -> SchemaStore:
+        """Its classes."""
+
+    @property
+    def relations(self) -> RelationStore:
+        """Its relations."""
+
+    @property
+    def files(self) -> FileStore:
+        """Its files."""
 
     def ping(self) -> None:
         """Do the least that shows that the database answers, within about a second."""
 
     def close(self) -> None:
-        """Let go of connections and files; the store is not used again."""
+        """Let go of connections and files; the database is not used again."""

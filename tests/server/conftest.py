@@ -16,21 +16,17 @@ from running_server import free_port, wait_for_port
 from config import load_settings
 from server.app import create_app
 from server.classifications import StoredClassifications
-from server.storage.mongo import MongoStore
-from server.storage.sqlite import SqliteStore
+from server.storage.mongo.database import MongoDatabase
+from server.storage.sqlite.database import SqliteDatabase
+
+NX_SERVER = Path(__file__).with_name("nx_server.py")
 
 
 @pytest.fixture(scope="session")
 def nx_uri(tmp_path_factory):
     """A MongoDB server over a socket that comes from PyPI; no MongoDB, see the marked gaps."""
     folder, port = tmp_path_factory.mktemp("nx"), free_port()
-    command = [
-        Path(sys.executable).with_name("nx-27017"),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
+    command = [sys.executable, NX_SERVER, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--data-dir", folder / "data", "--log-file", folder / "log"]
     with subprocess.Popen(
         [*command, "--pid-file", folder / "pid"],
@@ -46,26 +42,35 @@ def nx_uri(tmp_path_factory):
 STORES = ["sqlite", "nx", *(["mongodb"] if os.environ.get("TEST_DATABASE_URI") else [])]
 
 
+@pytest.fixture(scope="session")
+def mongo_uri(request):
+    """Make the URI of a new database on a MongoDB server: `mongo_uri("nx", name)`."""
+    made = []
+
+    def make(server_name, name):
+        is_nx = server_name == "nx"
+        server = request.getfixturevalue("nx_uri") if is_nx else os.environ["TEST_DATABASE_URI"]
+        unique = "".join(c for c in name if c.isalnum())[-30:]
+        made.append((server, f"test_{unique}_{len(made)}"))
+        return f"{server.rstrip('/')}/{made[-1][1]}"
+
+    yield make
+    for server, name in made:
+        if "TEST_DATABASE_URI" in os.environ and server == os.environ["TEST_DATABASE_URI"]:
+            with MongoClient(server) as client:
+                client.drop_database(name)
+
+
 @pytest.fixture(params=STORES)
-def database_uri(request, tmp_path):
+def database_uri(request, tmp_path, mongo_uri):
     """DATABASE_URI for each store in turn, with a database of the test's own; empty is SQLite."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    is_nx = request.param == "nx"
-    server = request.getfixturevalue("nx_uri") if is_nx else os.environ["TEST_DATABASE_URI"]
-    name = "test_" + "".join(c for c in tmp_path.name if c.isalnum())[-40:]
-    yield f"{server.rstrip('/')}/{name}"
-    if not is_nx:
-        with MongoClient(server) as client:
-            client.drop_database(name)
+    return "" if request.param == "sqlite" else mongo_uri(request.param, tmp_path.name)
 
 
 @pytest.fixture
-def store(database_uri, tmp_path):
-    """Each ObjectStore in turn."""
-    uses_sqlite = not database_uri
-    opened = SqliteStore(tmp_path / "s.sqlite3") if uses_sqlite else MongoStore(database_uri)
+def database(database_uri, tmp_path):
+    """Each Database in turn, empty."""
+    opened = MongoDatabase(database_uri) if database_uri else SqliteDatabase(tmp_path)
     yield opened
     opened.close()
 
@@ -75,7 +80,7 @@ def gap_of_nx(request):
     """Mark what nx-27017 cannot do: `gap_of_nx("...")` expects the failure there alone."""
 
     def expect_failure(reason):
-        if request.node.callspec.params.get("database_uri") == "nx":
+        if "nx" in request.node.callspec.params.values():
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     return expect_failure
@@ -119,7 +124,7 @@ def make_app(tmp_path, models_dir, image_host):
     yield make
     for app in apps:
         services = app.extensions["parsewarden"]
-        services.store.close()
+        services.database.close()
         services.classifier.close()
 
 
@@ -139,7 +144,7 @@ def recorded(app):
     services = app.extensions["parsewarden"]
 
     def look_up(data):
-        records = StoredClassifications(services.store)
+        records = StoredClassifications(services.database.objects, services.schemas)
         return records.find(hashlib.sha256(data).hexdigest(), services.classifier.model)
 
     return look_up

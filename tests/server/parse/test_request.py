@@ -21,6 +21,9 @@ def test_keys_in_headers():
             "X-Parse-Client-Key": "c",
             "X-Parse-Javascript-Key": "j",
             "X-Parse-Master-Key": "m",
+            "X-Parse-Windows-Key": "w",
+            "X-Parse-Session-Token": "r:x",
+            "X-Parse-Client-Version": "i5.1.1",
             "X-Parse-Installation-Id": "i",
         },
         body={"url": "u"},
@@ -28,6 +31,8 @@ def test_keys_in_headers():
     keys = parsed.credentials
     assert (keys.app_id, keys.rest_api_key, keys.client_key) == ("myAppId", "r", "c")
     assert (keys.javascript_key, keys.master_key, keys.installation_id) == ("j", "m", "i")
+    assert (keys.windows_key, keys.session_token, keys.client_version) == ("w", "r:x", "i5.1.1")
+    assert "r:x" not in repr(keys)
     assert parsed.params == {"url": "u"}
 
 
@@ -52,6 +57,34 @@ def test_keys_in_the_body_of_the_javascript_sdk_are_taken_out():
     assert parsed.context == {"k": 2}
     assert parsed.credentials.javascript_key == "j"
     assert parsed.credentials.master_key == "m"
+    keys = parsed.credentials
+    assert (keys.session_token, keys.client_version) == ("r:x", "js5.3.0")
+    assert keys.installation_id == "i"
+
+
+def test_empty_key_is_no_key():
+    headers = {"X-Parse-Application-Id": "", "X-Parse-Session-Token": "", "X-Parse-Windows-Key": ""}
+    parsed = request(headers=headers, body={"_ApplicationId": "myAppId", "_SessionToken": ""})
+    assert parsed.credentials.app_id == "myAppId"
+    assert parsed.credentials.session_token is None
+    assert parsed.credentials.windows_key is None
+
+
+def test_session_in_a_header_counts_beside_keys_elsewhere():
+    session = {"X-Parse-Session-Token": "r:x", "X-Parse-Installation-Id": "i"}
+    for parsed in (
+        request(headers=session, body={"_ApplicationId": "myAppId", "_JavaScriptKey": "j"}),
+        request(headers=session | basic("myAppId:javascript-key=j")),
+    ):
+        keys = parsed.credentials
+        assert (keys.javascript_key, keys.session_token, keys.installation_id) == ("j", "r:x", "i")
+
+
+@pytest.mark.parametrize(("given", "content_type"), [("image/png", "image/png"), (5, None)])
+def test_content_type_of_a_file_in_json_is_kept_apart(given, content_type):
+    parsed = request(body={"_ApplicationId": "myAppId", "_ContentType": given, "base64": "AA=="})
+    assert parsed.content_type == content_type
+    assert parsed.params == {"base64": "AA=="}
 
 
 def test_keys_in_the_body_do_not_count_beside_a_right_app_id_in_a_header():
@@ -63,7 +96,9 @@ def test_keys_in_the_body_do_not_count_beside_a_right_app_id_in_a_header():
     assert parsed.params == {}
 
 
-@pytest.mark.parametrize("key", ["_MasterKey", "_ApplicationId", "_JavaScriptKey"])
+@pytest.mark.parametrize(
+    "key", ["_MasterKey", "_ApplicationId", "_JavaScriptKey", "_SessionToken", "_ClientVersion"]
+)
 def test_key_in_the_body_that_is_no_text_is_unauthorised(key):
     with pytest.raises(ParseError, match="unauthorized") as refusal:
         request(body={"_ApplicationId": "myAppId", key: {"$ne": 1}})
@@ -134,6 +169,7 @@ def test_context_that_is_no_object_is_refused(context):
         (b'{"n":12345678901234567890}', "", {"n": 12345678901234567890.0}),
         (b'{"n":9007199254740991}', "", {"n": 9007199254740991}),
         (b'{"n":1.0}', "", {"n": 1.0}),
+        (b'{"a":1,"a":2}', "", {"a": 2}),
         (b'{"s":"\\ud83d\\ude00"}', "", {"s": "\U0001f600"}),
     ],
 )  # fmt: skip

@@ -5,7 +5,9 @@ import json
 import pytest
 from image_host import KEYS, MASTER
 
-from server.storage.port import Set
+from cloud.operations import Set
+from server.objects.schemas import SYSTEM_CLASSES
+from server.storage.port import Equals
 
 PATH = "/parse/config"
 SCORES = {"Porn": {"min": 0.4, "max": 0.8}}
@@ -14,6 +16,16 @@ SCORES = {"Porn": {"min": 0.4, "max": 0.8}}
 def put(client, params, hidden=None, headers=MASTER):
     body = {"params": params, **({"masterKeyOnly": hidden} if hidden is not None else {})}
     return client.put(PATH, json=body, headers=headers)
+
+
+def write_past_the_checks(services, scores):
+    """As another program on the same database may."""
+    services.database.objects.update(
+        SYSTEM_CLASSES["_GlobalConfig"],
+        Equals("objectId", 1),
+        {"params.moderationScores": Set(scores)},
+        upsert=True,
+    )
 
 
 def test_config_that_was_never_set_is_empty(client):
@@ -78,9 +90,9 @@ def test_invalid_policy_is_refused_by_field_and_nothing_is_written(client):
 
 def test_invalid_policy_in_the_database_leaves_the_last_valid_one_in_force(app):
     services = app.extensions["parsewarden"]
-    services.parse_config.write({"moderationScores": SCORES}, {})
+    services.parse_config.write({"moderationScores": Set(SCORES)}, {})
     in_force = services.parse_config.current()
-    services.store.update("_GlobalConfig", 1, {"params.moderationScores": Set("broken")})
+    write_past_the_checks(services, "broken")
     assert services.parse_config.current() == in_force
     assert in_force.thresholds
 
@@ -94,7 +106,9 @@ def test_invalid_policy_in_the_database_leaves_the_last_valid_one_in_force(app):
         ({"_id": 1}, 105),
         ({"a": {"b.c": 1}}, 121),
         ({"a": [{"$ne": 1}]}, 121),
-        ({"a": {"__op": "Increment", "amount": 1}}, 107),
+        ({"a": {"__op": "Increment", "amount": "1"}}, 107),
+        ({"a": {"__op": "AddRelation", "objects": []}}, 108),
+        ({"moderationScores": {"__op": "Add", "objects": [1]}}, 142),
         ("text", 107),
     ],
 )
@@ -117,7 +131,29 @@ def test_config_is_cached_as_long_as_the_setting_says(make_app):
     app = make_app(config_cache_ms=60_000)
     services = app.extensions["parsewarden"]
     assert not services.parse_config.current().thresholds
-    services.store.update("_GlobalConfig", 1, {"params.moderationScores": Set(SCORES)}, upsert=True)
+    write_past_the_checks(services, SCORES)
     assert not services.parse_config.current().thresholds, "another process's write is seen later"
-    services.parse_config.write({"moderationScores": SCORES}, {})
+    services.parse_config.write({"moderationScores": Set(SCORES)}, {})
     assert services.parse_config.current().thresholds, "one's own write is seen at once"
+
+
+def test_arrays_can_be_operated_on(client):
+    put(client, {"words": ["a"]})
+    put(client, {"words": {"__op": "AddUnique", "objects": ["a", "b"]}})
+    put(client, {"words": {"__op": "Remove", "objects": ["a"]}})
+    assert client.get(PATH, headers=KEYS).json["params"] == {"words": ["b"]}
+
+
+def test_operation_that_does_not_fit_the_value_is_refused(client):
+    put(client, {"words": "text"})
+    response = put(client, {"words": {"__op": "Add", "objects": ["a"]}})
+    assert (response.status_code, response.json["code"]) == (400, 111)
+    assert client.get(PATH, headers=KEYS).json["params"] == {"words": "text"}
+
+
+def test_read_only_master_key_reads_hidden_keys_and_writes_nothing(make_app):
+    client = make_app(read_only_master_key="look").test_client()
+    put(client, {"secret": 1}, hidden={"secret": True})
+    looker = {**MASTER, "X-Parse-Master-Key": "look"}
+    assert client.get(PATH, headers=looker).json["params"] == {"secret": 1}
+    assert put(client, {"secret": 2}, headers=looker).json["code"] == 119

@@ -2,13 +2,16 @@
 
 import base64
 import json
+import re
 import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 from image_host import ASTRONAUT, KEYS, MASTER, ImageHost, noise
 
-from cloud.code import CloudError, cloud
+from cloud.code import CloudError, Field, ParseObject, Validator, cloud
+from cloud.values import File, GeoPoint, Pointer
 
 PATH = "/parse/functions/nsfwImageClassify"
 LABELS = {"Drawing", "Hentai", "Neutral", "Porn", "Sexy"}
@@ -27,8 +30,11 @@ def assert_astronaut(response):
     assert result[0] == {"className": "Neutral", "probability": pytest.approx(0.9377, abs=0.001)}
 
 
-def file_at(url):
-    return {"__type": "File", "name": "astronaut.png", "url": url}
+@pytest.fixture
+def stored_file(app):
+    """The astronaut as an uploaded file, as JSON shows it; its URL leads nowhere."""
+    app.extensions["parsewarden"].database.files.put("astronaut.png", ASTRONAUT, {})
+    return {"__type": "File", "name": "astronaut.png", "url": "http://127.0.0.1:1/x.png"}
 
 
 def test_image_is_named_by_url(client, image_host, recorded):
@@ -44,12 +50,20 @@ def test_image_is_named_by_base64(client):
     assert_astronaut(call(client, {"image": {"__type": "Bytes", "base64": text}}))
 
 
-def test_image_is_named_by_parse_file(client, image_host):
-    file = file_at(f"{image_host}/astronaut.png")
-    assert_astronaut(call(client, {"image": file}))
-    assert_astronaut(call(client, {"file": file}))
-    assert_astronaut(call(client, {"url": file}))
-    assert_astronaut(call(client, file))
+def test_image_is_named_by_parse_file(client, stored_file):
+    assert_astronaut(call(client, {"image": stored_file}))
+    assert_astronaut(call(client, {"file": stored_file}))
+    assert_astronaut(call(client, {"url": stored_file}))
+    assert_astronaut(call(client, stored_file))
+
+
+def test_url_in_a_parse_file_is_not_fetched(client, image_host):
+    ImageHost.requests.clear()
+    file = {"__type": "File", "name": "nope.png", "url": f"{image_host}/astronaut.png"}
+    for params in ({"image": file}, file):
+        response = call(client, params)
+        assert (response.status_code, response.json["code"]) == (400, 142)
+    assert ImageHost.requests == []
 
 
 @pytest.mark.parametrize("path", ["/1/functions/nsfwImageClassify", "/functions/nsfwImageClassify",
@@ -298,9 +312,9 @@ def defined():
     """Define cloud functions for one test."""
     names = []
 
-    def define(name, function):
+    def define(name, function, validator=None):
         names.append(name)
-        cloud.define(name)(function)
+        cloud.define(name, validator)(function)
 
     yield define
     for name in names:
@@ -381,3 +395,135 @@ def test_result_is_written_as_parse_does(client, defined):
     response = call(client, {}, "/parse/functions/numbers")
     assert response.data == '{"result":[1,null,null,"ü\u2028"]}'.encode()
     assert response.content_type == "application/json; charset=utf-8"
+
+
+def test_parameters_are_values(client, defined):
+    seen = {}
+    defined("see", lambda request: seen.update(request.params))
+    params = {
+        "date": {"__type": "Date", "iso": "2020-01-02T03:04:05.678Z"},
+        "nested": [{"p": {"__type": "Pointer", "className": "Post", "objectId": "a"}}],
+        "file": {"__type": "File", "name": "x.png"},
+        "place": {"__type": "GeoPoint", "latitude": 1, "longitude": 2},
+        "bytes": {"__type": "Bytes", "base64": "AAE="},
+        "plain": {"a": [1, None, True, "x"]},
+    }
+    assert call(client, params, "/parse/functions/see").json == {"result": None}
+    assert seen == {
+        "date": datetime(2020, 1, 2, 3, 4, 5, 678000, tzinfo=UTC),
+        "nested": [{"p": Pointer("Post", "a")}],
+        "file": File("x.png"),
+        "place": GeoPoint(1, 2),
+        "bytes": b"\0\1",
+        "plain": {"a": [1, None, True, "x"]},
+    }
+    defined("echo", lambda request: request.params)
+    del params["file"]
+    assert call(client, params, "/parse/functions/echo").json["result"] == params
+
+
+def result_of(client, function, defined, params=None, headers=KEYS):
+    defined("f", function)
+    return call(client, params or {}, "/parse/functions/f", headers).json
+
+
+def test_saved_object_is_shown_whole(client, defined):
+    def make(request):
+        author = request.as_master.save(ParseObject("Author", {"name": "Ann"}))
+        post = ParseObject("Post", {"author": author, "image": File("x.png"), "n": 1.0})
+        request.as_master.save(post)
+        return {"posts": request.as_master.find("Post", include=["author"])}
+
+    (post,) = result_of(client, make, defined)["result"]["posts"]
+    assert list(post)[:3] == ["objectId", "createdAt", "updatedAt"]
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z", post["createdAt"])
+    assert (post["__type"], post["className"], post["n"]) == ("Object", "Post", 1)
+    assert post["image"]["url"].endswith("/files/myAppId/x.png")
+    assert (post["author"]["__type"], post["author"]["name"]) == ("Object", "Ann")
+
+
+def test_object_that_is_not_as_stored_is_shown_as_a_pointer(client, defined):
+    def make(request):
+        post = request.as_master.save(ParseObject("Post", {"n": 1}))
+        post["n"] = 2
+        return [post, ParseObject("Post", {"objectId": "a"})]
+
+    changed, known = result_of(client, make, defined)["result"]
+    assert (changed["__type"], known["__type"]) == ("Pointer", "Pointer")
+    assert known == {"__type": "Pointer", "className": "Post", "objectId": "a"}
+
+
+def test_object_that_was_never_saved_is_141(client, defined):
+    answer = result_of(client, lambda request: [ParseObject("Post")], defined)
+    assert answer == {
+        "code": 141,
+        "error": "A Post that was never saved cannot be in a result.",
+    }
+
+
+def test_objects_are_reached_with_the_rights_of_the_caller(client, defined):
+    def make(request):
+        secret = ParseObject("Secret", {"n": 1})
+        secret.acl = {}
+        request.as_master.save(secret)
+        return [
+            request.objects.get("Secret", secret.id) is None,
+            request.objects.count("Secret"),
+            request.as_master.count("Secret"),
+            request.as_master.first("Secret", {"n": {"$gt": 0}})["n"],
+        ]
+
+    assert result_of(client, make, defined)["result"] == [True, 0, 1, 1]
+
+
+def test_refusal_of_the_server_reaches_the_client_with_its_code(client, defined):
+    def delete(request):
+        request.objects.delete(ParseObject("Post", {"objectId": "nope"}))
+
+    defined("setUp", lambda request: request.as_master.save(ParseObject("Post", {"n": 1})).id)
+    call(client, {}, "/parse/functions/setUp")
+    defined("f", delete)
+    response = call(client, {}, "/parse/functions/f")
+    assert (response.status_code, response.json["code"]) == (404, 101)
+
+
+def test_refusal_of_the_server_can_be_caught(client, defined):
+    def update(request):
+        try:
+            request.objects.save(ParseObject("_User", {"objectId": "nope", "username": "x"}))
+        except CloudError as error:
+            return error.code
+
+    assert result_of(client, update, defined)["result"] in (101, 206)
+
+
+RULES = Validator(require_user=True, fields={"n": Field(required=True, type=int)})
+
+
+def test_validator_answers_142_with_parses_sentence(client, defined):
+    defined("strict", lambda request: request.params["n"], RULES)
+    path = "/parse/functions/strict"
+    response = call(client, {"n": 1}, path)
+    assert (response.status_code, response.json) == (
+        400,
+        {"code": 142, "error": "Validation failed. Please login to continue."},
+    )
+    assert call(client, {"n": "x"}, path, MASTER).json == {"result": "x"}
+
+
+def test_logged_in_user_and_its_roles_are_known(client, defined):
+    alice = client.post(
+        "/parse/users", json={"username": "alice", "password": "pw"}, headers=KEYS
+    ).json
+    pointer = {"__type": "Pointer", "className": "_User", "objectId": alice["objectId"]}
+    role = {
+        "name": "Admin",
+        "ACL": {},
+        "users": {"__op": "AddRelation", "objects": [pointer]},
+    }
+    assert client.post("/parse/roles", json=role, headers=MASTER).status_code == 201
+    headers = {**KEYS, "X-Parse-Session-Token": alice["sessionToken"]}
+    rules = Validator(require_any_user_roles=["Admin"])
+    defined("who", lambda request: [request.user["username"], sorted(request.roles())], rules)
+    assert call(client, {}, "/parse/functions/who", headers).json["result"] == ["alice", ["Admin"]]
+    assert call(client, {}, "/parse/functions/who").json["code"] == 142

@@ -1,0 +1,26 @@
+// A Parse Server with an empty cloud function, as lean as it comes.
+// Usage: node index.cjs PORT DATABASE_URI
+const http = require("node:http");
+const express = require("express");
+const { ParseServer } = require("parse-server");
+
+async function main(port, databaseURI) {
+  const mountPath = "/parse";
+  const server = new ParseServer({
+    appId: "myAppId",
+    masterKey: "myMasterKey",
+    restAPIKey: "myRestKey",
+    serverURL: `http://127.0.0.1:${port}${mountPath}`,
+    databaseURI,
+    allowClientClassCreation: true,
+    silent: true,
+    logLevel: "error",
+    cloud: () => Parse.Cloud.define("empty", () => null),
+  });
+  await server.start();
+  const app = express();
+  app.use(mountPath, server.app);
+  http.createServer(app).listen(Number(port), "127.0.0.1", () => console.log("listening"));
+}
+
+main(...process.argv.slice(2));

@@ -1,0 +1,136 @@
+"""Who may do what: class-level permissions, object ACLs, columns that not everybody sees. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cloud.values import Pointer
+from server.auth import Caller
+from server.parse.errors import (
+    OBJECT_NOT_FOUND,
+    OPERATION_FORBIDDEN,
+    ParseError,
+)
+from server.storage.port import (
+    EVERYTHING,
+    All,
+    ClassSchema,
+    ColumnType,
+    Condition,
+    Document,
+    Either,
+    Equals,
+    Neither,
+    Permits,
+)
+
+_MASTER_KEY_ONLY = {"_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_JobSchedule"}
+_MASTER_KEY_ONLY |= {"_Idempotency", "_GraphQLConfig", "_Audience", "_SCHEMA"}
+_POINTER_LISTS = {"find": "readUserFields", "get": "readUserFields", "count": "readUserFields"}
+
+# What Parse Server hides unless told otherwise.
+DEFAULT_PROTECTED: Mapping[str, Mapping[str, list[str]]] = {"_User": {"*": ["email"]}}
+
+
+def condition_to(operation: str, caller: Caller, schema: ClassSchema) -> Condition:
+    """Check the class-level permissions for `find`, `get`, `count`, `create`, `update`, `delete`.
+
+    Returns the condition that objects must fulfil beyond their ACLs, for classes that permit by a
+    column that points to the user. Raises ParseError 119, or 101 where only a login is missing.
+    """
+    if caller.master:
+        return EVERYTHING
+    _refuse_classes_of_the_server(operation, schema.class_name)
+    if schema.permissions is None:
+        return EVERYTHING
+    allowed = schema.permissions.get(operation) or {}
+    if any(allowed.get(principal) is True for principal in caller.principals):
+        return EVERYTHING
+    if allowed.get("requiresAuthentication") is True:
+        if caller.user_id is not None:
+            return EVERYTHING
+        message = "Permission denied, user needs to be authenticated."
+        raise ParseError(OBJECT_NOT_FOUND, message)
+    columns = _user_columns(schema.permissions, operation)
+    if columns and operation != "create":
+        return _points_to_user(caller, schema, columns)
+    message = f"Permission denied for action {operation} on class {schema.class_name}."
+    raise ParseError(OPERATION_FORBIDDEN, message)
+
+
+def check_add_field(caller: Caller, schema: ClassSchema, new_columns: Iterable[str]) -> None:
+    """Raise ParseError 119 when the class does not let this caller add columns."""
+    if list(new_columns):
+        condition_to("addField", caller, schema)
+
+
+def permits(right: str, caller: Caller) -> Condition:
+    """The condition that an object's ACL grants "read" or "write"; the master key needs none."""
+    return EVERYTHING if caller.master else Permits(right, caller.principals)
+
+
+def own_rows(caller: Caller, schema: ClassSchema) -> Condition:
+    """The condition that keeps each user to the own rows of _Session."""
+    if caller.master or schema.class_name != "_Session":
+        return EVERYTHING
+    return Equals("user", Pointer("_User", caller.user_id or ""))
+
+
+def protected_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
+    """The columns that this caller neither sees nor searches by, the user's own row aside.
+
+    Sets that apply to the caller are intersected: a more special entry can only show more. Entries
+    by a pointing column (`userField:`) show nothing more yet.
+    """
+    if caller.master:
+        return frozenset()
+    stored = (schema.permissions or {}).get("protectedFields")
+    by_principal = DEFAULT_PROTECTED.get(schema.class_name, {}) if stored is None else stored
+    principals = [*caller.principals, *(["authenticated"] if caller.user_id else [])]
+    sets = [set(by_principal[name]) for name in principals if name in by_principal]
+    return frozenset(set.intersection(*sets)) if sets else frozenset()
+
+
+def visible(caller: Caller, schema: ClassSchema, document: Document) -> Document:
+    """The document without what this caller may not see."""
+    if schema.class_name == "_User":
+        document = {name: value for name, value in document.items() if name != "sessionToken"}
+        if caller.master or caller.user_id == document["objectId"]:
+            return document
+        document.pop("authData", None)
+    hidden = protected_columns(caller, schema)
+    if not hidden:
+        return document
+    return {name: value for name, value in document.items() if name not in hidden}
+
+
+def _refuse_classes_of_the_server(operation: str, class_name: str) -> None:
+    hidden = class_name in _MASTER_KEY_ONLY or class_name.startswith("_Join:")
+    if hidden or (class_name == "_Installation" and operation in ("find", "count", "delete")):
+        what = "installation" if class_name == "_Installation" else class_name
+        message = (
+            f"Clients aren't allowed to perform the {operation} operation on the {what} collection."
+        )
+        raise ParseError(OPERATION_FORBIDDEN, message)
+
+
+def _user_columns(permissions: Mapping[str, Any], operation: str) -> list[str]:
+    listed = permissions.get(_POINTER_LISTS.get(operation, "writeUserFields")) or []
+    return [*listed, *((permissions.get(operation) or {}).get("pointerFields") or [])]
+
+
+def _points_to_user(caller: Caller, schema: ClassSchema, columns: list[str]) -> Condition:
+    me = Pointer("_User", caller.user_id or "")
+    usable = [name for name in columns if schema.columns.get(name) in (_POINTER, _ARRAY)]
+    if caller.user_id is None or not usable:
+        return Neither((EVERYTHING,))
+    return Either(tuple(Equals(name, me) for name in usable))
+
+
+_POINTER = ColumnType("Pointer", "_User")
+_ARRAY = ColumnType("Array")
+
+
+def both(*conditions: Condition) -> Condition:
+    """All of the conditions, without the parts that always hold."""
+    parts = tuple(part for part in conditions if part != EVERYTHING)
+    return parts[0] if len(parts) == 1 else All(parts)

@@ -1,0 +1,129 @@
+"""What cloud code may use of the server: objects as the caller or as master, files, moderation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from cloud.code import RequestContext
+from cloud.errors import CloudError
+from cloud.moderation.classification import ClassificationService
+from cloud.objects import ParseObject
+from server.auth import Caller
+from server.objects.service import ParseObjects
+from server.parse.encode import IncludedObject
+from server.parse.errors import OBJECT_NOT_FOUND, ParseError
+from server.parse.query import FindRequest, read_find
+from server.storage.port import Document, FileStore
+
+
+def cloud_context(
+    objects: ParseObjects,
+    files: FileStore,
+    moderation: ClassificationService,
+    caller: Caller,
+    context: dict[str, Any],
+) -> RequestContext:
+    """Make what functions, triggers and jobs of one call share."""
+    master = replace(caller, master=True, read_only=False)
+    return RequestContext(
+        master=caller.master,
+        user=None if caller.user is None else ParseObject("_User", caller.user, {}),
+        ip=caller.ip,
+        installation_id=caller.installation_id,
+        headers=caller.headers,
+        context=context,
+        objects=CloudObjects(objects, caller, context),
+        as_master=CloudObjects(objects, master, context),
+        roles=lambda: caller.role_names,
+        stored_file=files.read,
+        moderation=moderation,
+    )
+
+
+class CloudObjects:
+    """The ObjectAccess of one caller; see there."""
+
+    def __init__(self, objects: ParseObjects, caller: Caller, context: dict[str, Any]) -> None:
+        self._objects, self._caller, self._context = objects, caller, context
+
+    def get(
+        self, class_name: str, object_id: str, include: Sequence[str] = ()
+    ) -> ParseObject | None:
+        request = _request(include=include)
+        try:
+            found = self._objects.get(self._caller, class_name, object_id, request)
+        except ParseError as error:
+            if error.code == OBJECT_NOT_FOUND:
+                return None
+            raise
+        return _parse_object(class_name, found.documents[0])
+
+    def find(
+        self,
+        class_name: str,
+        where: Mapping[str, Any] | None = None,
+        *,
+        order: Sequence[str] = (),
+        limit: int = 100,
+        skip: int = 0,
+        include: Sequence[str] = (),
+    ) -> list[ParseObject]:
+        request = _request(where, order=order, limit=limit, skip=skip, include=include)
+        found = self._objects.find(self._caller, class_name, request)
+        return [_parse_object(found.schema.class_name, row) for row in found.documents]
+
+    def first(
+        self,
+        class_name: str,
+        where: Mapping[str, Any] | None = None,
+        *,
+        order: Sequence[str] = (),
+        include: Sequence[str] = (),
+    ) -> ParseObject | None:
+        found = self.find(class_name, where, order=order, limit=1, include=include)
+        return found[0] if found else None
+
+    def count(self, class_name: str, where: Mapping[str, Any] | None = None) -> int:
+        return self._objects.count(self._caller, class_name, where or {})
+
+    def save(self, obj: ParseObject) -> ParseObject:
+        caller, class_name, changes = self._caller, obj.class_name, obj.changes
+        if obj.id is None:
+            saved = self._objects.create(
+                caller, class_name, changes, self._context, from_cloud_code=True
+            )
+        else:
+            saved = self._objects.update(
+                caller, class_name, obj.id, changes, self._context, from_cloud_code=True
+            )
+        obj.saved_as(saved.document)
+        return obj
+
+    def delete(self, obj: ParseObject) -> None:
+        if obj.id is None:
+            raise CloudError(f"a {obj.class_name} that was never saved cannot be deleted")
+        self._objects.delete(self._caller, obj.class_name, obj.id, self._context)
+
+
+def _request(where: Mapping[str, Any] | None = None, **options: Any) -> FindRequest:
+    params = dict(options)
+    for name in ("order", "include"):
+        params[name] = ",".join(params.get(name, ()))
+    given = {name: value for name, value in params.items() if value != ""}
+    return read_find({**given, "where": dict(where or {})})
+
+
+def _parse_object(class_name: str, document: Document) -> ParseObject:
+    return ParseObject(class_name, {name: _value(value) for name, value in document.items()}, {})
+
+
+def _value(value: Any) -> Any:
+    """Included objects become ParseObjects, wherever they stand."""
+    match value:
+        case IncludedObject():
+            return _parse_object(value.schema.class_name, value.document)
+        case list():
+            return [_value(member) for member in value]
+        case dict():
+            return {name: _value(member) for name, member in value.items()}
+    return value

@@ -1,0 +1,268 @@
+"""Find, get and count objects as one caller sees them, with what they point to."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cloud.values import Pointer, Value
+from server.auth import Caller
+from server.objects.access import (
+    both,
+    condition_to,
+    own_rows,
+    permits,
+    protected_columns,
+    visible,
+)
+from server.objects.including import include
+from server.objects.schemas import BUILT_IN_COLUMNS, Schemas
+from server.parse.errors import (
+    INVALID_QUERY,
+    OPERATION_FORBIDDEN,
+    ParseError,
+    object_not_found,
+)
+from server.parse.query import FindRequest, read_where
+from server.storage.port import (
+    EVERYTHING,
+    All,
+    ClassSchema,
+    Condition,
+    Database,
+    Differs,
+    Document,
+    Either,
+    Equals,
+    Join,
+    Neither,
+    NoneOf,
+    OneOf,
+    Query,
+    SortKey,
+)
+
+# A query inside a query inside a query: each level asks the database once more.
+_MAX_SUBQUERY_DEPTH = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a find: documents with their schema, and the count if it was asked for."""
+
+    schema: ClassSchema
+    documents: list[Document]
+    count: int | None = None
+
+
+class Finder:
+    """Reads objects with the rights of a caller; thread-safe."""
+
+    def __init__(self, database: Database, schemas: Schemas) -> None:
+        self._database, self._schemas = database, schemas
+
+    def find(self, caller: Caller, class_name: str, request: FindRequest) -> Found:
+        """Find objects. Raises ParseError."""
+        schema = self._schemas.for_reading(caller, self._queried_class(class_name, request))
+        where = self._condition(caller, schema, "find", request.where)
+        documents = []
+        if request.limit != 0:
+            query = _query(caller, schema, where, request)
+            documents = self._database.objects.find(schema, query)
+        count = None
+        if request.count:
+            condition_to("count", caller, schema)
+            count = self._database.objects.count(schema, where)
+        return Found(schema, self._finished(caller, schema, documents, request), count)
+
+    def get(self, caller: Caller, class_name: str, object_id: str, request: FindRequest) -> Found:
+        """Get one object. Raises ParseError 101 when it isn't there or not for this caller."""
+        schema = self._schemas.for_reading(caller, class_name)
+        where = self._condition(caller, schema, "get", {})
+        one = both(Equals("objectId", object_id), where)
+        query = Query(one, limit=1, columns=_columns_to_read(request))
+        documents = self._database.objects.find(schema, query)
+        if not documents:
+            raise object_not_found()
+        return Found(schema, self._finished(caller, schema, documents, request))
+
+    def count(self, caller: Caller, class_name: str, where: Mapping[str, Any]) -> int:
+        """Count objects. Raises ParseError."""
+        schema = self._schemas.for_reading(caller, class_name)
+        return self._database.objects.count(schema, self._condition(caller, schema, "count", where))
+
+    def by_ids(self, caller: Caller, class_name: str, ids: Iterable[str]) -> Found:
+        """Get the objects of these ids that the caller may read. Raises ParseError 119."""
+        schema = self._schemas.find(class_name) or ClassSchema(class_name)
+        where = both(OneOf("objectId", tuple(ids)), self._condition(caller, schema, "get", {}))
+        documents = self._database.objects.find(schema, Query(where))
+        return Found(schema, [visible(caller, schema, document) for document in documents])
+
+    def _queried_class(self, class_name: str, request: FindRequest) -> str:
+        schema = self._schemas.find(class_name)
+        column = schema and schema.columns.get(request.redirect_class_name_for_key or "")
+        if column and column.kind == "Relation" and column.target_class:
+            return column.target_class
+        return class_name
+
+    def _finished(
+        self,
+        caller: Caller,
+        schema: ClassSchema,
+        documents: list[Document],
+        request: FindRequest,
+    ) -> list[Document]:
+        documents = [visible(caller, schema, document) for document in documents]
+        documents = include(self, caller, schema, documents, request)
+        return [_chosen(document, request) for document in documents]
+
+    def _condition(
+        self, caller: Caller, schema: ClassSchema, operation: str, where: Mapping[str, Any]
+    ) -> Condition:
+        allowed = condition_to(operation, caller, schema)
+        asked: Condition = EVERYTHING
+        if where:
+            asked = self._read_where(caller, schema, where, depth=0)
+        return both(asked, allowed, own_rows(caller, schema), permits("read", caller))
+
+    def _read_where(
+        self, caller: Caller, schema: ClassSchema, where: Mapping[str, Any], depth: int
+    ) -> Condition:
+        subqueries = _Subqueries(self, caller, depth)
+        condition = read_where(where, subqueries, master=caller.master)
+        _refuse_protected(caller, schema, paths(condition))
+        return self._with_relations(schema, condition)
+
+    def find_all(
+        self, caller: Caller, class_name: str, where: Mapping[str, Any], depth: int
+    ) -> Found:
+        """Find without a limit, for a query inside another one."""
+        if depth > _MAX_SUBQUERY_DEPTH:
+            message = f"queries may be nested {_MAX_SUBQUERY_DEPTH} deep"
+            raise ParseError(INVALID_QUERY, message)
+        schema = self._schemas.for_reading(caller, class_name)
+        allowed = condition_to("find", caller, schema)
+        asked = self._read_where(caller, schema, where, depth)
+        mine = both(asked, allowed, own_rows(caller, schema), permits("read", caller))
+        documents = self._database.objects.find(schema, Query(mine))
+        return Found(schema, [visible(caller, schema, document) for document in documents])
+
+    def related_to(self, caller: Caller, owner: Pointer, key: str) -> tuple[str, ...]:
+        """Return the ids that `key` of the owner relates to, if the caller may read the owner."""
+        if not self.by_ids(caller, owner.class_name, [owner.object_id]).documents:
+            return ()
+        join = Join(key, owner.class_name)
+        return tuple(self._database.relations.related_ids(join, [owner.object_id]))
+
+    def _with_relations(self, schema: ClassSchema, condition: Condition) -> Condition:
+        """Replace conditions on relation columns, which no document has, by ones on objectId."""
+        match condition:
+            case All(parts) | Either(parts) | Neither(parts):
+                replaced = tuple(self._with_relations(schema, part) for part in parts)
+                return replace(condition, parts=replaced)
+            case Equals(path, value) if _is_relation(schema, path):
+                return OneOf("objectId", self._owners(schema, path, [value]))
+            case OneOf(path, values) if _is_relation(schema, path):
+                return OneOf("objectId", self._owners(schema, path, values))
+            case Differs(path, value) if _is_relation(schema, path):
+                return NoneOf("objectId", self._owners(schema, path, [value]))
+            case NoneOf(path, values) if _is_relation(schema, path):
+                return NoneOf("objectId", self._owners(schema, path, values))
+        return condition
+
+    def _owners(self, schema: ClassSchema, key: str, values: Iterable[Value]) -> tuple[str, ...]:
+        related = [value.object_id for value in values if isinstance(value, Pointer)]
+        join = Join(key, schema.class_name)
+        return tuple(self._database.relations.owning_ids(join, related)) if related else ()
+
+
+class _Subqueries:
+    """Answers the queries inside a query, with the rights of the same caller."""
+
+    def __init__(self, finder: Finder, caller: Caller, depth: int) -> None:
+        self._finder, self._caller, self._depth = finder, caller, depth + 1
+
+    def in_query(self, class_name: str, where: Mapping[str, Any]) -> tuple[Pointer, ...]:
+        found = self._finder.find_all(self._caller, class_name, where, self._depth)
+        return tuple(Pointer(class_name, row["objectId"]) for row in found.documents)
+
+    def select(self, class_name: str, where: Mapping[str, Any], key: str) -> tuple[Value, ...]:
+        if key.startswith("_"):
+            raise ParseError(INVALID_QUERY, "improper usage of $select")
+        found = self._finder.find_all(self._caller, class_name, where, self._depth)
+        values = [_value_at(row, key) for row in found.documents]
+        return tuple(value for value in values if value is not None)
+
+    def related_to(self, owner: Pointer, key: str) -> tuple[str, ...]:
+        return self._finder.related_to(self._caller, owner, key)
+
+
+def paths(condition: Condition) -> Iterator[str]:
+    """Every path that a condition looks at."""
+    match condition:
+        case All(parts) | Either(parts) | Neither(parts):
+            for part in parts:
+                yield from paths(part)
+        case _:
+            path = getattr(condition, "path", None)
+            if path is not None:
+                yield path
+
+
+def _refuse_protected(caller: Caller, schema: ClassSchema, asked: Iterable[str]) -> None:
+    """Nobody learns by searching or sorting what they cannot read."""
+    hidden = protected_columns(caller, schema)
+    if schema.class_name == "_User" and not caller.master:
+        hidden |= {"authData", "sessionToken"}
+    for path in asked:
+        name = path.partition(".")[0]
+        if name in hidden:
+            message = f"This user is not allowed to query {name} on class {schema.class_name}"
+            raise ParseError(OPERATION_FORBIDDEN, message)
+
+
+def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindRequest) -> Query:
+    _refuse_protected(caller, schema, (key.path for key in request.order))
+    known: tuple[SortKey, ...] = tuple(
+        key for key in request.order if _is_column(schema, key.path.partition(".")[0])
+    )
+    return Query(
+        where,
+        order=known,
+        skip=request.skip,
+        limit=request.limit,
+        columns=_columns_to_read(request),
+    )
+
+
+def _is_column(schema: ClassSchema, name: str) -> bool:
+    return name in schema.columns or name in BUILT_IN_COLUMNS
+
+
+def _is_relation(schema: ClassSchema, path: str) -> bool:
+    column = schema.columns.get(path)
+    return column is not None and column.kind == "Relation"
+
+
+def _columns_to_read(request: FindRequest) -> frozenset[str] | None:
+    if request.keys is None or request.include_all:
+        return None
+    wanted = [*request.keys, *request.include]
+    return frozenset(path.partition(".")[0] for path in wanted)
+
+
+def _chosen(document: Document, request: FindRequest) -> Document:
+    """The document with `keys`, without `excludeKeys`; ids, times and ACL always stay."""
+    if request.keys is not None:
+        wanted = {key.partition(".")[0] for key in request.keys} | BUILT_IN_COLUMNS.keys()
+        document = {name: value for name, value in document.items() if name in wanted}
+    if request.exclude_keys:
+        unwanted = set(request.exclude_keys) - BUILT_IN_COLUMNS.keys()
+        document = {name: value for name, value in document.items() if name not in unwanted}
+    return document
+
+
+def _value_at(document: Document, path: str) -> Value:
+    value: Value = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

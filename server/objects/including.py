@@ -1,0 +1,118 @@
+"""Replace pointers in found documents by the objects that they point to."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from cloud.values import Pointer
+from server.auth import Caller
+from server.parse.encode import IncludedObject
+from server.parse.query import FindRequest
+from server.storage.port import ClassSchema, Document
+
+if TYPE_CHECKING:
+    from server.objects.finding import Finder
+
+
+def include(
+    finder: "Finder",
+    caller: Caller,
+    schema: ClassSchema,
+    documents: list[Document],
+    request: FindRequest,
+) -> list[Document]:
+    """Follow each path of `include`, its beginnings first, with one query for each class.
+
+    A pointer to what is missing, or not for this caller, disappears, as in Parse Server.
+    """
+    for path in _paths(schema, request):
+        steps = path.split(".")
+        pointers = set(_pointers(documents, steps))
+        objects = _fetch(finder, caller, pointers, _keys_below(path, request))
+        documents = [_replaced(document, steps, objects) for document in documents]
+    return documents
+
+
+def _paths(schema: ClassSchema, request: FindRequest) -> list[str]:
+    """All paths and their beginnings, shorter ones first."""
+    asked = [*request.include, *_implied(request)]
+    if request.include_all:
+        asked += [
+            name for name, column in schema.columns.items() if column.kind in ("Pointer", "Array")
+        ]
+    beginnings = {
+        ".".join(steps[:end])
+        for steps in (path.split(".") for path in asked)
+        for end in range(1, len(steps) + 1)
+    }
+    return sorted(beginnings, key=lambda path: (path.count("."), path))
+
+
+def _implied(request: FindRequest) -> list[str]:
+    """`keys=owner.name` asks for the owner as well."""
+    return [key.rpartition(".")[0] for key in request.keys or () if "." in key]
+
+
+def _keys_below(path: str, request: FindRequest) -> set[str] | None:
+    """The columns that `keys` names of the objects at this path; None for all."""
+    prefix = f"{path}."
+    below = {
+        key.removeprefix(prefix).partition(".")[0]
+        for key in request.keys or ()
+        if key.startswith(prefix)
+    }
+    return below or None
+
+
+def _fetch(
+    finder: "Finder", caller: Caller, pointers: set[Pointer], keys: set[str] | None
+) -> dict[Pointer, IncludedObject]:
+    ids_by_class: dict[str, list[str]] = {}
+    for pointer in pointers:
+        ids_by_class.setdefault(pointer.class_name, []).append(pointer.object_id)
+    objects = {}
+    for class_name, ids in ids_by_class.items():
+        found = finder.by_ids(caller, class_name, ids)
+        for document in found.documents:
+            pointer = Pointer(class_name, document["objectId"])
+            objects[pointer] = IncludedObject(_with_keys(document, keys), found.schema)
+    return objects
+
+
+def _with_keys(document: Document, keys: set[str] | None) -> Document:
+    if keys is None:
+        return document
+    always = {"objectId", "createdAt", "updatedAt", "ACL"}
+    return {name: value for name, value in document.items() if name in keys or name in always}
+
+
+def _pointers(values: Iterable[Any], steps: list[str]) -> Iterator[Pointer]:
+    for value in values:
+        match value:
+            case list():
+                yield from _pointers(value, steps)
+            case Pointer() if not steps:
+                yield value
+            case IncludedObject() if steps:
+                yield from _pointers([value.document], steps)
+            case dict() if steps and steps[0] in value:
+                yield from _pointers([value[steps[0]]], steps[1:])
+
+
+_GONE = object()
+
+
+def _replaced(value: Any, steps: list[str], objects: dict[Pointer, IncludedObject]) -> Any:
+    """The value with its pointers at the end of `steps` replaced, or gone."""
+    match value:
+        case list():
+            members = [_replaced(member, steps, objects) for member in value]
+            return [member for member in members if member is not _GONE]
+        case Pointer() if not steps:
+            return objects.get(value, _GONE)
+        case IncludedObject() if steps:
+            return IncludedObject(_replaced(value.document, steps, objects), value.schema)
+        case dict() if steps and steps[0] in value:
+            member = _replaced(value[steps[0]], steps[1:], objects)
+            rest = {name: kept for name, kept in value.items() if name != steps[0]}
+            return rest if member is _GONE else {**value, steps[0]: member}
+    return value

@@ -1,0 +1,316 @@
+"""Create, update and delete objects, each in readable steps: authorise, triggers, store, answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cloud.errors import VALIDATION_ERROR
+from cloud.operations import (
+    Add,
+    AddUnique,
+    Change,
+    Delete,
+    Increment,
+    Operation,
+    Relate,
+    Remove,
+    Set,
+    apply,
+    same,
+)
+from cloud.values import File, Relation
+from server.auth import Caller
+from server.objects.access import both, check_add_field, condition_to, own_rows, permits
+from server.objects.identity import new_object_id, utc_now
+from server.objects.schemas import Schemas
+from server.objects.triggers import Triggers
+from server.parse.errors import (
+    INCORRECT_TYPE,
+    ParseError,
+    duplicate_value,
+    object_not_found,
+)
+from server.storage.port import (
+    ClassSchema,
+    Condition,
+    Database,
+    Document,
+    DuplicateObject,
+    Equals,
+    Join,
+    Query,
+)
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Save:
+    """One save on its way through the steps; `original` is None for a new object."""
+
+    caller: Caller
+    schema: ClassSchema
+    object_id: str
+    changes: dict[str, Change]
+    context: dict[str, Any]
+    original: Document | None = None
+    from_cloud_code: bool = False
+    changed_by_trigger: frozenset[str] = frozenset()
+
+    @property
+    def creates(self) -> bool:
+        """Whether this makes a new object."""
+        return self.original is None
+
+    @property
+    def class_name(self) -> str:
+        """The object's class."""
+        return self.schema.class_name
+
+    def value(self, name: str) -> Any:
+        """The value that a column is set to, None if it isn't."""
+        change = self.changes.get(name)
+        return change.value if isinstance(change, Set) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A save that is in the database: the object, and what the client does not know of it yet."""
+
+    schema: ClassSchema
+    document: Document
+    created: bool
+    news: Mapping[str, Any] = field(default_factory=dict)
+    """Columns for the answer: results of operations, and what a trigger changed."""
+    body: Mapping[str, Any] | None = None
+    """What an afterSave trigger answers in place of all that."""
+
+    @property
+    def object_id(self) -> str:
+        """The saved object's id."""
+        object_id: str = self.document["objectId"]
+        return object_id
+
+
+class ClassRules:
+    """What a system class asks of its saves beyond what holds for every class: here, nothing."""
+
+    def check(self, save: Save) -> None:
+        """Refuse or complete what the client asked for, before any trigger sees it."""
+
+    def finish(self, save: Save) -> None:
+        """Turn the changes into what is stored, after the triggers."""
+
+    def duplicate(self, error: DuplicateObject) -> ParseError:
+        """Say which unique value is taken."""
+        return duplicate_value()
+
+    def stored(self, save: Save, saved: Saved) -> Saved:
+        """Do what follows from the save; may complete the answer."""
+        return saved
+
+
+_NO_RULES = ClassRules()
+
+
+class Saver:
+    """Writes objects with the rights of a caller; thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        schemas: Schemas,
+        triggers: Triggers,
+        rules: Mapping[str, ClassRules],
+    ) -> None:
+        self._database, self._schemas = database, schemas
+        self._triggers, self._rules = triggers, rules
+
+    def create(
+        self,
+        caller: Caller,
+        class_name: str,
+        changes: Mapping[str, Change],
+        context: Mapping[str, Any],
+        *,
+        from_cloud_code: bool = False,
+    ) -> Saved:
+        """Make a new object. Raises ParseError."""
+        caller.require_write()
+        schema = self._schemas.for_reading(caller, class_name)
+        condition_to("create", caller, schema)
+        save = Save(caller, schema, new_object_id(), dict(changes), dict(context))
+        save.from_cloud_code = from_cloud_code
+        self._prepare(save)
+        document = self._new_document(save)
+        try:
+            self._database.objects.insert(save.schema, document)
+        except DuplicateObject as error:
+            raise self._rules_of(save).duplicate(error) from error
+        return self._finish(save, document)
+
+    def update(
+        self,
+        caller: Caller,
+        class_name: str,
+        object_id: str,
+        changes: Mapping[str, Change],
+        context: Mapping[str, Any],
+        *,
+        from_cloud_code: bool = False,
+    ) -> Saved:
+        """Change an object. Raises ParseError 101 when it isn't there or not for this caller."""
+        caller.require_write()
+        schema = self._schemas.for_reading(caller, class_name)
+        where = self._writable(caller, schema, "update", object_id)
+        original = self._original(schema, where)
+        save = Save(caller, schema, object_id, dict(changes), dict(context), original)
+        save.from_cloud_code = from_cloud_code
+        self._prepare(save)
+        document = self._apply(save, where)
+        return self._finish(save, document)
+
+    def delete(
+        self, caller: Caller, class_name: str, object_id: str, context: Mapping[str, Any]
+    ) -> None:
+        """Delete an object. Raises ParseError 101 as `update` does."""
+        caller.require_write()
+        schema = self._schemas.for_reading(caller, class_name)
+        where = self._writable(caller, schema, "delete", object_id)
+        original = self._original(schema, where)
+        shared = dict(context)
+        self._triggers.before_delete(caller, class_name, original, shared)
+        if not self._database.objects.delete(schema, where):
+            raise object_not_found()
+        self._triggers.after_delete(caller, class_name, original, shared)
+
+    def _writable(
+        self, caller: Caller, schema: ClassSchema, operation: str, object_id: str
+    ) -> Condition:
+        return both(
+            Equals("objectId", object_id),
+            condition_to(operation, caller, schema),
+            own_rows(caller, schema),
+            permits("write", caller),
+        )
+
+    def _original(self, schema: ClassSchema, where: Condition) -> Document:
+        found = self._database.objects.find(schema, Query(where, limit=1))
+        if not found:
+            raise object_not_found()
+        return found[0]
+
+    def _prepare(self, save: Save) -> None:
+        """From what the client asked for to what will be stored."""
+        rules = self._rules_of(save)
+        rules.check(save)
+        asked = save.changes
+        _apply_or_refuse(lambda: self._triggers.before_save(save))
+        save.changed_by_trigger = _differing(asked, save.changes)
+        rules.finish(save)
+        _keep_what_columns_hold(save)
+        new = self._schemas.new_columns(save.class_name, save.changes)
+        check_add_field(save.caller, save.schema, new)
+        save.schema = self._schemas.for_writing(save.caller, save.class_name, save.changes)
+
+    def _new_document(self, save: Save) -> Document:
+        now = utc_now()
+        document: Document = {"objectId": save.object_id, "createdAt": now, "updatedAt": now}
+        _apply_or_refuse(lambda: apply(document, _operations(save)))
+        for name, options in save.schema.options.items():
+            if name not in document and "defaultValue" in options:
+                document[name] = options["defaultValue"]
+            if options.get("required") and document.get(name) in (None, ""):
+                raise ParseError(VALIDATION_ERROR, f"{name} is required")
+        return document
+
+    def _apply(self, save: Save, where: Condition) -> Document:
+        operations = {"updatedAt": Set(utc_now()), **_operations(save)}
+        for name, options in save.schema.options.items():
+            if options.get("required") and isinstance(operations.get(name), Delete):
+                raise ParseError(VALIDATION_ERROR, f"{name} is required")
+        try:
+            document = _apply_or_refuse(
+                lambda: self._database.objects.update(save.schema, where, operations)
+            )
+        except DuplicateObject as error:
+            raise self._rules_of(save).duplicate(error) from error
+        if document is None:
+            raise object_not_found()
+        return document
+
+    def _rules_of(self, save: Save) -> ClassRules:
+        return self._rules.get(save.class_name, _NO_RULES)
+
+    def _finish(self, save: Save, document: Document) -> Saved:
+        """Relations, what a system class adds, and the triggers that come after."""
+        self._relate(save)
+        saved = Saved(save.schema, document, save.creates, _news(save, document))
+        saved = self._rules_of(save).stored(save, saved)
+        return self._triggers.after_save(save, saved)
+
+    def _relate(self, save: Save) -> None:
+        for key, change in save.changes.items():
+            if not isinstance(change, Relate):
+                continue
+            join = Join(key, save.class_name)
+            relations = self._database.relations
+            if change.added:
+                relations.add(join, save.object_id, [p.object_id for p in change.added])
+            if change.removed:
+                relations.remove(join, save.object_id, [p.object_id for p in change.removed])
+
+
+def _keep_what_columns_hold(save: Save) -> None:
+    """A File column is its name, where it lies is for us to say; a relation is no value at all."""
+    for name, change in list(save.changes.items()):
+        value = change.value if isinstance(change, Set) else None
+        if isinstance(value, File):
+            save.changes[name] = Set(File(value.name))
+        elif isinstance(value, Relation):
+            save.changes[name] = Relate()
+
+
+def _operations(save: Save) -> dict[str, Operation]:
+    return {name: change for name, change in save.changes.items() if not isinstance(change, Relate)}
+
+
+def _apply_or_refuse(step: Callable[[], _T]) -> _T:
+    try:
+        return step()
+    except ValueError as error:  # what is stored is no array, or no number
+        raise ParseError(INCORRECT_TYPE, str(error)) from error
+
+
+def _news(save: Save, document: Document) -> dict[str, Any]:
+    """What the client cannot know: results of operations, defaults, and what a trigger changed."""
+    operated_on = {
+        path
+        for path, change in save.changes.items()
+        if isinstance(change, Increment | Add | AddUnique | Remove)
+    }
+    defaults: set[str] = set()
+    if save.creates:
+        defaults = save.schema.options.keys() & document.keys() - save.changes.keys()
+    names = {path.partition(".")[0] for path in operated_on | save.changed_by_trigger | defaults}
+    return {name: document.get(name, Delete()) for name in sorted(names)}
+
+
+def _differing(asked: Mapping[str, Change], changes: Mapping[str, Change]) -> frozenset[str]:
+    """The columns that the trigger changed; relations and passwords are not shown."""
+    if changes is asked:
+        return frozenset()
+    names = asked.keys() | changes.keys()
+    return frozenset(
+        name
+        for name in names
+        if not _same_change(asked.get(name), changes.get(name))
+        and not isinstance(changes.get(name, asked.get(name)), Relate)
+        and name != "password"
+    )
+
+
+def _same_change(one: Change | None, other: Change | None) -> bool:
+    if isinstance(one, Set) and isinstance(other, Set):
+        return same(one.value, other.value)
+    return one == other

@@ -1,0 +1,285 @@
+"""The classes' schemas: what the system classes have from the start, and what saves infer."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from cloud.operations import Add, AddUnique, Change, Delete, Increment, Relate, Remove, Set
+from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
+from server.auth import Caller
+from server.parse.errors import INCORRECT_TYPE, OPERATION_FORBIDDEN, ParseError
+from server.parse.operations import check_class_name, check_column_name
+from server.storage.port import (
+    ClassExists,
+    ClassSchema,
+    ColumnConflict,
+    ColumnType,
+    SchemaStore,
+)
+
+# Other processes, and a Parse Server beside us, add classes and columns too.
+_CACHE_S = 1.0
+
+BUILT_IN_COLUMNS: Mapping[str, ColumnType] = {
+    "objectId": ColumnType("String"),
+    "createdAt": ColumnType("Date"),
+    "updatedAt": ColumnType("Date"),
+    "ACL": ColumnType("ACL"),
+}
+
+
+def _columns(**kinds: str) -> dict[str, ColumnType]:
+    """`name="String"`, with a target as in `user="Pointer _User"`."""
+    parts = {name: kind.partition(" ") for name, kind in kinds.items()}
+    return {name: ColumnType(kind, target or None) for name, (kind, _, target) in parts.items()}
+
+
+NOBODY: Mapping[str, Any] = {
+    operation: {}
+    for operation in ("find", "count", "get", "create", "update", "delete", "addField")
+} | {"protectedFields": {}}
+"""Class-level permissions that leave a class to the master key."""
+
+SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
+    schema.class_name: schema
+    for schema in [
+        ClassSchema(
+            "_User",
+            _columns(
+                username="String", email="String", emailVerified="Boolean", authData="Object"
+            ),
+        ),
+        ClassSchema(
+            "_Role", _columns(name="String", users="Relation _User", roles="Relation _Role")
+        ),
+        ClassSchema(
+            "_Session",
+            _columns(
+                user="Pointer _User",
+                installationId="String",
+                sessionToken="String",
+                expiresAt="Date",
+                createdWith="Object",
+            ),
+        ),
+        ClassSchema(
+            "_Installation",
+            _columns(
+                installationId="String", deviceToken="String", channels="Array",
+                deviceType="String", pushType="String", GCMSenderId="String", timeZone="String",
+                localeIdentifier="String", badge="Number", appVersion="String", appName="String",
+                appIdentifier="String", parseVersion="String",
+            ),
+        ),
+        ClassSchema(
+            "_JobStatus",
+            _columns(
+                jobName="String", source="String", status="String", message="String",
+                params="Object", finishedAt="Date",
+            ),
+        ),
+        ClassSchema("_GlobalConfig", _columns(params="Object", masterKeyOnly="Object")),
+        ClassSchema(
+            "UserImage",
+            _columns(
+                image="File", imageAuthor="String", isSafe="Boolean", deleted="Boolean",
+                moderationRequired="Boolean", NSFWPredictions="Array",
+            ),
+        ),
+    ]
+}  # fmt: skip
+"""The classes whose first columns Parse defines, and the one that the Node original did."""
+
+
+class Schemas:
+    """Every class's schema, cached; thread-safe. Raises StoreUnavailable as the store does."""
+
+    def __init__(self, store: SchemaStore, *, clients_make_classes: bool) -> None:
+        self._store = store
+        self._clients_make_classes = clients_make_classes
+        self._lock = threading.Lock()
+        self._by_name: dict[str, ClassSchema] = {}
+        self._read_at = -_CACHE_S
+
+    def all(self) -> list[ClassSchema]:
+        """Return the stored classes, as they are now."""
+        self._read_again()
+        return list(self._by_name.values())
+
+    def find(self, class_name: str) -> ClassSchema | None:
+        """Return the class's schema; a system class has one before anything is stored in it."""
+        if time.monotonic() - self._read_at >= _CACHE_S:
+            self._read_again()
+        return self._by_name.get(class_name) or SYSTEM_CLASSES.get(class_name)
+
+    def for_reading(self, caller: Caller, class_name: str) -> ClassSchema:
+        """Return the class's schema, or an empty one. Raises ParseError 119 for clients."""
+        schema = self.find(class_name)
+        if schema is None:
+            check_class_name(class_name)
+            self._require_class_creation(caller, class_name)
+            return ClassSchema(class_name)
+        return schema
+
+    def for_writing(
+        self, caller: Caller, class_name: str, changes: Mapping[str, Change]
+    ) -> ClassSchema:
+        """Return the schema after the class and the columns of `changes` have been made sure of.
+
+        Raises ParseError 111 for a value of another type than its column's, 119 when a client
+        may not make the class.
+        """
+        schema = self._existing(caller, class_name)
+        new = _new_columns(schema, changes)
+        if new:
+            self._read_again()  # another process may have been first
+            schema = self.find(class_name) or schema
+            new = _new_columns(schema, changes)
+        _refuse_second_geo_point(schema, new)
+        for name, column in new.items():
+            check_column_name(name)
+            schema = self._with_column(schema, name, column)
+        return schema
+
+    def new_columns(self, class_name: str, changes: Mapping[str, Change]) -> set[str]:
+        """Return which of the changed columns the class does not have yet."""
+        schema = self.find(class_name)
+        return set(_new_columns(schema, changes)) if schema else set()
+
+    def declare(self, schema: ClassSchema) -> ClassSchema:
+        """Make sure of a class of the server's own and of its columns."""
+        try:
+            self._store.create(schema)
+        except ClassExists:
+            for name, column in schema.columns.items():
+                self._store.add_column(schema.class_name, name, column)
+        self._read_again()
+        return self._by_name[schema.class_name]
+
+    def ensure(self, class_name: str) -> ClassSchema:
+        """Return the schema of a system class, stored by now."""
+        return self._by_name.get(class_name) or self.declare(SYSTEM_CLASSES[class_name])
+
+    def _existing(self, caller: Caller, class_name: str) -> ClassSchema:
+        schema = self._by_name.get(class_name)
+        if schema is None:
+            self._read_again()
+            schema = self._by_name.get(class_name)
+        if schema is not None:
+            return schema
+        if class_name in SYSTEM_CLASSES:
+            return self.ensure(class_name)
+        check_class_name(class_name)
+        self._require_class_creation(caller, class_name)
+        return self.declare(ClassSchema(class_name))
+
+    def _with_column(self, schema: ClassSchema, name: str, column: ColumnType) -> ClassSchema:
+        try:
+            self._store.add_column(schema.class_name, name, column)
+        except ColumnConflict:  # another save was faster, with another type
+            self._read_again()
+            schema = self._by_name[schema.class_name]
+            check_type(schema, name, column)
+            return schema
+        schema = replace(schema, columns={**schema.columns, name: column})
+        with self._lock:
+            self._by_name = {**self._by_name, schema.class_name: schema}
+        return schema
+
+    def _require_class_creation(self, caller: Caller, class_name: str) -> None:
+        if not caller.master and not self._clients_make_classes:
+            message = f"This user is not allowed to access non-existent class: {class_name}"
+            raise ParseError(OPERATION_FORBIDDEN, message)
+
+    def _read_again(self) -> None:
+        started = time.monotonic()
+        found = {schema.class_name: _with_system_columns(schema) for schema in self._store.all()}
+        with self._lock:
+            self._by_name, self._read_at = found, started
+
+
+def _with_system_columns(schema: ClassSchema) -> ClassSchema:
+    system = SYSTEM_CLASSES.get(schema.class_name)
+    if system is None:
+        return schema
+    return replace(schema, columns={**system.columns, **schema.columns})
+
+
+def _new_columns(schema: ClassSchema, changes: Mapping[str, Change]) -> dict[str, ColumnType]:
+    """Infer the columns that the class lacks, and check the type of those that it has."""
+    new = {}
+    for path, change in changes.items():
+        name = path.partition(".")[0]
+        inferred = ColumnType("Object") if "." in path else type_of_change(change)
+        if inferred is None or name in BUILT_IN_COLUMNS or name.startswith("_"):
+            continue
+        if name in schema.columns:
+            check_type(schema, name, inferred)
+        else:
+            new[name] = inferred
+    return new
+
+
+def _refuse_second_geo_point(schema: ClassSchema, new: Mapping[str, ColumnType]) -> None:
+    columns = [*schema.columns.values(), *new.values()]
+    if new and sum(column.kind == "GeoPoint" for column in columns) > 1:
+        raise ParseError(INCORRECT_TYPE, "there can only be one geopoint field in a class")
+
+
+def check_type(schema: ClassSchema, name: str, given: ColumnType) -> None:
+    """Raise ParseError 111 unless the column has the given type."""
+    expected = schema.columns[name]
+    if given != expected:
+        place = f"{schema.class_name}.{name}"
+        message = f"schema mismatch for {place}; expected {_say(expected)} but got {_say(given)}"
+        raise ParseError(INCORRECT_TYPE, message)
+
+
+def _say(column: ColumnType) -> str:
+    return f"{column.kind}<{column.target_class}>" if column.target_class else column.kind
+
+
+def type_of_change(change: Change) -> ColumnType | None:
+    """Infer the type of the column that a change is for; None when it tells nothing."""
+    match change:
+        case Set(value):
+            return type_of(value)
+        case Increment():
+            return ColumnType("Number")
+        case Add() | AddUnique() | Remove():
+            return ColumnType("Array")
+        case Relate(added, removed):
+            targets = {pointer.class_name for pointer in (*added, *removed)}
+            return ColumnType("Relation", targets.pop()) if targets else None
+        case Delete():
+            return None
+
+
+_KINDS: list[tuple[type, str]] = [
+    (bool, "Boolean"),  # before int, of which it is a kind in Python
+    (int, "Number"),
+    (float, "Number"),
+    (str, "String"),
+    (datetime, "Date"),
+    (bytes, "Bytes"),
+    (list, "Array"),
+    (dict, "Object"),
+    (File, "File"),
+    (GeoPoint, "GeoPoint"),
+    (Polygon, "Polygon"),
+]
+
+
+def type_of(value: Any) -> ColumnType | None:
+    """Infer the type of the column that holds this value; None for null."""
+    match value:
+        case None:
+            return None
+        case Pointer(class_name):
+            return ColumnType("Pointer", class_name)
+        case Relation(target):
+            return ColumnType("Relation", target)
+    return ColumnType(next(kind for python_type, kind in _KINDS if isinstance(value, python_type)))

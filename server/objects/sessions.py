@@ -1,0 +1,146 @@
+"""Logins that last: session tokens, made, found and ended."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloud.operations import Set
+from cloud.values import Pointer
+from server.objects.identity import new_object_id, utc_now
+from server.objects.saving import ClassRules, Save, Saved
+from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.parse.errors import INVALID_KEY_NAME, INVALID_SESSION_TOKEN, ParseError
+from server.storage.port import All, Database, Differs, Document, Equals, Index, Query
+
+INDEXES = [Index("session_token_1", ("sessionToken",)), Index("user_1", ("user",))]
+
+_SESSION = SYSTEM_CLASSES["_Session"]
+
+
+class Sessions:
+    """The rows of _Session, as Parse Server writes them."""
+
+    def __init__(self, database: Database, schemas: Schemas, *, length_s: int) -> None:
+        self._database, self._schemas, self._length_s = database, schemas, length_s
+
+    def start(
+        self, user_id: str, installation_id: str | None, *, action: str, provider: str
+    ) -> str:
+        """Log a user in; returns the token. An older session of the same installation ends."""
+        created_with = {"action": action, "authProvider": provider}
+        session = new_session(
+            user_id, installation_id, length_s=self._length_s, created_with=created_with
+        )
+        now = utc_now()
+        document = {"objectId": new_object_id(), "createdAt": now, "updatedAt": now, **session}
+        schema = self._schemas.ensure("_Session")
+        self._database.objects.insert(schema, document)
+        token: str = session["sessionToken"]
+        if installation_id is not None:
+            same = [
+                Equals("user", session["user"]),
+                Equals("installationId", installation_id),
+            ]
+            older = All((*same, Differs("sessionToken", token)))
+            self._database.objects.delete(schema, older)
+        return token
+
+    def find(self, token: str) -> Document:
+        """Return the session of a token. Raises ParseError 209 for an unknown or expired one."""
+        rows = self._database.objects.find(_SESSION, Query(Equals("sessionToken", token), limit=1))
+        if not rows:
+            raise _invalid("Invalid session token")
+        if _has_expired(rows[0]):
+            raise _invalid("Session token is expired.")
+        return rows[0]
+
+    def user_of(self, token: str) -> Document:
+        """Return the user that a token stands for. Raises ParseError 209."""
+        user = self.find(token).get("user")
+        schema = self._schemas.find("_User")
+        found = None
+        if isinstance(user, Pointer) and schema is not None:
+            found = self._database.objects.get(schema, user.object_id)
+        if found is None:
+            raise _invalid("Invalid session token")
+        return found
+
+    def end(self, token: str) -> None:
+        """Log a session out."""
+        self._database.objects.delete(_SESSION, Equals("sessionToken", token))
+
+    def end_all_of(self, user_id: str) -> None:
+        """Log a user out everywhere."""
+        self._database.objects.delete(_SESSION, Equals("user", Pointer("_User", user_id)))
+
+
+def new_session(
+    user_id: str,
+    installation_id: str | None,
+    *,
+    length_s: int,
+    created_with: Mapping[str, str],
+) -> dict[str, Any]:
+    """The columns of a new session, with a token that nobody can guess."""
+    session: dict[str, Any] = {
+        "sessionToken": f"r:{secrets.token_hex(16)}",
+        "user": Pointer("_User", user_id),
+        "createdWith": dict(created_with),
+        "expiresAt": utc_now() + timedelta(seconds=length_s),
+    }
+    if installation_id is not None:
+        session["installationId"] = installation_id
+    return session
+
+
+def _has_expired(session: Document) -> bool:
+    expires_at: Any = session.get("expiresAt")
+    return isinstance(expires_at, datetime) and expires_at <= utc_now()
+
+
+def _invalid(message: str) -> ParseError:
+    return ParseError(INVALID_SESSION_TOKEN, message)
+
+
+_OF_THE_SERVER = ("user", "sessionToken", "expiresAt", "createdWith", "installationId")
+
+
+class SessionRules(ClassRules):
+    """A client may do little to a row that is a login."""
+
+    def __init__(self, length_s: int) -> None:
+        self._length_s = length_s
+
+    def check(self, save: Save) -> None:
+        """See ClassRules."""
+        if "ACL" in save.changes:
+            raise ParseError(INVALID_KEY_NAME, "Cannot set ACL on a Session.")
+        if save.caller.master:
+            return
+        for column in _OF_THE_SERVER:
+            if column in save.changes:
+                raise ParseError(INVALID_KEY_NAME, f"{column} is an invalid field name.")
+        if save.creates:
+            self._complete(save)
+
+    def stored(self, save: Save, saved: Saved) -> Saved:
+        """See ClassRules."""
+        if not save.creates:
+            return saved
+        session = {
+            name: value for name, value in saved.document.items() if name in _OF_THE_SERVER
+        }
+        return replace(saved, news=session)
+
+    def _complete(self, save: Save) -> None:
+        if save.caller.user_id is None:
+            raise _invalid("Session token required.")
+        session = new_session(
+            save.caller.user_id,
+            save.caller.installation_id,
+            length_s=self._length_s,
+            created_with={"action": "create"},
+        )
+        save.changes |= {name: Set(value) for name, value in session.items()}

@@ -1,0 +1,277 @@
+"""Users: sign-up, login, what a user may change, and which names are taken."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cloud.operations import Change, Delete, Set
+from server.auth import Caller
+from server.objects.access import both
+from server.objects.identity import new_object_id
+from server.objects.passwords import hash_password, is_password
+from server.objects.saving import ClassRules, Save, Saved
+from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.sessions import Sessions
+from server.parse.errors import (
+    ACCOUNT_ALREADY_LINKED,
+    EMAIL_TAKEN,
+    INVALID_EMAIL_ADDRESS,
+    OBJECT_NOT_FOUND,
+    OPERATION_FORBIDDEN,
+    PASSWORD_MISSING,
+    SESSION_MISSING,
+    UNSUPPORTED_SERVICE,
+    USERNAME_MISSING,
+    USERNAME_TAKEN,
+    ParseError,
+    duplicate_value,
+)
+from server.storage.port import (
+    Condition,
+    Database,
+    Differs,
+    Document,
+    DuplicateObject,
+    Either,
+    Equals,
+    Index,
+    Query,
+)
+
+_EMAIL = re.compile(r".+@.+", re.DOTALL)
+_USERNAME_LENGTH = 25
+
+_NOT_TEXT = {
+    "username": (USERNAME_MISSING, "bad or missing username"),
+    "password": (PASSWORD_MISSING, "password is required"),
+    "email": (INVALID_EMAIL_ADDRESS, "Email address format is invalid."),
+}
+_TAKEN = {
+    "username": (USERNAME_TAKEN, "Account already exists for this username."),
+    "email": (EMAIL_TAKEN, "Account already exists for this email address."),
+}
+
+INDEXES = [
+    Index("username_1", ("username",), unique=True),
+    Index("email_1", ("email",), unique=True),
+    Index("case_insensitive_username", ("username",), ignore_case=True),
+    Index("case_insensitive_email", ("email",), ignore_case=True),
+]
+
+
+def _taken(column: str) -> ParseError:
+    code, message = _TAKEN[column]
+    return ParseError(code, message)
+
+
+def refuse_foreign(caller: Caller, user_id: str, message: str) -> None:
+    """Raise ParseError 206 unless the caller is this user or has the master key."""
+    if not caller.master and caller.user_id != user_id:
+        raise ParseError(SESSION_MISSING, message)
+
+
+class Users(ClassRules):
+    """Finds users by what they log in with; the ClassRules of _User."""
+
+    def __init__(self, database: Database, schemas: Schemas, sessions: Sessions) -> None:
+        self._database, self._schemas, self._sessions = database, schemas, sessions
+
+    # --- logging in ------------------------------------------------------------------------
+
+    def log_in(self, caller: Caller, params: Mapping[str, Any]) -> tuple[Document, str]:
+        """Return the user and a new session's token. Raises ParseError 101, 200, 201."""
+        user = self.with_password(params)
+        token = self._sessions.start(
+            user["objectId"], caller.installation_id, action="login", provider="password"
+        )
+        return user, token
+
+    def with_password(self, params: Mapping[str, Any]) -> Document:
+        """Return the user whom name and password fit; every wrong pair is answered alike."""
+        name, email, password = (params.get(key) for key in ("username", "email", "password"))
+        if not name and not email:
+            raise ParseError(USERNAME_MISSING, "username/email is required.")
+        if not password:
+            raise ParseError(PASSWORD_MISSING, "password is required.")
+        wrong = ParseError(OBJECT_NOT_FOUND, "Invalid username/password.")
+        given = [value for value in (name, email, password) if value is not None]
+        if not all(isinstance(value, str) for value in given):
+            raise wrong
+        user = self._find_by_name(name, email)
+        hashed = None if user is None else user.get("_hashed_password")
+        if not is_password(str(password), hashed) or user is None or user.get("ACL") == {}:
+            raise wrong
+        return user
+
+    def with_auth_data(self, auth_data: Mapping[str, Any]) -> Document | None:
+        """Return the user whom one of the providers' ids belongs to."""
+        identities: list[Condition] = [
+            Equals(f"authData.{provider}.id", data["id"])
+            for provider, data in auth_data.items()
+            if data
+        ]
+        return self._find_one(Either(tuple(identities))) if identities else None
+
+    def _find_by_name(self, name: Any, email: Any) -> Document | None:
+        if name and email:
+            return self._find_one(both(Equals("username", name), Equals("email", email)))
+        if name:
+            found = self._find_one(Equals("username", name))
+            return found or self._find_one(Equals("email", name))
+        return self._find_one(Equals("email", email))
+
+    def _find_one(self, where: Condition, *, ignore_case: bool = False) -> Document | None:
+        query = Query(where, limit=1, ignore_case=ignore_case)
+        schema = self._schemas.find("_User") or SYSTEM_CLASSES["_User"]
+        found = self._database.objects.find(schema, query)
+        return found[0] if found else None
+
+    # --- the rules of _User: see ClassRules ------------------------------------------------
+
+    def check(self, save: Save) -> None:
+        """Refuse what a client may not ask for; complete a sign-up."""
+        if not save.caller.master:
+            _refuse_columns_of_the_master(save)
+        _check_types(save)
+        check_auth_data(save.changes)
+        if save.creates:
+            _complete_sign_up(save)
+        _own_acl(save)
+
+    def finish(self, save: Save) -> None:
+        """Hash the password, refuse taken names, spread authData by provider."""
+        for column in ("username", "email"):
+            if save.value(column) is not None:
+                self._refuse_taken(save, column)
+        if "password" in save.changes:
+            _hash(save)
+        if "authData" in save.changes:
+            self._link(save)
+
+    def duplicate(self, error: DuplicateObject) -> ParseError:
+        """Two sign-ups at the same moment: the database let one through."""
+        return _taken(error.column) if error.column in _TAKEN else duplicate_value()
+
+    def stored(self, save: Save, saved: Saved) -> Saved:
+        """Begin a session after a sign-up, end all others after a change of password."""
+        if save.from_cloud_code:
+            return saved
+        if save.creates and not save.caller.master:
+            return self._signed_up(save, saved)
+        if "_hashed_password" in save.changes:
+            return self._password_changed(save, saved)
+        return saved
+
+    def _refuse_taken(self, save: Save, column: str) -> None:
+        where = both(Equals(column, save.value(column)), Differs("objectId", save.object_id))
+        if self._find_one(where, ignore_case=True) is not None:
+            raise _taken(column)
+
+    def _link(self, save: Save) -> None:
+        """Set each provider's data on its own: others that are linked already stay."""
+        auth_data: Mapping[str, Any] = save.value("authData") or {}
+        owner = self.with_auth_data(auth_data)
+        if owner is not None and owner["objectId"] != save.object_id:
+            raise ParseError(ACCOUNT_ALREADY_LINKED, "this auth is already used")
+        if save.creates:
+            return
+        del save.changes["authData"]
+        for provider, data in auth_data.items():
+            change: Change = Delete() if data is None else Set(data)
+            save.changes[f"authData.{provider}"] = change
+
+    def _signed_up(self, save: Save, saved: Saved) -> Saved:
+        auth_data = save.value("authData")
+        provider = next(iter(auth_data), "password") if auth_data else "password"
+        token = self._sessions.start(
+            save.object_id, save.caller.installation_id, action="signup", provider=provider
+        )
+        news = {**saved.news, "sessionToken": token}
+        if auth_data:
+            news |= {"username": saved.document["username"], "authDataResponse": {}}
+        return replace(saved, news=news)
+
+    def _password_changed(self, save: Save, saved: Saved) -> Saved:
+        self._sessions.end_all_of(save.object_id)
+        if save.caller.user_id != save.object_id:
+            return saved
+        token = self._sessions.start(
+            save.object_id, save.caller.installation_id, action="login", provider="password"
+        )
+        return replace(saved, news={**saved.news, "sessionToken": token})
+
+
+def _refuse_columns_of_the_master(save: Save) -> None:
+    if "emailVerified" in save.changes:
+        message = "Clients aren't allowed to manually update email verification."
+        raise ParseError(OPERATION_FORBIDDEN, message)
+    if "isModerator" in save.changes:
+        message = "isModerator can only be changed with the master key."
+        raise ParseError(OPERATION_FORBIDDEN, message)
+
+
+def _check_types(save: Save) -> None:
+    """Names and password are texts, or removed, never anything else."""
+    for column, refusal in _NOT_TEXT.items():
+        change = save.changes.get(column)
+        if change is None or (isinstance(change, Delete) and not save.creates):
+            continue
+        if not isinstance(change, Set) or not isinstance(change.value, str | None):
+            raise ParseError(*refusal)
+    email = save.value("email")
+    if email is not None and not _EMAIL.fullmatch(email):
+        raise ParseError(INVALID_EMAIL_ADDRESS, "Email address format is invalid.")
+
+
+def check_auth_data(changes: Mapping[str, Change]) -> None:
+    """Raise ParseError 252 unless authData, if there is any, is what we understand."""
+    change = changes.get("authData")
+    if any(path.startswith("authData.") for path in changes):
+        raise ParseError(UNSUPPORTED_SERVICE, "authData can only be set as a whole.")
+    if change is None:
+        return
+    if not isinstance(change, Set) or not isinstance(change.value, dict | None):
+        raise ParseError(UNSUPPORTED_SERVICE, "This authentication method is unsupported.")
+    for provider, data in (change.value or {}).items():
+        linked = isinstance(data, dict) and isinstance(data.get("id"), str) and bool(data["id"])
+        if provider != "anonymous" or not (linked or data is None):
+            raise ParseError(UNSUPPORTED_SERVICE, "This authentication method is unsupported.")
+
+
+def _complete_sign_up(save: Save) -> None:
+    auth_data = {name: data for name, data in (save.value("authData") or {}).items() if data}
+    if auth_data:
+        save.changes["authData"] = Set(auth_data)
+    else:
+        save.changes.pop("authData", None)
+        if not save.value("username"):
+            raise ParseError(USERNAME_MISSING, "bad or missing username")
+        if not save.value("password"):
+            raise ParseError(PASSWORD_MISSING, "password is required")
+    if not save.value("username"):
+        save.changes["username"] = Set(new_object_id(_USERNAME_LENGTH))
+
+
+def _own_acl(save: Save) -> None:
+    """A user can always read and write the own row; nobody else can unless told."""
+    own = {save.object_id: {"read": True, "write": True}}
+    acl = save.value("ACL")
+    if acl is None and (save.creates or "ACL" in save.changes):
+        save.changes["ACL"] = Set(own)
+    elif acl is not None and not save.caller.master:
+        save.changes["ACL"] = Set({**acl, **own})
+
+
+def _hash(save: Save) -> None:
+    password = save.value("password")
+    del save.changes["password"]
+    if password is None:
+        save.changes["_hashed_password"] = Delete()
+        return
+    if not password:
+        raise ParseError(PASSWORD_MISSING, "password is required.")
+    save.changes["_hashed_password"] = Set(hash_password(password))
+    if not save.creates:
+        for column in ("_perishable_token", "_perishable_token_expires_at"):
+            save.changes[column] = Delete()

@@ -1,0 +1,90 @@
+"""`POST /batch`: a list of calls in one, each answered or refused on its own."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from config import Settings
+from server.parse.errors import (
+    COMMAND_UNAVAILABLE,
+    INTERNAL_SERVER_ERROR,
+    INVALID_JSON,
+    ParseError,
+    as_parse_error,
+)
+from server.parse.router import Answer, Call, ParseRouter
+
+logger = logging.getLogger(__name__)
+
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+# SDKs send at most fifty at a time.
+_MAX_REQUESTS = 500
+
+
+def add_routes(router: ParseRouter, settings: Settings, mounts: list[str]) -> None:
+    """Answer lists of calls with the rights of the whole call.
+
+    Their paths begin as the client's server URL does: with a mount, or the path of SERVER_URL.
+    """
+    mounts = [*mounts, urlsplit(settings.server_url).path.rstrip("/")]
+
+    def batch(call: Call) -> Any:
+        if call.params.get("transaction"):
+            raise ParseError(COMMAND_UNAVAILABLE, "Batches as transactions are not supported yet.")
+        prepared = [_prepare(router, call, item, mounts) for item in _requests(call)]
+        return [_answered(handler, sub_call) for handler, sub_call in prepared]
+
+    router.add("POST", "/batch", batch)
+
+
+def _requests(call: Call) -> list[Any]:
+    requests = call.params.get("requests")
+    if not isinstance(requests, list):
+        raise ParseError(INVALID_JSON, "requests must be an array")
+    if len(requests) > _MAX_REQUESTS:
+        raise ParseError(INVALID_JSON, f"requests must be at most {_MAX_REQUESTS}")
+    return requests
+
+
+def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> Any:
+    """Find every handler before any runs: one that can't be routed refuses the whole batch."""
+    if not isinstance(item, Mapping):
+        raise ParseError(INVALID_JSON, "each request must be an object")
+    method, path, body = item.get("method"), item.get("path"), item.get("body")
+    if not isinstance(method, str) or not isinstance(path, str):
+        raise ParseError(INVALID_JSON, "each request needs a method and a path")
+    if not isinstance(body, Mapping | None):
+        raise ParseError(INVALID_JSON, "the body of each request must be an object")
+    method, parts = method.upper(), urlsplit(path)
+    route = _below_mount(unquote(parts.path), mounts)
+    if route is None or method not in _METHODS:
+        raise ParseError(INVALID_JSON, f"cannot route batch path {path}")
+    if route.strip("/").lower() == "batch" or route.lower().startswith("/files"):
+        raise ParseError(INVALID_JSON, f"cannot route {method} {route} in a batch")
+    try:
+        handler, variables = router.match(method, route)
+    except ParseError:
+        raise ParseError(INVALID_JSON, f"cannot route {method} {route}") from None
+    params = {**(body or {}), **dict(parse_qsl(parts.query))}
+    return handler, replace(call, params=params, path=variables)
+
+
+def _below_mount(path: str, mounts: list[str]) -> str | None:
+    for mount in sorted(filter(None, mounts), key=len, reverse=True):
+        if path.lower().startswith(f"{mount.lower()}/"):
+            return path[len(mount) :]
+    return None
+
+
+def _answered(handler: Any, call: Call) -> dict[str, Any]:
+    try:
+        result = handler(call)
+    except Exception as error:  # what one call raises is its own answer, not the batch's
+        parse_error = as_parse_error(error)
+        if parse_error is None:
+            logger.exception("a call in a batch failed")
+            parse_error = ParseError(INTERNAL_SERVER_ERROR, "Internal server error.")
+        return {"error": {"code": parse_error.code, "error": parse_error.message}}
+    return {"success": result.body if isinstance(result, Answer) else result}

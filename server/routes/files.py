@@ -1,0 +1,139 @@
+"""`/files`: uploads, deletion with the master key, and downloads, which need no key.
+
+Every file is served as what cannot run in a page; `server.files` holds the rules.
+"""
+
+from flask import Blueprint, Response, request
+from werkzeug.http import is_resource_modified
+
+from config import Uploader
+from server.auth import Caller
+from server.files import (
+    RangeNotSatisfiable,
+    Upload,
+    check_content,
+    download_headers,
+    file_urls,
+    is_stored_name,
+    name_to_store,
+    requested_bytes,
+)
+from server.parse.errors import (
+    FILE_DELETE_ERROR,
+    FILE_SAVE_ERROR,
+    INVALID_FILE_NAME,
+    OPERATION_FORBIDDEN,
+    ParseError,
+)
+from server.parse.router import Answer, Call, ParseRouter
+from server.routes.answers import json_answer
+from server.services import Services
+from server.storage.port import FileStore, StoredFile
+
+
+def add_routes(router: ParseRouter, services: Services) -> None:
+    """Take uploads from whom FILE_UPLOAD_FROM names, and delete for the master key."""
+    settings = services.settings
+    stored = services.database.files
+
+    def upload(call: Call) -> Answer:
+        call.caller.require_write()
+        _check_uploader(call.caller, settings.file_upload_from)
+        sent = call.upload or Upload(b"")
+        check_content(sent, settings.max_image_bytes)
+        allowed = None if call.caller.master else settings.file_upload_extensions
+        name = name_to_store(call.path["name"], sent, allowed)
+        stored.put(name, sent.data, sent.metadata)
+        url = file_urls(settings, call.mount_url).url_of(name)
+        return Answer({"url": url, "name": name}, 201, {"Location": url})
+
+    def refuse_nameless(_call: Call) -> Answer:
+        raise ParseError(INVALID_FILE_NAME, "Filename not provided.")
+
+    def delete(call: Call) -> Answer:
+        call.caller.require_master()
+        call.caller.require_write()
+        name = call.path["name"]
+        if not (is_stored_name(name) and stored.delete(name)):
+            raise ParseError(FILE_DELETE_ERROR, "FileNotFound")
+        return Answer({})
+
+    # `path`, because a name with an encoded slash arrives with a slash, and is to be told why.
+    router.add("POST", "/files/<path:name>", upload)
+    router.add("POST", "/files", refuse_nameless)
+    router.add("DELETE", "/files/<path:name>", delete)
+
+
+def files_blueprint(services: Services, mounts: list[str]) -> Blueprint:
+    """Serve files and their metadata below each mount to everybody who knows their names."""
+    blueprint = Blueprint("files", __name__)
+    stored = services.database.files
+
+    def find(app_id: str, name: str) -> StoredFile | None:
+        if app_id != services.settings.app_id:
+            raise ParseError(OPERATION_FORBIDDEN, "Invalid application ID.", 403)
+        return stored.stat(name) if is_stored_name(name) else None
+
+    def download(app_id: str, name: str) -> Response:
+        file = find(app_id, name)
+        return _not_found() if file is None else _serve(stored, file)
+
+    def metadata(app_id: str, name: str) -> Response:
+        file = find(app_id, name)
+        return json_answer({} if file is None else {"metadata": file.metadata})
+
+    for mount in mounts:
+        at = f"{mount}/files/<app_id>"
+        blueprint.add_url_rule(f"{at}/<path:name>", view_func=download)
+        blueprint.add_url_rule(f"{at}/metadata/<path:name>", view_func=metadata)
+    return blueprint
+
+
+def _check_uploader(caller: Caller, may_upload: frozenset[Uploader]) -> None:
+    """Raise ParseError 130 unless this kind of caller may upload."""
+    if caller.master:
+        return
+    kind: Uploader
+    if caller.user is None:
+        kind, words = "public", "public"
+    elif (caller.user.get("authData") or {}).get("anonymous"):
+        kind, words = "anonymous", "anonymous user"
+    else:
+        kind, words = "users", "authenticated user"
+    if kind not in may_upload:
+        raise ParseError(FILE_SAVE_ERROR, f"File upload by {words} is disabled.")
+
+
+def _serve(stored: FileStore, file: StoredFile) -> Response:
+    """Answer with the whole file, the range that is asked for, or that nothing has changed."""
+    response = Response(headers=download_headers(file))
+    if not is_resource_modified(request.environ, response.headers.get("ETag")):
+        response.status_code = 412 if request.if_match else 304
+        return response
+    if request.method == "HEAD":
+        response.content_length = file.length
+        return response
+    try:
+        part = _wanted_part(response, file.length)
+    except RangeNotSatisfiable:
+        return Response(status=416, headers={"Content-Range": f"bytes */{file.length}"})
+    start, end = part or (0, file.length)
+    data = stored.read(file.name, start, end)
+    if data is None:  # deleted a moment ago
+        return _not_found()
+    response.set_data(data)
+    if part:
+        response.status_code = 206
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.length}"
+    return response
+
+
+def _wanted_part(response: Response, length: int) -> tuple[int, int] | None:
+    """Return the range that is asked for, unless it is of another content than today's."""
+    if request.if_range.date or (request.if_range.etag not in (None, response.get_etag()[0])):
+        return None
+    return requested_bytes(request.headers.get("Range"), length)
+
+
+def _not_found() -> Response:
+    return Response("File not found.", 404, mimetype="text/plain")

@@ -1,0 +1,87 @@
+"""How objects are answered: found, saved, with files' URLs as this call's client reaches them."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.operations import Delete
+from cloud.values import File
+from config import Settings
+from server.files import FileUrls, file_urls
+from server.objects.finding import Found
+from server.objects.saving import Saved
+from server.parse.encode import FileUrl, iso_date, object_json
+from server.parse.router import Answer, Call
+from server.storage.port import ClassSchema, Document
+
+_PATHS = {"_User": "users"}  # where Location says a new object is; others lie under /classes
+# Which SDKs understand that a column is gone: JavaScript since 1.9, and who sends no version.
+_JAVASCRIPT = re.compile(r"js(\d+)\.(\d+)")
+
+
+class ObjectAnswers:
+    """Says objects to clients."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def one(self, call: Call, document: Document, schema: ClassSchema) -> dict[str, Any]:
+        """One object."""
+        return object_json(document, schema, self._urls(call).url_of)
+
+    def found(self, call: Call, found: Found, class_name: str) -> dict[str, Any]:
+        """The results of a find; with their class where another one than asked for was found."""
+        url_of = self._urls(call).url_of
+        results = [object_json(row, found.schema, url_of) for row in found.documents]
+        if found.schema.class_name != class_name:
+            results = [{**row, "className": found.schema.class_name} for row in results]
+        answer: dict[str, Any] = {"results": results}
+        return answer if found.count is None else {**answer, "count": found.count}
+
+    def saved(self, call: Call, saved: Saved, echoed: frozenset[str] = frozenset()) -> Answer:
+        """What the client does not know of its save; `echoed` are columns that it operated on."""
+        url_of = self._urls(call).url_of
+        if saved.created:
+            times = {
+                "objectId": saved.object_id,
+                "createdAt": iso_date(saved.document["createdAt"]),
+            }
+        else:
+            times = {"updatedAt": iso_date(saved.document["updatedAt"])}
+        if saved.body is not None:
+            body = {**saved.body}
+        else:
+            columns = {name: saved.document[name] for name in echoed & saved.document.keys()}
+            body = {**_news(call, {**columns, **saved.news}, url_of), **times}
+        if not saved.created:
+            return Answer(body)
+        return Answer(body, 201, {"Location": self.location(call, saved)})
+
+    def location(self, call: Call, saved: Saved) -> str:
+        """Where the object is from now on."""
+        class_name = saved.schema.class_name
+        folder = _PATHS.get(class_name, f"classes/{class_name}")
+        return f"{call.mount_url}/{folder}/{saved.object_id}"
+
+    def _urls(self, call: Call) -> FileUrls:
+        return file_urls(self._settings, call.mount_url)
+
+
+def _news(call: Call, news: Mapping[str, Any], url_of: FileUrl) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, value in news.items():
+        if isinstance(value, Delete):
+            if _understands_deletion(call.caller.client_version):
+                shown[name] = {"__op": "Delete"}
+        elif isinstance(value, File) and value.url is None:
+            shown[name] = File(value.name, url_of(value.name))
+        else:
+            shown[name] = value
+    return shown
+
+
+def _understands_deletion(client_version: str | None) -> bool:
+    if client_version is None:
+        return True
+    match = _JAVASCRIPT.match(client_version)
+    return match is not None and (int(match[1]), int(match[2])) >= (1, 9)

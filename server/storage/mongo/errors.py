@@ -1,0 +1,56 @@
+"""How calls end: pymongo's errors become those of the port, and nothing is waited for long."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+from bson.errors import BSONError
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+
+from cloud.moderation.errors import StoreUnavailable
+from server.storage.mongo.columns import parse_path
+from server.storage.port import DuplicateObject
+
+# What MongoDB says of a call that it will never carry out, however often it is repeated:
+# BadValue, TypeMismatch, Overflow (nested too deep), PathNotViable, ConflictingUpdateOperators,
+# DollarPrefixedFieldName, BSONObjectTooLarge (as it came, after the update), no regular expression.
+_MISFITS = frozenset({2, 14, 15, 28, 40, 52, 10334, 17419, 51091})
+
+_INDEX_NAME = re.compile(r"index: (?:\S+\.\$)?(\S+?)_?1?\s+(?:collation .*)?dup key")
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Raise DuplicateObject, ValueError for what cannot be stored or asked, or StoreUnavailable."""
+    try:
+        yield
+    except DuplicateKeyError as error:
+        raise DuplicateObject(str(error), _duplicated_column(error)) from error
+    except OperationFailure as error:
+        if error.code in _MISFITS:
+            raise ValueError(f"MongoDB: {error}") from error
+        raise StoreUnavailable(f"MongoDB: {error}") from error
+    except PyMongoError as error:
+        raise StoreUnavailable(f"MongoDB: {error}") from error
+    except (BSONError, OverflowError) as error:  # such as a document of more than 16 MB
+        raise ValueError(f"MongoDB: {error}") from error
+
+
+@contextmanager
+def more_time(database: Database[Any], seconds: float) -> Iterator[None]:
+    """Allow calls more than the client's timeout, after one that must still keep to it: so a
+    database that is away is found out as fast as ever."""
+    database.command("ping")
+    with pymongo.timeout(seconds):
+        yield
+
+
+def _duplicated_column(error: DuplicateKeyError) -> str | None:
+    pattern = (error.details or {}).get("keyPattern")  # since MongoDB 4.2
+    if pattern:
+        return parse_path(next(iter(pattern)))
+    named = _INDEX_NAME.search(str(error))
+    return parse_path(named[1]) if named else None

@@ -1,0 +1,126 @@
+"""The ObjectStore in MongoDB: one collection for each class."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.collation import Collation
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from cloud.operations import Operation
+from server.storage.mongo.columns import stored_path
+from server.storage.mongo.errors import more_time, translated_errors
+from server.storage.mongo.filters import to_filter, to_projection, to_sort
+from server.storage.mongo.rows import Row, parse_row, stored_row
+from server.storage.mongo.updates import to_update
+from server.storage.port import (
+    EVERYTHING,
+    ClassSchema,
+    Condition,
+    Document,
+    DuplicateObject,
+    Equals,
+    Index,
+    ObjectId,
+    Query,
+)
+
+_IGNORE_CASE = Collation(locale="en_US", strength=2)  # as Parse Server's indexes have it
+
+INDEX_TIMEOUT_S = 60  # large collections are read through
+_INDEX_EXISTS_OTHERWISE = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+_IN_EVERY_OBJECT = frozenset({"objectId", "createdAt", "updatedAt"})
+
+
+class MongoObjects:
+    """The ObjectStore; see the port for its contract."""
+
+    def __init__(self, database: Database[Row]) -> None:
+        self._database = database
+
+    def get(self, schema: ClassSchema, object_id: ObjectId) -> Document | None:
+        where = to_filter(schema, Equals("objectId", object_id))
+        with translated_errors():
+            row = self._database[schema.class_name].find_one(where)
+        return None if row is None else parse_row(schema, row)
+
+    def find(self, schema: ClassSchema, query: Query) -> list[Document]:
+        if query.limit == 0:  # which means "no limit" to MongoDB
+            return []
+        where = to_filter(schema, query.where)
+        with translated_errors():
+            rows = list(
+                self._database[schema.class_name].find(
+                    where,
+                    to_projection(schema, query.columns),
+                    sort=to_sort(schema, query.order) or None,
+                    skip=query.skip,
+                    limit=query.limit or 0,
+                    collation=_IGNORE_CASE if query.ignore_case else None,
+                )
+            )
+        return [parse_row(schema, row) for row in rows]
+
+    def count(self, schema: ClassSchema, where: Condition) -> int:
+        """Count; without a condition by what MongoDB keeps anyway, as Parse Server does."""
+        collection = self._database[schema.class_name]
+        with translated_errors():
+            if where == EVERYTHING:
+                return collection.estimated_document_count()
+            return collection.count_documents(to_filter(schema, where))
+
+    def insert(self, schema: ClassSchema, document: Document) -> None:
+        row = stored_row(schema, document)
+        with translated_errors():
+            self._database[schema.class_name].insert_one(row)
+
+    def update(
+        self,
+        schema: ClassSchema,
+        where: Condition,
+        operations: Mapping[str, Operation],
+        *,
+        upsert: bool = False,
+    ) -> Document | None:
+        selected, update = to_filter(schema, where), to_update(schema, operations)
+        try:
+            row = self._find_one_and_update(schema, selected, update, upsert)
+        except DuplicateObject as error:
+            if not (upsert and error.column in (None, "objectId")):
+                raise
+            # Another upsert made the row between our search and our insert.
+            row = self._find_one_and_update(schema, selected, update, upsert)
+        return None if row is None else parse_row(schema, row)
+
+    def _find_one_and_update(
+        self, schema: ClassSchema, where: Row, update: Row, upsert: bool
+    ) -> Row | None:
+        with translated_errors():
+            return self._database[schema.class_name].find_one_and_update(
+                where, update, upsert=upsert, return_document=ReturnDocument.AFTER
+            )
+
+    def delete(self, schema: ClassSchema, where: Condition) -> int:
+        selected = to_filter(schema, where)
+        with translated_errors():
+            return self._database[schema.class_name].delete_many(selected).deleted_count
+
+    def ensure_index(self, schema: ClassSchema, index: Index) -> None:
+        """Make the index if it is not there yet; one that is there for the same columns will do,
+        except that a unique one has to be."""
+        keys = [(stored_path(schema, column), 1) for column in index.columns]
+        with translated_errors(), more_time(self._database, INDEX_TIMEOUT_S):
+            try:
+                self._database[schema.class_name].create_index(keys, **_options(index))
+            except OperationFailure as error:
+                if index.unique or error.code not in _INDEX_EXISTS_OTHERWISE:
+                    raise
+
+
+def _options(index: Index) -> dict[str, Any]:
+    """Return an index's options as Parse Server gives them: sparse, so that objects without the
+    columns stay out. Where each object has one of them that would only forbid sorting by it."""
+    options: dict[str, Any] = {"name": index.name, "unique": index.unique}
+    options["sparse"] = _IN_EVERY_OBJECT.isdisjoint(index.columns)
+    return options | ({"collation": _IGNORE_CASE} if index.ignore_case else {})

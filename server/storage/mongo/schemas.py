@@ -1,0 +1,108 @@
+"""The SchemaStore in MongoDB: Parse Server's collection `_SCHEMA`, one row for each class.
+
+`_metadata.indexes`, which Parse Server writes for itself, is left as it is.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.database import Database
+
+from cloud.moderation.errors import StoreUnavailable
+from server.storage.mongo.errors import translated_errors
+from server.storage.port import (
+    ClassExists,
+    ClassSchema,
+    ColumnConflict,
+    ColumnType,
+    DuplicateObject,
+)
+
+_KINDS = {
+    "string": "String",
+    "number": "Number",
+    "boolean": "Boolean",
+    "date": "Date",
+    "object": "Object",
+    "map": "Object",  # in old rows
+    "array": "Array",
+    "geopoint": "GeoPoint",
+    "file": "File",
+    "bytes": "Bytes",
+    "polygon": "Polygon",
+}
+_IN_EVERY_CLASS = {"objectId": "string", "updatedAt": "date", "createdAt": "date"}
+
+
+class MongoSchemas:
+    """The SchemaStore; see the port for its contract."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self._rows = database["_SCHEMA"]
+
+    def all(self) -> list[ClassSchema]:
+        with translated_errors():
+            rows = list(self._rows.find({}))
+        return [parse_schema(row) for row in rows]
+
+    def create(self, schema: ClassSchema) -> None:
+        try:
+            with translated_errors():
+                self._rows.insert_one(schema_row(schema))
+        except DuplicateObject as error:
+            raise ClassExists(schema.class_name) from error
+
+    def add_column(self, class_name: str, name: str, column: ColumnType) -> None:
+        unless_there = {"_id": class_name, name: {"$exists": False}}
+        with translated_errors():
+            added = self._rows.update_one(unless_there, {"$set": {name: _stored_type(column)}})
+            if added.matched_count:
+                return
+            row = self._rows.find_one({"_id": class_name})
+        if row is None:
+            raise StoreUnavailable(f"MongoDB: class {class_name} is not there any more")
+        if _column_type(row.get(name)) != column:
+            raise ColumnConflict(f"{class_name}.{name} is {row.get(name)}")
+
+
+def schema_row(schema: ClassSchema) -> dict[str, Any]:
+    """Return the row of `_SCHEMA` for a class."""
+    row: dict[str, Any] = {"_id": schema.class_name} | _IN_EVERY_CLASS
+    row |= {name: _stored_type(column) for name, column in schema.columns.items()}
+    metadata: dict[str, Any] = {}
+    if schema.options:
+        metadata["fields_options"] = {name: dict(one) for name, one in schema.options.items()}
+    if schema.permissions is not None:
+        metadata["class_permissions"] = dict(schema.permissions)
+    return row | ({"_metadata": metadata} if metadata else {})
+
+
+def parse_schema(row: Mapping[str, Any]) -> ClassSchema:
+    """Return the class that a row of `_SCHEMA` describes; what is no type is left out."""
+    types = {name: _column_type(stored) for name, stored in row.items() if name[0] != "_"}
+    metadata = row.get("_metadata") or {}
+    return ClassSchema(
+        row["_id"],
+        {name: kind for name, kind in types.items() if kind and name not in _IN_EVERY_CLASS},
+        metadata.get("class_permissions"),
+        metadata.get("fields_options") or {},
+    )
+
+
+def _stored_type(column: ColumnType) -> str:
+    match column:
+        case ColumnType("Pointer", target):
+            return f"*{target}"
+        case ColumnType("Relation", target):
+            return f"relation<{target}>"
+    return column.kind.lower()
+
+
+def _column_type(stored: Any) -> ColumnType | None:
+    if not isinstance(stored, str):
+        return None
+    if stored.startswith("*"):
+        return ColumnType("Pointer", stored[1:])
+    if stored.startswith("relation<"):
+        return ColumnType("Relation", stored.removeprefix("relation<").removesuffix(">"))
+    return ColumnType(_KINDS[stored]) if stored in _KINDS else None

@@ -1,0 +1,30 @@
+"""The embedded Database: its parts, and where under the data folder they lie."""
+
+from pathlib import Path
+
+from server.storage.sqlite.connections import Connections
+from server.storage.sqlite.files import SqliteFiles
+from server.storage.sqlite.objects import SqliteObjects
+from server.storage.sqlite.relations import SqliteRelations
+from server.storage.sqlite.schemas import SqliteSchemas
+
+FILE_NAME = "parsewarden.sqlite3"
+
+
+class SqliteDatabase:
+    """The Database for one machine; see the port for its contract."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Open or create it at the first use; the folder must exist by then."""
+        self._connections = Connections(data_dir / FILE_NAME)
+        self.objects = SqliteObjects(self._connections)
+        self.schemas = SqliteSchemas(self._connections)
+        self.relations = SqliteRelations(self._connections)
+        self.files = SqliteFiles(self._connections, data_dir / "files")
+
+    def ping(self) -> None:
+        with self._connections.reading() as connection:
+            connection.execute("SELECT 1 FROM objects LIMIT 1").fetchone()
+
+    def close(self) -> None:
+        self._connections.close()

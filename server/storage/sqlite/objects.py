@@ -1,0 +1,163 @@
+"""The ObjectStore in SQLite: JSON documents, and operations applied within one transaction."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+
+from cloud.operations import Operation, apply
+from server.storage.matching import matcher, sort_key
+from server.storage.port import (
+    ClassSchema,
+    Condition,
+    Document,
+    Equals,
+    Index,
+    ObjectId,
+    Query,
+    SortKey,
+)
+from server.storage.sqlite.connections import Connections
+from server.storage.sqlite.documents import dump, load
+from server.storage.sqlite.translate import (
+    Sql,
+    class_condition,
+    translate,
+    translate_index,
+    translate_order,
+)
+
+_ALWAYS_READ = frozenset({"objectId", "createdAt", "updatedAt", "ACL"})
+_NO_LIMIT = -1
+
+
+class SqliteObjects:
+    """The ObjectStore; see the port for its contract."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def get(self, schema: ClassSchema, object_id: ObjectId) -> Document | None:
+        found = self.find(schema, Query(Equals("objectId", object_id), limit=1))
+        return found[0] if found else None
+
+    def find(self, schema: ClassSchema, query: Query) -> list[Document]:
+        with self._connections.reading() as connection:
+            return [_chosen(document, query) for _, document in _rows(connection, schema, query)]
+
+    def count(self, schema: ClassSchema, where: Condition) -> int:
+        condition = translate(schema, where)
+        with self._connections.reading() as connection:
+            if not condition.exact:
+                return sum(1 for _ in _rows(connection, schema, Query(where)))
+            statement = f"SELECT count(*) {_from_where(schema, condition)}"
+            count: int = connection.execute(statement, condition.parameters).fetchone()[0]
+            return count
+
+    def insert(self, schema: ClassSchema, document: Document) -> None:
+        row = _row(schema, document)
+        with self._connections.writing() as connection:
+            connection.execute(_INSERT, row)
+
+    def update(
+        self,
+        schema: ClassSchema,
+        where: Condition,
+        operations: Mapping[str, Operation],
+        *,
+        upsert: bool = False,
+    ) -> Document | None:
+        made = _made_by_upsert(where) if upsert else None
+        with self._connections.transaction() as connection:
+            for sequence, document in _rows(connection, schema, Query(where, limit=1)):
+                text = dump(apply(document, operations))
+                connection.execute(
+                    "UPDATE objects SET document = ? WHERE sequence = ?", (text, sequence)
+                )
+                return document
+            if made is not None:
+                connection.execute(_INSERT, _row(schema, apply(made, operations)))
+            return made
+
+    def delete(self, schema: ClassSchema, where: Condition) -> int:
+        condition = translate(schema, where)
+        if condition.exact:
+            statement = f"DELETE {_from_where(schema, condition)}"
+            with self._connections.writing() as connection:
+                return connection.execute(statement, condition.parameters).rowcount
+        with self._connections.transaction() as connection:
+            found = [(sequence,) for sequence, _ in _rows(connection, schema, Query(where))]
+            connection.executemany("DELETE FROM objects WHERE sequence = ?", found)
+            return len(found)
+
+    def ensure_index(self, schema: ClassSchema, index: Index) -> None:
+        statement = translate_index(schema, index)
+        with self._connections.writing() as connection:
+            connection.execute(statement)
+
+
+_INSERT = "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)"
+
+_Row = tuple[int, Document]
+"""A row's number and document."""
+
+
+def _row(schema: ClassSchema, document: Document) -> tuple[str, ObjectId, str]:
+    return schema.class_name, document["objectId"], dump(document)
+
+
+def _made_by_upsert(where: Condition) -> Document:
+    match where:
+        case Equals("objectId", object_id):
+            return {"objectId": object_id}
+    raise ValueError("only an Equals on objectId says what to make")
+
+
+def _chosen(document: Document, query: Query) -> Document:
+    if query.columns is None:
+        return document
+    wanted = query.columns | _ALWAYS_READ
+    return {name: value for name, value in document.items() if name in wanted}
+
+
+def _rows(connection: sqlite3.Connection, schema: ClassSchema, query: Query) -> list[_Row]:
+    """Find rows: with SQL as far as it can say the query, and the rest in Python."""
+    condition = translate(schema, query.where, ignore_case=query.ignore_case)
+    order = translate_order(schema, query.order, ignore_case=query.ignore_case)
+    limit = _NO_LIMIT if query.limit is None else query.limit
+    paging = (limit, query.skip) if condition.exact and order else (_NO_LIMIT, 0)
+    statement = (
+        f"SELECT sequence, document {_from_where(schema, condition)} "
+        f"ORDER BY {order or 'sequence'} LIMIT ? OFFSET ?"
+    )
+    with closing(connection.execute(statement, (*condition.parameters, *paging))) as cursor:
+        rows = ((sequence, load(text)) for sequence, text in cursor)
+        if condition.exact and order:
+            return list(rows)
+        return _finished(rows, condition, query, is_sorted=bool(order))
+
+
+def _finished(rows: Iterator[_Row], condition: Sql, query: Query, *, is_sorted: bool) -> list[_Row]:
+    if not condition.exact:
+        test = matcher(query.where, ignore_case=query.ignore_case)
+        rows = (row for row in rows if test(row[1]))
+    if not is_sorted:
+        rows = iter(_sorted(list(rows), query.order, query.ignore_case))
+    end = None if query.limit is None else query.skip + query.limit
+    return list(islice(rows, query.skip, end))
+
+
+def _sorted(rows: list[_Row], order: tuple[SortKey, ...], ignore_case: bool) -> list[_Row]:
+    """Sort by the last key first, so that each earlier one keeps the later ones' order."""
+    if order[-1].descending:
+        rows.reverse()
+    for key in reversed(order):
+        rows.sort(
+            key=lambda row: sort_key(row[1], key, ignore_case=ignore_case),
+            reverse=key.descending,
+        )
+    return rows
+
+
+def _from_where(schema: ClassSchema, condition: Sql) -> str:
+    return f"FROM objects WHERE {class_condition(schema.class_name)} AND {condition.text}"

@@ -1,0 +1,83 @@
+"""The official JavaScript SDK against a running server: its Node build and its React Native build.
+
+The cases are in cases.js; node runs them all at once for each build, and each is a test here.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running_server import REPOSITORY, Server
+
+pytestmark = pytest.mark.slow
+
+_HERE = Path(__file__).parent
+_CLOUD_CODE = _HERE.parent / "exchanges" / "cloud_code.py"
+_BIN = Path(sys.executable).parent
+_PATH = {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}  # npm looks for node there
+
+
+def _node(*arguments, timeout_s, **environment):
+    return subprocess.run(
+        [_BIN / "node", _HERE / "run.js", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        env=_PATH | environment,
+        check=False,
+    )
+
+
+_CASES = _node("list", timeout_s=30).stdout.splitlines()
+
+
+@pytest.fixture(scope="session")
+def sdk():
+    """The folder of the SDK that package-lock.json pins; installed once, and again when it
+    changes."""
+    folder = REPOSITORY / "data" / "sdk"
+    lock, installed = _HERE / "package-lock.json", folder / "installed-lock.json"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_HERE / name, folder)
+        command = [_BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(
+            command, cwd=folder, env=os.environ | _PATH, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            pytest.fail(f"npm cannot install the Parse SDK into {folder}:\n{done.stderr[-2000:]}")
+        shutil.copy(lock, installed)
+    return folder / "node_modules"
+
+
+@pytest.fixture(scope="module", params=["parse/node", "parse/react-native"])
+def outcomes(request, sdk, models_dir, tmp_path_factory):
+    """What became of each case with one build of the SDK, on a server of its own."""
+    server = Server(
+        tmp_path_factory.mktemp("sdk") / "data",
+        models_dir,
+        ALLOW_CLIENT_CLASS_CREATION="true",
+        CLOUD_CODE_MAIN=_CLOUD_CODE,
+    )
+    try:
+        server.wait_until_healthy()
+        url = f"http://127.0.0.1:{server.port}/parse"
+        done = _node(request.param, url, timeout_s=300, NODE_PATH=str(sdk))
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("case", _CASES)
+def test_sdk(outcomes, case):
+    assert outcomes[case]["ok"], outcomes[case]["error"]
+
+
+def test_there_are_cases():
+    assert len(_CASES) > 50

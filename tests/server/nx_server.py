@@ -1,0 +1,61 @@
+"""Start nx-27017, a MongoDB server over SQLite from PyPI, with a little of MongoDB put back.
+
+Takes nx-27017's own arguments. Only what a line or two can mend is mended; the other gaps are
+marked in the tests.
+"""
+
+import copy
+import re
+
+from neosqlite import Connection, query_operators
+from neosqlite.collection.query_helper import QueryHelper, set_force_fallback
+from nx_27017.nx_27017 import main
+
+
+def all_of(field, values, document):
+    """$all, which here refuses objects as values and is true of no values."""
+    return bool(values) and all(query_operators._eq(field, value, document) for value in values)
+
+
+def differs(field, value, document):
+    """$ne, which here holds for a missing column even if the value is null."""
+    return not query_operators._eq(field, value, document)
+
+
+def finds(field, pattern, document, options="", original=query_operators._regex):
+    r"""$regex, which here does not know `\Q...\E`."""
+    quoted = re.sub(r"\\Q(.*?)(\\E|\Z)", lambda match: re.escape(match[1]), pattern, flags=re.S)
+    return original(field, quoted, document, options)
+
+
+def update(helper, row, change, document, *rest, original=QueryHelper._perform_python_update):
+    """Apply an update; $unset leaves members of objects here."""
+    document = copy.deepcopy(document)
+    for path in change.get("$unset", {}):
+        *parents, name = path.split(".")
+        holder = document
+        for parent in parents:
+            holder = holder.get(parent, {})
+        holder.pop(name, None)
+    return original(helper, row, change, document, *rest)
+
+
+COLON = "_colon_"
+
+
+def collection(connection, name, original=Connection.__getitem__):
+    """Return a collection; colons in names are refused here."""
+    return original(connection, name.replace(":", COLON))
+
+
+def names(connection, *args, original=Connection.list_collection_names, **options):
+    """Return the names of all collections, colons included."""
+    return [name.replace(COLON, ":") for name in original(connection, *args, **options)]
+
+
+if __name__ == "__main__":
+    set_force_fallback()  # in SQL, updates turn booleans into 0/1 and dates into text
+    query_operators._all, query_operators._ne, query_operators._regex = all_of, differs, finds
+    Connection.__getitem__, Connection.list_collection_names = collection, names
+    QueryHelper._perform_python_update = update
+    main()
