@@ -31,9 +31,10 @@ lint: $(VENV)/installed-dev ## Check style and format
 types: $(VENV)/installed-dev ## Check types
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-dev ## Measure requests per second beside the bare model
+bench: $(VENV)/installed-dev ## Measure images beside the bare model, small calls beside Parse Server
 	@$(BIN)/python -m server models fetch --all
 	@PYTHONPATH=. $(BIN)/python bench/bench.py
+	@PYTHONPATH=. $(BIN)/python bench/parse.py
 
 lock: $(VENV)/installed-dev ## Pin requirements/*.in anew, with hashes
 	@for name in runtime models dev; do \

@@ -17,6 +17,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
+
 from bench import CORES, HERE, MODELS_DIR, REPOSITORY, free_port
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
@@ -119,12 +121,13 @@ def installed_parse_server():
 def started(command, port, log, **options):
     """A process that listens on a port, until the end of the block."""
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, **options)
+        process = psutil.Popen(command, stdout=output, stderr=output, **options)
     try:
         wait_for(port, process, log)
         yield
     finally:
-        process.terminate()
+        for one in [*process.children(recursive=True), process]:  # PyPI's node is a wrapper
+            one.terminate()
         process.wait()
 
 

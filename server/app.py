@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
-from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import cloud.functions  # noqa: F401 - defines nsfwImageClassify
@@ -27,14 +25,13 @@ from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers
-from server.parse.errors import INTERNAL_SERVER_ERROR, as_parse_error
 from server.parse_config import ParseConfig
+from server.parse_face import ParseFace
 from server.paths import CaseInsensitivePrefixes
-from server.routes.answers import json_answer
+from server.routes.answers import add_cors, answer_of_error, json_answer
 from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
-from server.routes.parse import add_cors, parse_blueprint, parse_error_response
 from server.services import Services
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Database
@@ -63,18 +60,17 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.url_map.redirect_defaults = False
     app.extensions["parsewarden"] = services
     add_cors(app)
     app.register_blueprint(health_blueprint(services, mounts))
     app.register_blueprint(image_blueprint(services))
     app.register_blueprint(files_blueprint(services, mounts))
-    app.register_blueprint(parse_blueprint(services, mounts))
     app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
     app.register_error_handler(Exception, _answer_error)
-    prefixes = [*mounts, *(f"{mount}/{name}" for mount in mounts for name in ("health", "files"))]
-    prefixes += ["/health", "/functions", "/api/image/classify", "/api/image/is_safe"]
-    wsgi_app: WSGIApplication = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
+    prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files")]
+    prefixes += ["/health", "/api/image/classify", "/api/image/is_safe"]
+    elsewhere = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
+    wsgi_app: WSGIApplication = ParseFace(services, mounts, elsewhere)
     if settings.trusted_proxies:
         wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies)
     app.wsgi_app = wsgi_app  # type: ignore[method-assign, assignment]
@@ -178,16 +174,5 @@ def cloud_code_path(name: str) -> Path:
 
 
 def _answer_error(error: Exception) -> Response:
-    """The one place where an error becomes an answer; what nobody raised on purpose is logged."""
-    parse_error = as_parse_error(error)
-    if parse_error is not None:
-        logger.info("%s %r refused: %s", request.method, request.path, error)
-        return parse_error_response(parse_error)
-    if isinstance(error, ParseException):  # what gunicorn raises while a body is read
-        return json_answer({"error": f"The request body cannot be read: {error}"}, 400)
-    if isinstance(error, BlockingIOError):  # the receive timeout of WebWorker
-        return json_answer({"error": "The request body did not arrive in time."}, 408)
-    if isinstance(error, HTTPException):
-        return json_answer({"error": error.description or error.name}, error.code or 500)
-    logger.exception("%s %r failed", request.method, request.path)
-    return json_answer({"code": INTERNAL_SERVER_ERROR, "message": "Internal server error."}, 500)
+    answer = answer_of_error(error, request.method, request.path)
+    return json_answer(answer.body, answer.status)

@@ -68,7 +68,9 @@ class Caller:
             raise ParseError(OPERATION_FORBIDDEN, message)
 
 
-def authorise(credentials: Credentials, ip: str, settings: Settings) -> Caller:
+def authorise(
+    credentials: Credentials, ip: str, headers: Mapping[str, str], settings: Settings
+) -> Caller:
     """Check a request's keys by Parse Server's rules. Raises ParseError 403 "unauthorized".
 
     The app id must be right. The master key counts alone, from the addresses of MASTER_KEY_IPS
@@ -90,6 +92,7 @@ def authorise(credentials: Credentials, ip: str, settings: Settings) -> Caller:
         ip=ip,
         installation_id=credentials.installation_id,
         client_version=credentials.client_version,
+        headers=headers,
     )
 
 

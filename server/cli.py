@@ -1,4 +1,4 @@
-"""The command line: `python -m server run` and `python -m server models fetch`."""
+"""The command line: `python -m server run`, `models fetch` and `db copy`."""
 
 import logging
 import sys
@@ -8,12 +8,14 @@ from typing import Any
 import click
 import requests
 
-from cloud.moderation.errors import ModerationError
+from cloud.moderation.errors import ModerationError, StoreUnavailable
 from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
+from server.objects.schemas import SYSTEM_CLASSES
 from server.serve import CannotServe, serve
+from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 
 # A model may be far larger than an image, and its host slower.
 _MODEL_MAX_BYTES = 1024**3
@@ -38,7 +40,7 @@ class _Commands(click.Group):
             return super().invoke(context)
         except SettingsError as error:
             raise click.ClickException(f"the settings cannot be used.\n{error}") from None
-        except (CannotServe, MlModelsError) as error:
+        except (CannotCopy, CannotServe, MlModelsError, StoreUnavailable) as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -106,3 +108,25 @@ def fetch(settings: Settings, sources: tuple[str, ...], every: bool) -> None:
             progress=sys.stderr.isatty(),
         )
         click.echo(f"{model.spec.name} {model.spec.version} is ready in {model.path.parent}")
+
+
+@main.group(help="Look after the database.")
+def db() -> None:
+    pass
+
+
+@db.command(
+    "copy",
+    help="Copy everything from one database to another, empty one. Each is a MongoDB URI or a data "
+    "folder. Stop the servers that use them first.",
+)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy(source: str, target: str) -> None:
+    opened_source, opened_target = open_source(source), open_target(target)
+    try:
+        for copied in copy_database(opened_source, opened_target, SYSTEM_CLASSES):
+            click.echo(f"{copied.count:>9,} {copied.what}")
+    finally:
+        opened_source.close()
+        opened_target.close()

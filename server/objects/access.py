@@ -53,14 +53,22 @@ def condition_to(operation: str, caller: Caller, schema: ClassSchema) -> Conditi
     columns = _user_columns(schema.permissions, operation)
     if columns and operation != "create":
         return _points_to_user(caller, schema, columns)
-    message = f"Permission denied for action {operation} on class {schema.class_name}."
-    raise ParseError(OPERATION_FORBIDDEN, message)
+    raise _denied(operation, schema)
 
 
-def check_add_field(caller: Caller, schema: ClassSchema, new_columns: Iterable[str]) -> None:
-    """Raise ParseError 119 when the class does not let this caller add columns."""
-    if list(new_columns):
-        condition_to("addField", caller, schema)
+def condition_to_add(
+    new_columns: Iterable[str], caller: Caller, schema: ClassSchema, *, creates: bool
+) -> Condition:
+    """Check as `condition_to` does whether the class lets this caller add columns, if any are new.
+
+    A new object points to nobody yet, so there a permission by such a column does not count.
+    """
+    if not list(new_columns):
+        return EVERYTHING
+    condition = condition_to("addField", caller, schema)
+    if creates and condition != EVERYTHING:
+        raise _denied("addField", schema)
+    return condition
 
 
 def permits(right: str, caller: Caller) -> Condition:
@@ -81,12 +89,11 @@ def protected_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
     Sets that apply to the caller are intersected: a more special entry can only show more. Entries
     by a pointing column (`userField:`) show nothing more yet.
     """
-    if caller.master:
+    by_principal = {} if caller.master else _protected_by_principal(schema)
+    if not by_principal:
         return frozenset()
-    stored = (schema.permissions or {}).get("protectedFields")
-    by_principal = DEFAULT_PROTECTED.get(schema.class_name, {}) if stored is None else stored
     principals = [*caller.principals, *(["authenticated"] if caller.user_id else [])]
-    sets = [set(by_principal[name]) for name in principals if name in by_principal]
+    sets = [by_principal[name] for name in principals if name in by_principal]
     return frozenset(set.intersection(*sets)) if sets else frozenset()
 
 
@@ -101,6 +108,21 @@ def visible(caller: Caller, schema: ClassSchema, document: Document) -> Document
     if not hidden:
         return document
     return {name: value for name, value in document.items() if name not in hidden}
+
+
+def _protected_by_principal(schema: ClassSchema) -> dict[str, set[str]]:
+    """What is stored adds to the default, as in Parse Server, and never takes from it."""
+    default = DEFAULT_PROTECTED.get(schema.class_name, {})
+    stored = (schema.permissions or {}).get("protectedFields") or {}
+    return {
+        principal: {*default.get(principal, ()), *stored.get(principal, ())}
+        for principal in {*default, *stored}
+    }
+
+
+def _denied(operation: str, schema: ClassSchema) -> ParseError:
+    message = f"Permission denied for action {operation} on class {schema.class_name}."
+    return ParseError(OPERATION_FORBIDDEN, message)
 
 
 def _refuse_classes_of_the_server(operation: str, class_name: str) -> None:

@@ -67,11 +67,11 @@ class Finder:
         documents = []
         if request.limit != 0:
             query = _query(caller, schema, where, request)
-            documents = self._database.objects.find(schema, query)
+            documents = self._stored(schema, query)
         count = None
         if request.count:
-            condition_to("count", caller, schema)
-            count = self._database.objects.count(schema, where)
+            counted = both(where, condition_to("count", caller, schema))
+            count = self._counted(schema, counted)
         return Found(schema, self._finished(caller, schema, documents, request), count)
 
     def get(self, caller: Caller, class_name: str, object_id: str, request: FindRequest) -> Found:
@@ -80,7 +80,7 @@ class Finder:
         where = self._condition(caller, schema, "get", {})
         one = both(Equals("objectId", object_id), where)
         query = Query(one, limit=1, columns=_columns_to_read(request))
-        documents = self._database.objects.find(schema, query)
+        documents = self._stored(schema, query)
         if not documents:
             raise object_not_found()
         return Found(schema, self._finished(caller, schema, documents, request))
@@ -88,14 +88,23 @@ class Finder:
     def count(self, caller: Caller, class_name: str, where: Mapping[str, Any]) -> int:
         """Count objects. Raises ParseError."""
         schema = self._schemas.for_reading(caller, class_name)
-        return self._database.objects.count(schema, self._condition(caller, schema, "count", where))
+        return self._counted(schema, self._condition(caller, schema, "count", where))
 
     def by_ids(self, caller: Caller, class_name: str, ids: Iterable[str]) -> Found:
         """Get the objects of these ids that the caller may read. Raises ParseError 119."""
         schema = self._schemas.find(class_name) or ClassSchema(class_name)
         where = both(OneOf("objectId", tuple(ids)), self._condition(caller, schema, "get", {}))
-        documents = self._database.objects.find(schema, Query(where))
+        documents = self._stored(schema, Query(where))
         return Found(schema, [visible(caller, schema, document) for document in documents])
+
+    def _stored(self, schema: ClassSchema, query: Query) -> list[Document]:
+        """Ask the database, but for Parse's classes alone: it may hold other things besides."""
+        is_class = self._schemas.find(schema.class_name) is not None
+        return self._database.objects.find(schema, query) if is_class else []
+
+    def _counted(self, schema: ClassSchema, where: Condition) -> int:
+        is_class = self._schemas.find(schema.class_name) is not None
+        return self._database.objects.count(schema, where) if is_class else 0
 
     def _queried_class(self, class_name: str, request: FindRequest) -> str:
         schema = self._schemas.find(class_name)
@@ -143,12 +152,14 @@ class Finder:
         allowed = condition_to("find", caller, schema)
         asked = self._read_where(caller, schema, where, depth)
         mine = both(asked, allowed, own_rows(caller, schema), permits("read", caller))
-        documents = self._database.objects.find(schema, Query(mine))
+        documents = self._stored(schema, Query(mine))
         return Found(schema, [visible(caller, schema, document) for document in documents])
 
     def related_to(self, caller: Caller, owner: Pointer, key: str) -> tuple[str, ...]:
         """Return the ids that `key` of the owner relates to, if the caller may read the owner."""
-        if not self.by_ids(caller, owner.class_name, [owner.object_id]).documents:
+        found = self.by_ids(caller, owner.class_name, [owner.object_id])
+        _refuse_protected(caller, found.schema, [key])
+        if not found.documents:
             return ()
         join = Join(key, owner.class_name)
         return tuple(self._database.relations.related_ids(join, [owner.object_id]))

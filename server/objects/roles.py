@@ -1,6 +1,6 @@
 """Roles: which a user has, directly and through roles that are part of others, and their rules."""
 
-from cloud.operations import Delete
+from cloud.operations import Delete, Set
 from server.objects.saving import ClassRules, Save
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import INCORRECT_TYPE, ParseError
@@ -38,6 +38,6 @@ class RoleRules(ClassRules):
     def check(self, save: Save) -> None:
         """See ClassRules."""
         for column in ("name", "ACL"):
-            removed = isinstance(save.changes.get(column), Delete)
+            removed = save.changes.get(column) in (Delete(), Set(None), Set(""))
             if removed or (save.creates and save.value(column) is None):
                 raise ParseError(INCORRECT_TYPE, f"{column} is required.")

@@ -20,10 +20,18 @@ from cloud.operations import (
 )
 from cloud.values import File, Relation
 from server.auth import Caller
-from server.objects.access import both, check_add_field, condition_to, own_rows, permits
+from server.objects.access import (
+    both,
+    condition_to,
+    condition_to_add,
+    own_rows,
+    permits,
+    protected_columns,
+)
 from server.objects.identity import new_object_id, utc_now
 from server.objects.schemas import Schemas
 from server.objects.triggers import Triggers
+from server.parse.decode import decode_column
 from server.parse.errors import (
     INCORRECT_TYPE,
     ParseError,
@@ -31,6 +39,7 @@ from server.parse.errors import (
     object_not_found,
 )
 from server.storage.port import (
+    EVERYTHING,
     ClassSchema,
     Condition,
     Database,
@@ -56,6 +65,8 @@ class Save:
     original: Document | None = None
     from_cloud_code: bool = False
     changed_by_trigger: frozenset[str] = frozenset()
+    guard: Condition = EVERYTHING
+    """What must hold of the object at the moment of the write, beyond the right to update it."""
 
     @property
     def creates(self) -> bool:
@@ -195,7 +206,8 @@ class Saver:
         )
 
     def _original(self, schema: ClassSchema, where: Condition) -> Document:
-        found = self._database.objects.find(schema, Query(where, limit=1))
+        is_class = self._schemas.find(schema.class_name) is not None
+        found = is_class and self._database.objects.find(schema, Query(where, limit=1))
         if not found:
             raise object_not_found()
         return found[0]
@@ -210,7 +222,7 @@ class Saver:
         rules.finish(save)
         _keep_what_columns_hold(save)
         new = self._schemas.new_columns(save.class_name, save.changes)
-        check_add_field(save.caller, save.schema, new)
+        save.guard = condition_to_add(new, save.caller, save.schema, creates=save.creates)
         save.schema = self._schemas.for_writing(save.caller, save.class_name, save.changes)
 
     def _new_document(self, save: Save) -> Document:
@@ -218,20 +230,22 @@ class Saver:
         document: Document = {"objectId": save.object_id, "createdAt": now, "updatedAt": now}
         _apply_or_refuse(lambda: apply(document, _operations(save)))
         for name, options in save.schema.options.items():
-            if name not in document and "defaultValue" in options:
-                document[name] = options["defaultValue"]
+            if name not in document and options.get("defaultValue") is not None:
+                document[name] = decode_column(name, options["defaultValue"])
             if options.get("required") and document.get(name) in (None, ""):
-                raise ParseError(VALIDATION_ERROR, f"{name} is required")
+                raise _required(name)
         return document
 
     def _apply(self, save: Save, where: Condition) -> Document:
         operations = {"updatedAt": Set(utc_now()), **_operations(save)}
         for name, options in save.schema.options.items():
-            if options.get("required") and isinstance(operations.get(name), Delete):
-                raise ParseError(VALIDATION_ERROR, f"{name} is required")
+            if options.get("required") and operations.get(name) in _NOTHING:
+                raise _required(name)
         try:
             document = _apply_or_refuse(
-                lambda: self._database.objects.update(save.schema, where, operations)
+                lambda: self._database.objects.update(
+                    save.schema, both(where, save.guard), operations
+                )
             )
         except DuplicateObject as error:
             raise self._rules_of(save).duplicate(error) from error
@@ -275,6 +289,13 @@ def _operations(save: Save) -> dict[str, Operation]:
     return {name: change for name, change in save.changes.items() if not isinstance(change, Relate)}
 
 
+_NOTHING = (Delete(), Set(None), Set(""))
+
+
+def _required(name: str) -> ParseError:
+    return ParseError(VALIDATION_ERROR, f"{name} is required")
+
+
 def _apply_or_refuse(step: Callable[[], _T]) -> _T:
     try:
         return step()
@@ -283,7 +304,10 @@ def _apply_or_refuse(step: Callable[[], _T]) -> _T:
 
 
 def _news(save: Save, document: Document) -> dict[str, Any]:
-    """What the client cannot know: results of operations, defaults, and what a trigger changed."""
+    """What the client cannot know: results of operations, defaults, and what a trigger changed.
+
+    A column that it may not see stays hidden: to increment by nothing would be to read.
+    """
     operated_on = {
         path
         for path, change in save.changes.items()
@@ -293,6 +317,8 @@ def _news(save: Save, document: Document) -> dict[str, Any]:
     if save.creates:
         defaults = save.schema.options.keys() & document.keys() - save.changes.keys()
     names = {path.partition(".")[0] for path in operated_on | save.changed_by_trigger | defaults}
+    if not (save.class_name == "_User" and save.caller.user_id == save.object_id):
+        names -= protected_columns(save.caller, save.schema)
     return {name: document.get(name, Delete()) for name in sorted(names)}
 
 

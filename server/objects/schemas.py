@@ -82,6 +82,8 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
             ),
         ),
         ClassSchema("_GlobalConfig", _columns(params="Object", masterKeyOnly="Object")),
+        # Nobody makes this class, open to all, before the first image is classified.
+        ClassSchema("ImageClassification", permissions=NOBODY),
         ClassSchema(
             "UserImage",
             _columns(
@@ -102,7 +104,7 @@ class Schemas:
         self._clients_make_classes = clients_make_classes
         self._lock = threading.Lock()
         self._by_name: dict[str, ClassSchema] = {}
-        self._read_at = -_CACHE_S
+        self._read_at = self._changed_at = -_CACHE_S
 
     def all(self) -> list[ClassSchema]:
         """Return the stored classes, as they are now."""
@@ -120,6 +122,9 @@ class Schemas:
         schema = self.find(class_name)
         if schema is None:
             check_class_name(class_name)
+            self._read_again()  # another process may have made it just now
+            schema = self.find(class_name)
+        if schema is None:
             self._require_class_creation(caller, class_name)
             return ClassSchema(class_name)
         return schema
@@ -187,6 +192,7 @@ class Schemas:
         schema = replace(schema, columns={**schema.columns, name: column})
         with self._lock:
             self._by_name = {**self._by_name, schema.class_name: schema}
+            self._changed_at = time.monotonic()
         return schema
 
     def _require_class_creation(self, caller: Caller, class_name: str) -> None:
@@ -195,10 +201,18 @@ class Schemas:
             raise ParseError(OPERATION_FORBIDDEN, message)
 
     def _read_again(self) -> None:
-        started = time.monotonic()
-        found = {schema.class_name: _with_system_columns(schema) for schema in self._store.all()}
-        with self._lock:
-            self._by_name, self._read_at = found, started
+        """Read every schema, and again if another thread added to the cache meanwhile."""
+        while True:
+            started = time.monotonic()
+            found = {
+                schema.class_name: _with_system_columns(schema) for schema in self._store.all()
+            }
+            with self._lock:
+                if started < self._read_at:
+                    return  # another thread read later than this one, and was faster
+                if started >= self._changed_at:
+                    self._by_name, self._read_at = found, started
+                    return
 
 
 def _with_system_columns(schema: ClassSchema) -> ClassSchema:

@@ -111,9 +111,10 @@ class ParseObjects:
         auth_data = change.value if isinstance(change, Set) else None
         if not isinstance(auth_data, dict):
             return None
+        caller.require_write()
         users.check_auth_data(changes)
         user = self.users.with_auth_data(auth_data)
-        if user is None:
+        if user is None or user.get("ACL") == {}:  # nobody, or locked out
             return None
         token = self.sessions.start(
             user["objectId"], caller.installation_id, action="login", provider="anonymous"

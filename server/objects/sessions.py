@@ -119,8 +119,9 @@ class SessionRules(ClassRules):
             raise ParseError(INVALID_KEY_NAME, "Cannot set ACL on a Session.")
         if save.caller.master:
             return
+        changed = {path.partition(".")[0] for path in save.changes}
         for column in _OF_THE_SERVER:
-            if column in save.changes:
+            if column in changed:
                 raise ParseError(INVALID_KEY_NAME, f"{column} is an invalid field name.")
         if save.creates:
             self._complete(save)
@@ -129,9 +130,7 @@ class SessionRules(ClassRules):
         """See ClassRules."""
         if not save.creates:
             return saved
-        session = {
-            name: value for name, value in saved.document.items() if name in _OF_THE_SERVER
-        }
+        session = {name: value for name, value in saved.document.items() if name in _OF_THE_SERVER}
         return replace(saved, news=session)
 
     def _complete(self, save: Save) -> None:

@@ -28,6 +28,7 @@ from server.parse.errors import (
     duplicate_value,
 )
 from server.storage.port import (
+    EVERYTHING,
     Condition,
     Database,
     Differs,
@@ -104,14 +105,19 @@ class Users(ClassRules):
             raise wrong
         return user
 
-    def with_auth_data(self, auth_data: Mapping[str, Any]) -> Document | None:
+    def with_auth_data(
+        self, auth_data: Mapping[str, Any], *, other_than: str | None = None
+    ) -> Document | None:
         """Return the user whom one of the providers' ids belongs to."""
         identities: list[Condition] = [
             Equals(f"authData.{provider}.id", data["id"])
             for provider, data in auth_data.items()
             if data
         ]
-        return self._find_one(Either(tuple(identities))) if identities else None
+        if not identities:
+            return None
+        other = EVERYTHING if other_than is None else Differs("objectId", other_than)
+        return self._find_one(both(Either(tuple(identities)), other))
 
     def _find_by_name(self, name: Any, email: Any) -> Document | None:
         if name and email:
@@ -131,6 +137,7 @@ class Users(ClassRules):
 
     def check(self, save: Save) -> None:
         """Refuse what a client may not ask for; complete a sign-up."""
+        save.changes.pop("sessionToken", None)  # some SDKs send along what they were answered
         if not save.caller.master:
             _refuse_columns_of_the_master(save)
         _check_types(save)
@@ -141,13 +148,16 @@ class Users(ClassRules):
 
     def finish(self, save: Save) -> None:
         """Hash the password, refuse taken names, spread authData by provider."""
+        _check_types(save)  # once more: the trigger was in between
+        _remove_nulls(save)
         for column in ("username", "email"):
             if save.value(column) is not None:
                 self._refuse_taken(save, column)
         if "password" in save.changes:
             _hash(save)
         if "authData" in save.changes:
-            self._link(save)
+            self._refuse_linked(save)
+            _spread_auth_data(save)
 
     def duplicate(self, error: DuplicateObject) -> ParseError:
         """Two sign-ups at the same moment: the database let one through."""
@@ -155,10 +165,10 @@ class Users(ClassRules):
 
     def stored(self, save: Save, saved: Saved) -> Saved:
         """Begin a session after a sign-up, end all others after a change of password."""
-        if save.from_cloud_code:
-            return saved
-        if save.creates and not save.caller.master:
-            return self._signed_up(save, saved)
+        if save.creates:
+            self._withdraw_if_taken(save)
+            is_login = not (save.from_cloud_code or save.caller.master)
+            return self._signed_up(save, saved) if is_login else saved
         if "_hashed_password" in save.changes:
             return self._password_changed(save, saved)
         return saved
@@ -168,18 +178,24 @@ class Users(ClassRules):
         if self._find_one(where, ignore_case=True) is not None:
             raise _taken(column)
 
-    def _link(self, save: Save) -> None:
-        """Set each provider's data on its own: others that are linked already stay."""
-        auth_data: Mapping[str, Any] = save.value("authData") or {}
-        owner = self.with_auth_data(auth_data)
-        if owner is not None and owner["objectId"] != save.object_id:
+    def _refuse_linked(self, save: Save) -> None:
+        auth_data = save.value("authData") or {}
+        if self.with_auth_data(auth_data, other_than=save.object_id) is not None:
             raise ParseError(ACCOUNT_ALREADY_LINKED, "this auth is already used")
-        if save.creates:
-            return
-        del save.changes["authData"]
-        for provider, data in auth_data.items():
-            change: Change = Delete() if data is None else Set(data)
-            save.changes[f"authData.{provider}"] = change
+
+    def _withdraw_if_taken(self, save: Save) -> None:
+        """Of two sign-ups at the same moment each may look before the other is there.
+
+        Looking once more afterwards, at least one of them sees the other, and goes.
+        """
+        try:
+            for column in ("username", "email"):
+                if save.value(column) is not None:
+                    self._refuse_taken(save, column)
+            self._refuse_linked(save)
+        except ParseError:
+            self._database.objects.delete(save.schema, Equals("objectId", save.object_id))
+            raise
 
     def _signed_up(self, save: Save, saved: Saved) -> Saved:
         auth_data = save.value("authData")
@@ -194,7 +210,7 @@ class Users(ClassRules):
 
     def _password_changed(self, save: Save, saved: Saved) -> Saved:
         self._sessions.end_all_of(save.object_id)
-        if save.caller.user_id != save.object_id:
+        if save.from_cloud_code or save.caller.user_id != save.object_id:
             return saved
         token = self._sessions.start(
             save.object_id, save.caller.installation_id, action="login", provider="password"
@@ -203,25 +219,34 @@ class Users(ClassRules):
 
 
 def _refuse_columns_of_the_master(save: Save) -> None:
-    if "emailVerified" in save.changes:
+    columns = {path.partition(".")[0] for path in save.changes}
+    if "emailVerified" in columns:
         message = "Clients aren't allowed to manually update email verification."
         raise ParseError(OPERATION_FORBIDDEN, message)
-    if "isModerator" in save.changes:
+    if "isModerator" in columns:
         message = "isModerator can only be changed with the master key."
         raise ParseError(OPERATION_FORBIDDEN, message)
 
 
 def _check_types(save: Save) -> None:
     """Names and password are texts, or removed, never anything else."""
-    for column, refusal in _NOT_TEXT.items():
-        change = save.changes.get(column)
-        if change is None or (isinstance(change, Delete) and not save.creates):
+    for path, change in save.changes.items():
+        column = path.partition(".")[0]
+        if column not in _NOT_TEXT or (isinstance(change, Delete) and path == column):
             continue
-        if not isinstance(change, Set) or not isinstance(change.value, str | None):
-            raise ParseError(*refusal)
+        is_text = isinstance(change, Set) and isinstance(change.value, str | None)
+        if path != column or not is_text:
+            raise ParseError(*_NOT_TEXT[column])
     email = save.value("email")
     if email is not None and not _EMAIL.fullmatch(email):
         raise ParseError(INVALID_EMAIL_ADDRESS, "Email address format is invalid.")
+
+
+def _remove_nulls(save: Save) -> None:
+    """A null would be a value that only one user can have."""
+    for column in ("username", "email"):
+        if save.changes.get(column) == Set(None):
+            save.changes[column] = Delete()
 
 
 def check_auth_data(changes: Mapping[str, Change]) -> None:
@@ -237,6 +262,17 @@ def check_auth_data(changes: Mapping[str, Change]) -> None:
         linked = isinstance(data, dict) and isinstance(data.get("id"), str) and bool(data["id"])
         if provider != "anonymous" or not (linked or data is None):
             raise ParseError(UNSUPPORTED_SERVICE, "This authentication method is unsupported.")
+
+
+def _spread_auth_data(save: Save) -> None:
+    """Set each provider's data on its own: others that are linked already stay."""
+    if save.creates:
+        return
+    auth_data: Mapping[str, Any] = save.value("authData") or {}
+    del save.changes["authData"]
+    for provider, data in auth_data.items():
+        change: Change = Delete() if data is None else Set(data)
+        save.changes[f"authData.{provider}"] = change
 
 
 def _complete_sign_up(save: Save) -> None:

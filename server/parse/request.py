@@ -13,8 +13,6 @@ from math import isfinite
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from werkzeug.datastructures import Headers
-
 from server.parse.errors import INVALID_JSON, ParseError, unauthorized
 
 
@@ -46,15 +44,15 @@ class ParseRequest:
 
 
 _HEADERS = {
-    "app_id": "X-Parse-Application-Id",
-    "master_key": "X-Parse-Master-Key",
-    "rest_api_key": "X-Parse-REST-API-Key",
-    "javascript_key": "X-Parse-Javascript-Key",
-    "client_key": "X-Parse-Client-Key",
-    "windows_key": "X-Parse-Windows-Key",
-    "session_token": "X-Parse-Session-Token",
-    "installation_id": "X-Parse-Installation-Id",
-    "client_version": "X-Parse-Client-Version",
+    "app_id": "x-parse-application-id",
+    "master_key": "x-parse-master-key",
+    "rest_api_key": "x-parse-rest-api-key",
+    "javascript_key": "x-parse-javascript-key",
+    "client_key": "x-parse-client-key",
+    "windows_key": "x-parse-windows-key",
+    "session_token": "x-parse-session-token",
+    "installation_id": "x-parse-installation-id",
+    "client_version": "x-parse-client-version",
 }
 _BODY_KEYS = {
     "app_id": "_ApplicationId",
@@ -83,12 +81,12 @@ _MAX_JSON_DEPTH = 100
 
 def parse_request(
     method: str,
-    headers: Headers,
+    headers: Mapping[str, str],
     query: Mapping[str, str],
     body: Mapping[str, Any],
     app_id: str,
 ) -> ParseRequest:
-    """Join an HTTP request's parts; `app_id` is the one whose headers count.
+    """Join an HTTP request's parts: headers by lower-case name; `app_id` is the one that counts.
 
     Query parameters win over the body's, as in Parse Server.
     Raises ParseError for keys that are no text, and for a context that is no JSON object.
@@ -103,7 +101,7 @@ def parse_request(
         method=override.upper() if isinstance(override, str) else method,
         params={key: value for key, value in body.items() if key not in _SDK_KEYS} | dict(query),
         credentials=credentials,
-        context=_context(headers.get("X-Parse-Cloud-Context"), body.get("_context")),
+        context=_context(headers.get("x-parse-cloud-context"), body.get("_context")),
         content_type=content_type if isinstance(content_type, str) else None,
     )
 
@@ -179,15 +177,15 @@ def _form(data: bytes) -> dict[str, Any]:
         raise ParseError(INVALID_JSON, "The body is no valid form data.") from None
 
 
-def _credentials_in_headers(headers: Headers) -> Credentials:
+def _credentials_in_headers(headers: Mapping[str, str]) -> Credentials:
     return Credentials(**{name: headers.get(header) or None for name, header in _HEADERS.items()})
 
 
 def _basic_credentials(
-    headers: Headers, app_id: str, in_headers: Credentials
+    headers: Mapping[str, str], app_id: str, in_headers: Credentials
 ) -> Credentials | None:
     """`appId:masterKey` or `appId:javascript-key=KEY`; honoured for our app id alone."""
-    scheme, _, encoded = headers.get("Authorization", "").partition(" ")
+    scheme, _, encoded = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:

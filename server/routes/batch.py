@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from config import Settings
 from server.parse.errors import (
@@ -57,7 +57,7 @@ def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> A
         raise ParseError(INVALID_JSON, "each request needs a method and a path")
     if not isinstance(body, Mapping | None):
         raise ParseError(INVALID_JSON, "the body of each request must be an object")
-    method, parts = method.upper(), urlsplit(path)
+    method, parts = method.upper(), _split(path)
     route = _below_mount(unquote(parts.path), mounts)
     if route is None or method not in _METHODS:
         raise ParseError(INVALID_JSON, f"cannot route batch path {path}")
@@ -69,6 +69,13 @@ def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> A
         raise ParseError(INVALID_JSON, f"cannot route {method} {route}") from None
     params = {**(body or {}), **dict(parse_qsl(parts.query))}
     return handler, replace(call, params=params, path=variables)
+
+
+def _split(path: str) -> SplitResult:
+    try:
+        return urlsplit(path)
+    except ValueError:  # such as "//[", which is half an IPv6 address
+        raise ParseError(INVALID_JSON, f"cannot route batch path {path}") from None
 
 
 def _below_mount(path: str, mounts: list[str]) -> str | None:
@@ -86,5 +93,6 @@ def _answered(handler: Any, call: Call) -> dict[str, Any]:
         if parse_error is None:
             logger.exception("a call in a batch failed")
             parse_error = ParseError(INTERNAL_SERVER_ERROR, "Internal server error.")
-        return {"error": {"code": parse_error.code, "error": parse_error.message}}
+        code = {} if parse_error.code is None else {"code": parse_error.code}
+        return {"error": {**code, "error": parse_error.message}}
     return {"success": result.body if isinstance(result, Answer) else result}

@@ -58,7 +58,7 @@ def add_routes(router: ParseRouter, services: Services) -> None:
             raise ParseError(FILE_DELETE_ERROR, "FileNotFound")
         return Answer({})
 
-    # `path`, because a name with an encoded slash arrives with a slash, and is to be told why.
+    # An encoded slash in a name arrives as a slash, and is to be told why.
     router.add("POST", "/files/<path:name>", upload)
     router.add("POST", "/files", refuse_nameless)
     router.add("DELETE", "/files/<path:name>", delete)

@@ -2,7 +2,7 @@
 
 import logging
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from cloud.moderation import sources
 from cloud.moderation.errors import (
@@ -94,13 +94,14 @@ def _source() -> ImageSource:
 
 def _source_in_body() -> ImageSource:
     """A multipart file of any name, JSON with `base64` or `url`, or the raw bytes of an image."""
+    max_bytes = current_app.config["MAX_CONTENT_LENGTH"]
     if request.mimetype == "multipart/form-data":
-        read_form_at_once(request)
+        read_form_at_once(request.environ, max_bytes)
         uploads = [file for files in request.files.listvalues() for file in files]
         if len(uploads) != 1:
             raise _not_one_image()
         return sources.from_bytes(uploads[0].read())
-    data = whole_body(request)
+    data = whole_body(request.environ, max_bytes)
     if request.mimetype == "application/json" or data[:1] == b"{":
         return _source_in_json(data)
     return sources.from_bytes(data)

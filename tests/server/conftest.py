@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from image_host import ImageHost
+from parse_app import ParseApp
 from pymongo import MongoClient
 from running_server import free_port, wait_for_port
 
+from cloud.code import cloud
 from config import load_settings
 from server.app import create_app
 from server.classifications import StoredClassifications
@@ -148,3 +150,33 @@ def recorded(app):
         return records.find(hashlib.sha256(data).hexdigest(), services.classifier.model)
 
     return look_up
+
+
+@pytest.fixture
+def make_parse(make_app):
+    """Make a ParseApp whose clients may make classes; keyword arguments are settings."""
+
+    def make(**settings):
+        return ParseApp(make_app(**{"allow_client_class_creation": True, **settings}))
+
+    return make
+
+
+@pytest.fixture
+def parse(make_parse):
+    """A ParseApp on SQLite."""
+    return make_parse()
+
+
+@pytest.fixture
+def parse_on_each(make_parse, database_uri):
+    """A ParseApp on each database in turn."""
+    return make_parse(database_uri=database_uri)
+
+
+@pytest.fixture
+def cloud_code(monkeypatch):
+    """The registry of cloud code, emptied of what a test defines once it is over."""
+    for registered in ("_functions", "_triggers", "_jobs"):
+        monkeypatch.setattr(cloud, registered, dict(getattr(cloud, registered)))
+    return cloud

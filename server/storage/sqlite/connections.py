@@ -22,6 +22,9 @@ from server.storage.sqlite.layout import FOLD, prepare
 # the disk itself stands still.
 _LOCK_TIMEOUT_S = 10.0
 
+# Each connection's own cache; the kernel's, which they share, is behind it.
+_CACHE_KIB = 512
+
 _VIOLATED_INDEX = re.compile(r"index '\w+ \w+ (\w+)")  # by the names that layout.index_name makes
 
 
@@ -97,6 +100,7 @@ class Connections:
             connection.create_function(FOLD, 1, _fold, deterministic=True)
             _use_write_ahead_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             prepare(connection)
         except BaseException:
             connection.close()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cloud.moderation.errors import StoreUnavailable
 from server.storage.port import (
     ClassExists,
     ClassSchema,
@@ -37,7 +38,9 @@ class SqliteSchemas:
             found = connection.execute(
                 "SELECT document FROM schemas WHERE class_name = ?", (class_name,)
             ).fetchone()
-            schema = _schema(class_name, found[0]) if found else ClassSchema(class_name)
+            if found is None:
+                raise StoreUnavailable(f"SQLite: class {class_name} is not there any more")
+            schema = _schema(class_name, found[0])
             existing = schema.columns.get(name, column)
             if existing != column:
                 raise ColumnConflict(f"{class_name}.{name} is {existing}, not {column}")

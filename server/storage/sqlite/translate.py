@@ -246,7 +246,7 @@ def _compared(expression: str, operator: str, parameter: Parameter) -> Sql:
 
 def _column(schema: ClassSchema, path: str, ignore_case: bool) -> _Scalar | None:
     if path == "objectId":
-        return _Scalar("object_id", lambda value: value if isinstance(value, str | int) else None)
+        return _Scalar("object_id", _object_id)
     if path in ("createdAt", "updatedAt"):
         column = ColumnType("Date")
     elif path in schema.columns and _NAME.fullmatch(path):
@@ -260,6 +260,11 @@ def _column(schema: ClassSchema, path: str, ignore_case: bool) -> _Scalar | None
     if column.kind == "String" and ignore_case:
         return _Scalar(f"{FOLD}({expression})", _folded)
     return _Scalar(expression, lambda value: parameter(column, value))
+
+
+def _object_id(value: Any) -> Parameter | None:
+    is_one = isinstance(value, str | int) and not isinstance(value, bool)
+    return value if is_one and "\0" not in str(value) else None
 
 
 def _text(column: ColumnType, value: Any) -> Parameter | None:

@@ -3,14 +3,14 @@
 import base64
 
 import pytest
-from werkzeug.datastructures import Headers
 
 from server.parse.errors import ParseError
 from server.parse.request import parse_body, parse_request
 
 
 def request(method="POST", headers=None, query=None, body=None):
-    return parse_request(method, Headers(headers or {}), query or {}, body or {}, "myAppId")
+    by_lower_name = {name.lower(): value for name, value in (headers or {}).items()}
+    return parse_request(method, by_lower_name, query or {}, body or {}, "myAppId")
 
 
 def test_keys_in_headers():

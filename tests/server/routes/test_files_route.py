@@ -226,7 +226,7 @@ def test_unknown_name_is_not_found(client, name):
 
 
 def test_absolute_path_is_no_name(client):
-    assert client.get("/parse/files/myAppId/%2Fetc%2Fpasswd").status_code == 403
+    assert client.get("/parse/files/myAppId/%2Fetc%2Fpasswd").status_code == 404
 
 
 def test_another_apps_files_are_not_here(client):

@@ -140,7 +140,7 @@ def test_only_the_wanted_columns_are_read():
             {
                 "n": Increment(2),
                 "tags": AddUnique(("b",)),
-                "by": Delete(),
+                "x": Delete(),
                 "updatedAt": Set(MOMENT),
             },
             {

@@ -282,7 +282,7 @@ degrees = st.integers(-90, 90)
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
     | texts | milliseconds | st.binary()
-    | st.builds(Pointer, texts.filter(bool), texts.filter(bool))
+    | st.builds(Pointer, st.sampled_from(["_User", "Thing"]), texts.filter(bool))
     | st.builds(File, texts.filter(bool)) | st.builds(GeoPoint, degrees, degrees)
 )  # fmt: skip
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))

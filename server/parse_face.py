@@ -1,0 +1,210 @@
+"""The Parse mounts: every request below them is read, authorised, routed and answered here.
+
+A WSGI application in front of Flask's, which serves everything else: at thousands of small calls a
+second, Flask's contexts and second routing were the greatest part of a call.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from werkzeug.wrappers import Request
+
+from cloud.errors import SCRIPT_FAILED
+from server.auth import Caller, authorise
+from server.body import read_form_at_once, whole_body
+from server.files import Upload, public_mount_url, read_upload
+from server.parse.encode import to_json
+from server.parse.errors import ParseError
+from server.parse.request import ParseRequest, parse_body, parse_request
+from server.parse.router import Answer, Call, ParseRouter
+from server.routes import (
+    batch,
+    classes,
+    config,
+    files,
+    functions,
+    jobs,
+    schemas,
+    server_info,
+    users,
+)
+from server.routes.answers import CORS_HEADERS, JSON, answer_of_error, logger
+from server.services import Services
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_UPLOADS = re.compile(r"/files(/|\Z)", re.IGNORECASE)
+# What needs no key, and is Flask's: the health of the server, and files to be read.
+_WITHOUT_KEY = re.compile(r"/(health/?\Z|files/[^/]+/.)", re.IGNORECASE)
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+_CORS = list(CORS_HEADERS.items())
+
+
+def parse_router(services: Services, mounts: list[str]) -> ParseRouter:
+    """Every Parse route there is."""
+    router = ParseRouter()
+    functions.add_routes(router, services)
+    jobs.add_routes(router, services)
+    users.add_routes(router, services)
+    classes.add_routes(router, services)
+    files.add_routes(router, services)
+    config.add_routes(router, services)
+    schemas.add_routes(router, services)
+    server_info.add_routes(router)
+    batch.add_routes(router, services.settings, mounts)
+    return router
+
+
+class ParseFace:
+    """Answers below the mounts, and `/functions/` at the root; the rest goes `elsewhere`."""
+
+    def __init__(self, services: Services, mounts: list[str], elsewhere: "WSGIApplication") -> None:
+        self._services, self._mounts, self._elsewhere = services, mounts, elsewhere
+        self._router = parse_router(services, mounts)
+        words = "|".join(map(re.escape, sorted(mounts, key=len, reverse=True)))
+        self._path = re.compile(
+            rf"(?P<mount>{words})(?P<path>/.*)?\Z|(?P<root>/functions/.*)", re.I | re.S
+        )
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        full_path = _path_of(environ)
+        match = self._path.match(full_path)
+        method = environ["REQUEST_METHOD"]
+        path = (match["path"] or match["root"] or "/") if match else ""
+        if match is None or (method in ("GET", "HEAD") and _WITHOUT_KEY.match(path)):
+            return self._elsewhere(environ, start_response)
+        if method == "OPTIONS":
+            return _respond(start_response, method, 200, "OK", "text/plain", [])
+        try:
+            answer = self._answer(environ, match["mount"] or self._mounts[0], path)
+            body = _encoded(answer)
+        except Exception as error:  # the one handler of these routes
+            answer = answer_of_error(error, method, full_path)
+            body = to_json(answer.body)
+        headers = list(answer.headers.items())
+        return _respond(start_response, method, answer.status, body, JSON, headers)
+
+    def _answer(self, environ: "WSGIEnvironment", mount: str, path: str) -> Answer:
+        """Read, authorise, route, answer: every Parse call takes these steps."""
+        settings = self._services.settings
+        headers = _headers_of(environ)
+        wire, upload = self._read_request(environ, headers, path)
+        caller = self._caller(wire, headers, environ.get("REMOTE_ADDR") or "", path)
+        method = "GET" if wire.method == "HEAD" else wire.method
+        handler, variables = self._router.match(method, path)
+        host = headers.get("host") or environ["SERVER_NAME"]
+        result = handler(
+            Call(
+                caller=caller,
+                params=wire.params,
+                context=wire.context,
+                mount_url=public_mount_url(settings, environ["wsgi.url_scheme"], host, mount),
+                path=variables,
+                upload=upload,
+            )
+        )
+        return result if isinstance(result, Answer) else Answer(result)
+
+    def _read_request(
+        self, environ: "WSGIEnvironment", headers: dict[str, str], path: str
+    ) -> tuple[ParseRequest, Upload | None]:
+        """Read the body: the bytes of a file where a header names the app, JSON everywhere else."""
+        settings = self._services.settings
+        content_type = environ.get("CONTENT_TYPE") or ""
+        query = _query_of(environ)
+        method, app_id = environ["REQUEST_METHOD"], settings.app_id
+
+        def wire(body: dict[str, Any]) -> ParseRequest:
+            return parse_request(method, headers, query, body, app_id)
+
+        if content_type.startswith("multipart/form-data"):
+            read_form_at_once(environ, settings.max_body_bytes)
+            return wire(dict(Request(environ).form)), None
+        data = whole_body(environ, settings.max_body_bytes)
+        if method != "POST" or not _UPLOADS.match(path):
+            return wire(parse_body(data, content_type)), None
+        bare = wire({})
+        if bare.credentials.app_id == app_id:
+            return bare, read_upload(True, content_type, data, None)
+        parsed = _json_or_nothing(data)
+        return wire(parsed), read_upload(False, content_type, data, parsed)
+
+    def _caller(self, wire: ParseRequest, headers: dict[str, str], ip: str, path: str) -> Caller:
+        """Check the keys, then the session: the master key has none, a login none yet.
+
+        Raises ParseError 403, and 209 on every route for a token that stands for nobody.
+        """
+        services = self._services
+        caller = authorise(wire.credentials, ip, headers, services.settings)
+        token = wire.credentials.session_token
+        if token is None or path.strip("/").lower() == "login":
+            return caller
+        if caller.master:
+            return replace(caller, session_token=token)
+        return replace(
+            caller,
+            user=services.objects.sessions.user_of(token),
+            session_token=token,
+            find_role_names=services.roles.names_of,
+        )
+
+
+def _path_of(environ: "WSGIEnvironment") -> str:
+    path: str = environ.get("PATH_INFO", "")
+    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+
+
+def _query_of(environ: "WSGIEnvironment") -> dict[str, str]:
+    query: str = environ.get("QUERY_STRING", "")
+    return dict(parse_qsl(query, keep_blank_values=True)) if query else {}
+
+
+def _headers_of(environ: "WSGIEnvironment") -> dict[str, str]:
+    """The request's headers by lower-case name."""
+    headers = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in environ.items()
+        if key.startswith("HTTP_")
+    }
+    if "CONTENT_TYPE" in environ:
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    return headers
+
+
+def _json_or_nothing(data: bytes) -> dict[str, Any]:
+    """The JSON around an upload; bytes without an app id are refused for that, not for bad JSON."""
+    try:
+        return parse_body(data, "")
+    except ParseError:
+        return {}
+
+
+def _encoded(answer: Answer) -> str:
+    try:
+        return to_json(answer.body)
+    except TypeError as error:
+        logger.error("an answer cannot be encoded: %s", error)
+        raise ParseError(SCRIPT_FAILED, "Script failed. The server's log says why.") from error
+
+
+def _respond(
+    start_response: "StartResponse",
+    method: str,
+    status: int,
+    body: str,
+    content_type: str,
+    headers: list[tuple[str, str]],
+) -> list[bytes]:
+    data = body.encode("utf-8")
+    length = ("Content-Length", str(len(data)))
+    start_response(
+        _STATUS_LINES[status], [("Content-Type", content_type), length, *_CORS, *headers]
+    )
+    return [] if method == "HEAD" else [data]

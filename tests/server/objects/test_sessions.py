@@ -1,0 +1,151 @@
+"""Sessions: whose they are, how they end, and what nobody does with another's."""
+
+from datetime import timedelta
+
+import pytest
+from image_host import KEYS, MASTER
+from parse_app import error, outcome
+
+from cloud.operations import Set
+from server.objects.identity import utc_now
+from server.storage.port import Equals
+
+
+def me(parse, token):
+    return parse.get("/users/me", {**KEYS, "X-Parse-Session-Token": token})
+
+
+def own_session(parse, person):
+    (session,) = parse.find("_Session", by=person)
+    return session
+
+
+def expire(parse, person, seconds):
+    schema = parse.services.schemas.find("_Session")
+    expires = Set(utc_now() - timedelta(seconds=seconds))
+    where = Equals("sessionToken", person.token)
+    parse.services.database.objects.update(schema, where, {"expiresAt": expires})
+
+
+def test_a_session_is_as_parse_server_writes_it(parse_on_each):
+    parse = parse_on_each
+    alice = parse.person("alice")
+    session = own_session(parse, alice)
+    assert session["user"] == alice.pointer
+    assert session["sessionToken"] == alice.token
+    assert session["createdWith"] == {"action": "login", "authProvider": "password"}
+    assert session["expiresAt"]["__type"] == "Date"
+    assert len(alice.token) == 34
+    assert "ACL" not in session
+
+
+def test_each_sees_the_own_sessions_alone(parse_on_each):
+    parse = parse_on_each
+    alice, bob = parse.person("alice"), parse.person("bob")
+    alices, bobs = own_session(parse, alice), own_session(parse, bob)
+    for where in ({}, {"user": bob.pointer}, {"sessionToken": bob.token}, {"$or": [{}, {}]}):
+        rows = parse.find("_Session", where, by=alice)
+        assert bob.token not in str(rows)
+    assert outcome(parse.get(f"/sessions/{bobs['objectId']}", alice)) == (404, 101)
+    assert parse.get(f"/sessions/{alices['objectId']}", alice).status_code == 200
+    counted = parse.get("/sessions", alice, limit="0", count="1").json
+    assert counted["count"] == 1
+    assert len(parse.find("_Session", by=MASTER)) == 2
+
+
+def test_nobody_changes_or_ends_anothers_session(parse):
+    alice, bob = parse.person("alice"), parse.person("bob")
+    path = f"/sessions/{own_session(parse, bob)['objectId']}"
+    assert outcome(parse.delete(path, alice)) == (404, 101)
+    assert outcome(parse.put(path, {"note": 1}, alice)) == (404, 101)
+    assert outcome(parse.put(path, {"note": 1})) == (404, 101)
+    assert me(parse, bob.token).status_code == 200
+    assert parse.delete(path, bob).status_code == 200
+    assert me(parse, bob.token).status_code == 400
+
+
+def test_without_a_login_there_are_no_sessions(parse):
+    parse.person("alice")
+    refusal = (209, "Invalid session token")
+    assert error(parse.get("/sessions")) == refusal
+    assert error(parse.get("/classes/_Session/x")) == refusal
+    assert error(parse.get("/classes/_Session", count="1", limit="0")) == refusal
+    assert error(parse.delete("/sessions/x")) == refusal
+    assert outcome(parse.post("/sessions", {})) == (400, 209)
+
+
+@pytest.mark.parametrize(
+    "column", ["user", "sessionToken", "installationId", "expiresAt", "createdWith"]
+)
+def test_what_makes_a_session_is_the_servers(parse, column):
+    alice, bob = parse.person("alice"), parse.person("bob")
+    value = {"user": bob.pointer, "createdWith": {}}.get(column, "r:chosen")
+    if column == "expiresAt":
+        value = {"__type": "Date", "iso": "2999-01-01T00:00:00.000Z"}
+    path = f"/sessions/{own_session(parse, alice)['objectId']}"
+    assert outcome(parse.put(path, {column: value}, alice)) == (400, 105)
+    assert outcome(parse.put(path, {column: {"__op": "Delete"}}, alice)) == (400, 105)
+    assert outcome(parse.put(path, {f"{column}.x": 1}, alice)) == (400, 105)
+    assert outcome(parse.post("/sessions", {column: value}, alice)) == (400, 105)
+
+
+def test_a_session_has_no_acl(parse):
+    alice = parse.person("alice")
+    path = f"/sessions/{own_session(parse, alice)['objectId']}"
+    refusal = (105, "Cannot set ACL on a Session.")
+    assert error(parse.put(path, {"ACL": {}}, alice)) == refusal
+    assert error(parse.post("/sessions", {"ACL": {"*": {"read": True}}}, alice)) == refusal
+
+
+def test_a_user_makes_another_session_of_his_own(parse):
+    alice = parse.person("alice")
+    answer = parse.post("/sessions", {"note": "second"}, alice)
+    assert answer.status_code == 201
+    row = parse.get(f"/sessions/{answer.json['objectId']}", alice).json
+    assert row["user"] == alice.pointer
+    assert row["note"] == "second"
+    assert row["createdWith"]["action"] == "create"
+    assert me(parse, row["sessionToken"]).json["objectId"] == alice.id
+
+
+@pytest.mark.parametrize(("seconds_ago", "status"), [(1, 400), (-60, 200)])
+def test_a_session_ends_in_time(parse_on_each, seconds_ago, status):
+    parse = parse_on_each
+    alice = parse.person("alice")
+    expire(parse, alice, seconds_ago)
+    answer = me(parse, alice.token)
+    assert answer.status_code == status
+    if status == 400:
+        assert error(answer) == (209, "Session token is expired.")
+
+
+@pytest.mark.parametrize(
+    "token", ["r:unknown", "x", " ", "{'$ne': 1}", '{"$ne": null}', "r:" + "0" * 10_000]
+)
+@pytest.mark.parametrize("path", ["/users/me", "/classes/Post", "/config", "/sessions/me"])
+def test_an_unknown_token_is_refused_on_every_route(parse, path, token):
+    parse.person("alice")
+    answer = parse.get(path, {**KEYS, "X-Parse-Session-Token": token})
+    assert error(answer) == (209, "Invalid session token")
+
+
+@pytest.mark.parametrize("token", [{"$ne": None}, ["r:x"], 5, True])
+def test_a_token_in_the_body_is_a_text(parse, token):
+    parse.person("alice")
+    body = {"_ApplicationId": "myAppId", "_JavaScriptKey": "myJsKey", "_SessionToken": token}
+    answer = parse.client.post("/parse/users/me", json={**body, "_method": "GET"})
+    assert answer.status_code in (400, 403)
+
+
+def test_a_new_login_of_an_installation_ends_its_older_ones(parse_on_each):
+    parse = parse_on_each
+    alice, bob = parse.person("alice"), parse.person("bob")
+    first = parse.session_of(alice.id, "phone")
+    other_phone = parse.session_of(alice.id, "tablet")
+    bobs = parse.session_of(bob.id, "phone")
+    second = parse.session_of(alice.id, "phone")
+    statuses = [
+        me(parse, token).status_code
+        for token in (first, second, other_phone, bobs, alice.token, bob.token)
+    ]
+    assert statuses == [400, 200, 200, 200, 200, 200]
