@@ -189,8 +189,9 @@ class Schemas:
             schema = self._by_name[schema.class_name]
             check_type(schema, name, column)
             return schema
-        schema = replace(schema, columns={**schema.columns, name: column})
-        with self._lock:
+        with self._lock:  # which other threads may have added columns to since
+            schema = self._by_name.get(schema.class_name, schema)
+            schema = replace(schema, columns={**schema.columns, name: column})
             self._by_name = {**self._by_name, schema.class_name: schema}
             self._changed_at = time.monotonic()
         return schema

@@ -23,7 +23,7 @@ def settings(**overrides):
 
 
 def caller(ip=HERE, keys=None, **credentials):
-    return authorise(Credentials(**{"app_id": "app", **credentials}), ip, keys or settings())
+    return authorise(Credentials(**{"app_id": "app", **credentials}), ip, {}, keys or settings())
 
 
 def is_refused(**arguments):

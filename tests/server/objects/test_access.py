@@ -112,8 +112,17 @@ def test_new_columns_by_a_pointing_column_need_an_object_that_points():
 
 @pytest.mark.parametrize(
     "class_name",
-    ["_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_JobSchedule", "_SCHEMA",
-     "_Join:users:_Role", "_Idempotency", "_Audience"],
+    [
+        "_JobStatus",
+        "_PushStatus",
+        "_Hooks",
+        "_GlobalConfig",
+        "_JobSchedule",
+        "_SCHEMA",
+        "_Join:users:_Role",
+        "_Idempotency",
+        "_Audience",
+    ],
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_classes_of_the_server_are_the_master_keys(operation, class_name):

@@ -188,8 +188,8 @@ def test_an_acl_that_changes_between_check_and_write_wins(parse_on_each, cloud_c
 
     cloud_code.before_save("Post")(close)
     cloud_code.before_delete("Post")(close)
-    answer = parse.put(path, {"n": 2}, charlie) if change == "update" else parse.delete(
-        path, charlie
+    answer = (
+        parse.put(path, {"n": 2}, charlie) if change == "update" else parse.delete(path, charlie)
     )
     assert outcome(answer) == (404, 101)
     assert parse.get(path, MASTER).json["n"] == 1

@@ -414,9 +414,7 @@ def test_a_user_links_and_unlinks_himself(parse_on_each):
     parse = parse_on_each
     alice = parse.person("alice")
     path = f"/users/{alice.id}"
-    assert (
-        parse.put(path, {"authData": {"anonymous": {"id": "a1"}}}, alice).status_code == 200
-    )
+    assert parse.put(path, {"authData": {"anonymous": {"id": "a1"}}}, alice).status_code == 200
     assert parse.get(path, alice).json["authData"] == {"anonymous": {"id": "a1"}}
     assert parse.post("/users", {"authData": {"anonymous": {"id": "a1"}}}).status_code == 200
     assert parse.put(path, {"authData": {"anonymous": None}}, alice).status_code == 200

@@ -127,8 +127,15 @@ def test_others_do_not_see_a_private_user_and_no_email_of_a_public_one(parse, al
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("PUT", "/users"), ("DELETE", "/users"), ("PUT", "/login"), ("DELETE", "/login"),
-     ("GET", "/logout"), ("POST", "/users/x"), ("POST", "/sessions/me")],
+    [
+        ("PUT", "/users"),
+        ("DELETE", "/users"),
+        ("PUT", "/login"),
+        ("DELETE", "/login"),
+        ("GET", "/logout"),
+        ("POST", "/users/x"),
+        ("POST", "/sessions/me"),
+    ],
 )
 def test_other_methods_are_not_routed(parse, method, path):
     assert parse.call(method, path, {}).status_code == 404
@@ -136,8 +143,15 @@ def test_other_methods_are_not_routed(parse, method, path):
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/users"), ("GET", "/users"), ("POST", "/login"), ("POST", "/logout"),
-     ("GET", "/users/me"), ("PUT", "/users/x"), ("GET", "/sessions/me")],
+    [
+        ("POST", "/users"),
+        ("GET", "/users"),
+        ("POST", "/login"),
+        ("POST", "/logout"),
+        ("GET", "/users/me"),
+        ("PUT", "/users/x"),
+        ("GET", "/sessions/me"),
+    ],
 )
 @pytest.mark.parametrize("keys", [{}, {**KEYS, "X-Parse-Application-Id": "wrong"}])
 def test_without_the_right_keys_nothing_is_said(parse, method, path, keys):

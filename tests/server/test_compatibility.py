@@ -1,0 +1,186 @@
+"""docs/parse-compatibility.md says what the code does: no more, no less."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from cloud.values import Pointer
+from server.parse import errors
+from server.parse.decode import decode, decode_column
+from server.parse.errors import ParseError
+from server.parse.operations import read_changes
+from server.parse.query import read_find, read_where
+from server.parse_face import parse_router
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = (REPOSITORY / "docs" / "parse-compatibility.md").read_text()
+FLASK_ROUTES = {
+    "GET /health",
+    "GET /files/<app_id>/<name>",
+    "GET /files/<app_id>/metadata/<name>",
+}
+POINTER = {"__type": "Pointer", "className": "_User", "objectId": "abc"}
+
+
+def table(head):
+    """The rows of the table whose head begins so: name and yes, no or partial."""
+    body = DOCS.split(f"\n| {head} |", 1)[1].split("\n\n", 1)[0]
+    rows = re.findall(r"^\| `?([^|`]+?)`? \| (\w+) \|", body, re.MULTILINE)
+    assert len(rows) == body.count("\n") - 1, "every row says yes, no or partial"
+    return dict(rows)
+
+
+def spoken(head):
+    return {name for name, answer in table(head).items() if answer != "no"}
+
+
+def refused(head):
+    return {name for name, answer in table(head).items() if answer == "no"}
+
+
+@pytest.fixture
+def routes(app):
+    """Every route that is answered, with its variables under one name."""
+    router = parse_router(app.extensions["parsewarden"], ["/parse"])
+    found = {f"{method} {path}" for method, path in router.routes}
+    return {with_plain_variables(route) for route in found | FLASK_ROUTES}
+
+
+def with_plain_variables(route):
+    return re.sub(r"<[^>]+>", "<>", route.lower())
+
+
+def test_routes_are_those_of_the_table(routes):
+    listed = {with_plain_variables(route) for route in spoken("route")}
+    assert listed == routes
+    assert not {with_plain_variables(route) for route in refused("route")} & routes
+
+
+def test_a_route_that_is_a_no_is_refused_with_a_reason(client):
+    for route in refused("route"):
+        method, path = route.split()
+        path = path.replace("<class_name>", "Thing").replace("<name>", "x")
+        keys = {"X-Parse-Application-Id": "myAppId", "X-Parse-Master-Key": "myMasterKey"}
+        response = client.open(f"/parse{path}", method=method, headers=keys)
+        assert (response.status_code, response.json["code"]) == (404, 108), route
+
+
+def source(*names):
+    return "\n".join((REPOSITORY / name).read_text() for name in names)
+
+
+def test_headers_are_those_of_the_table():
+    read = source("server/parse/request.py", "server/routes/jobs.py").lower()
+    for header in spoken("header"):
+        assert f'"{header.lower()}"' in read, header
+    for header in refused("header"):
+        assert f'"{header.lower()}"' not in read, header
+
+
+def test_keys_in_the_body_are_those_of_the_table():
+    read = source("server/parse/request.py")
+    assert all(f'"{key}"' in read for key in table("in the body"))
+
+
+SAMPLES = {"where": "{}", "limit": "1", "skip": "1", "count": "1", "includeAll": "true"}
+
+
+def test_find_parameters_are_those_of_the_table():
+    for name in spoken("parameter"):
+        read_find({name: SAMPLES.get(name, "name")})
+    for name in [*refused("parameter"), "anythingElse"]:
+        with pytest.raises(ParseError):
+            read_find({name: "1"})
+
+
+class NoSubqueries:
+    """Answers the queries inside a query with nothing."""
+
+    def in_query(self, class_name, where):
+        return (Pointer(class_name, "abc"),)
+
+    def select(self, class_name, where, key):
+        return ("x",)
+
+    def related_to(self, owner, key):
+        return ("abc",)
+
+
+QUERY = {"className": "Thing", "where": {}}
+OPERANDS = {
+    "$in": [1],
+    "$nin": [1],
+    "$exists": True,
+    "$all": [1],
+    "$containedBy": [1],
+    "$regex": "x",
+    "$inQuery": QUERY,
+    "$notInQuery": QUERY,
+    "$select": {"query": QUERY, "key": "k"},
+    "$dontSelect": {"query": QUERY, "key": "k"},
+}
+WHERES = {
+    "$or": {"$or": [{"f": 1}]},
+    "$and": {"$and": [{"f": 1}]},
+    "$nor": {"$nor": [{"f": 1}]},
+    "$relatedTo": {"$relatedTo": {"object": POINTER, "key": "k"}},
+    "$options": {"f": {"$regex": "x", "$options": "i"}},
+}
+
+
+def test_constraints_are_those_of_the_table():
+    for name in spoken("constraint"):
+        where = WHERES.get(name, {"f": {name: OPERANDS.get(name, 1)}})
+        read_where(where, NoSubqueries(), master=False)
+    for name in [*refused("constraint"), "$anythingElse", "$where", "$expr"]:
+        with pytest.raises(ParseError):
+            read_where({"f": {name: 1}}, NoSubqueries(), master=False)
+
+
+def test_operations_are_those_of_the_table():
+    relation = {"__op": "AddRelation", "objects": [POINTER]}
+    for name in spoken("operation"):
+        operation = {"__op": name, "amount": 1, "ops": [relation]}
+        operation["objects"] = [POINTER] if "Relation" in name else [1]
+        read_changes({"f": operation}, creating=True)
+    with pytest.raises(ParseError):
+        read_changes({"f": {"__op": "AnythingElse"}}, creating=False)
+
+
+TYPED = [
+    {"__type": "Date", "iso": "2020-01-02T03:04:05.006Z"},
+    {"__type": "Bytes", "base64": "AA=="},
+    POINTER,
+    {"__type": "File", "name": "x.jpg"},
+    {"__type": "GeoPoint", "latitude": 1, "longitude": 2},
+    {"__type": "Polygon", "coordinates": [[0, 0], [0, 1], [1, 1]]},
+    {"__type": "Relation", "className": "Thing"},
+]
+
+
+def test_types_are_those_of_the_table():
+    assert {value["__type"] for value in TYPED} == spoken("type")
+    for value in TYPED:
+        assert not isinstance(decode(value), dict)
+    with pytest.raises(ParseError):
+        decode_column("f", {"__type": "AnythingElse"})
+
+
+def used_codes():
+    """Every code that some line of the server or of cloud code answers with."""
+    numbers = {name: value for name, value in vars(errors).items() if isinstance(value, int)}
+    names = set()
+    for path in [*(REPOSITORY / "server").rglob("*.py"), *(REPOSITORY / "cloud").rglob("*.py")]:
+        tree = ast.parse(path.read_text())
+        names |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _is_read(n)}
+    return {str(numbers[name]) for name in names & numbers.keys()}
+
+
+def _is_read(name):
+    return isinstance(name.ctx, ast.Load)
+
+
+def test_error_codes_are_those_of_the_table():
+    assert used_codes() == spoken("code")
