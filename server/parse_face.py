@@ -103,6 +103,7 @@ class ParseFace:
         result = handler(
             Call(
                 caller=caller,
+                body=wire.body,
                 params=wire.params,
                 context=wire.context,
                 mount_url=public_mount_url(settings, environ["wsgi.url_scheme"], host, mount),

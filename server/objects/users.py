@@ -66,6 +66,10 @@ def _taken(column: str) -> ParseError:
     return ParseError(code, message)
 
 
+def _wrong_password() -> ParseError:
+    return ParseError(OBJECT_NOT_FOUND, "Invalid username/password.")
+
+
 def refuse_foreign(caller: Caller, user_id: str, message: str) -> None:
     """Raise ParseError 206 unless the caller is this user or has the master key."""
     if not caller.master and caller.user_id != user_id:
@@ -86,6 +90,9 @@ class Users(ClassRules):
         token = self._sessions.start(
             user["objectId"], caller.installation_id, action="login", provider="password"
         )
+        if self._has_another_password(user):  # changed while we compared the old one
+            self._sessions.end(token)
+            raise _wrong_password()
         return user, token
 
     def with_password(self, params: Mapping[str, Any]) -> Document:
@@ -95,7 +102,7 @@ class Users(ClassRules):
             raise ParseError(USERNAME_MISSING, "username/email is required.")
         if not password:
             raise ParseError(PASSWORD_MISSING, "password is required.")
-        wrong = ParseError(OBJECT_NOT_FOUND, "Invalid username/password.")
+        wrong = _wrong_password()
         given = [value for value in (name, email, password) if value is not None]
         if not all(isinstance(value, str) for value in given):
             raise wrong
@@ -104,6 +111,10 @@ class Users(ClassRules):
         if not is_password(str(password), hashed) or user is None or user.get("ACL") == {}:
             raise wrong
         return user
+
+    def _has_another_password(self, user: Document) -> bool:
+        now = self._find_one(Equals("objectId", user["objectId"]))
+        return now is None or now.get("_hashed_password") != user.get("_hashed_password")
 
     def with_auth_data(
         self, auth_data: Mapping[str, Any], *, other_than: str | None = None

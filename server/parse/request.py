@@ -33,9 +33,10 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class ParseRequest:
-    """What was asked: `params` is the body without the SDKs' own keys."""
+    """What was asked: `body` is without the SDKs' own keys, `params` has the query's as well."""
 
     method: str
+    body: dict[str, Any]
     params: dict[str, Any]
     credentials: Credentials
     context: dict[str, Any]
@@ -97,9 +98,11 @@ def parse_request(
         credentials = basic or _credentials_in_body(body, credentials)
     override = body.get("_method") if method == "POST" else None
     content_type = body.get("_ContentType")
+    own = {key: value for key, value in body.items() if key not in _SDK_KEYS}
     return ParseRequest(
         method=override.upper() if isinstance(override, str) else method,
-        params={key: value for key, value in body.items() if key not in _SDK_KEYS} | dict(query),
+        body=own,
+        params=own | dict(query),
         credentials=credentials,
         context=_context(headers.get("x-parse-cloud-context"), body.get("_context")),
         content_type=content_type if isinstance(content_type, str) else None,

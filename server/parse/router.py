@@ -18,7 +18,9 @@ class Call:
     """One authorised Parse call."""
 
     caller: Caller
+    body: Mapping[str, Any]
     params: Mapping[str, Any]
+    """The body and, above it, what stands in the URL's query."""
     context: dict[str, Any]
     mount_url: str
     """Scheme, host and path below which this call's client finds Parse's routes."""

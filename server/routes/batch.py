@@ -67,8 +67,9 @@ def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> A
         handler, variables = router.match(method, route)
     except ParseError:
         raise ParseError(INVALID_JSON, f"cannot route {method} {route}") from None
-    params = {**(body or {}), **dict(parse_qsl(parts.query))}
-    return handler, replace(call, params=params, path=variables)
+    body = body or {}
+    params = {**body, **dict(parse_qsl(parts.query))}
+    return handler, replace(call, body=body, params=params, path=variables)
 
 
 def _split(path: str) -> SplitResult:

@@ -67,7 +67,7 @@ class ClassHandlers:
             if known:
                 return self._logged_in(call, *known)
         saved = self._objects.create(call.caller, class_name, changes, call.context)
-        return self._answers.saved(call, saved, _operated_on(call.params))
+        return self._answers.saved(call, saved, _operated_on(call.body))
 
     def update(self, call: Call, class_name: str) -> Any:
         """`PUT /classes/<class>/<id>`."""
@@ -89,7 +89,7 @@ class ClassHandlers:
 
 def _changes(call: Call, class_name: str, *, creating: bool) -> dict[str, Change]:
     """Read the body; the times are the server's, but some SDKs send them along."""
-    changes = read_changes(call.params, creating=creating)
+    changes = read_changes(call.body, creating=creating)
     for name in ("createdAt", "updatedAt"):
         change = changes.pop(name, None)
         if isinstance(change, Set) and not isinstance(change.value, datetime):

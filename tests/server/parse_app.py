@@ -9,8 +9,6 @@ from image_host import KEYS, MASTER
 from server.objects.identity import new_object_id, utc_now
 from server.storage.port import ClassSchema, ColumnType, Document
 
-READ_ONLY = {"X-Parse-Application-Id": "myAppId", "X-Parse-Master-Key": "readOnly"}
-
 
 @dataclass(frozen=True)
 class Person:

@@ -1,6 +1,7 @@
 """Users: what they may do to themselves, and what nobody does to others."""
 
 import threading
+import time
 
 import pytest
 from image_host import KEYS, MASTER
@@ -478,6 +479,23 @@ def test_a_change_of_password_ends_every_session_and_begins_one(parse_on_each):
     assert [status_with(parse, token) for token in tokens] == [400, 400, 200]
     assert outcome(log_in(parse, username="alice")) == (404, 101)
     assert log_in(parse, username="alice", given="new").status_code == 200
+
+
+def test_no_login_with_the_old_password_outlives_its_change(parse):
+    alice = with_password(parse, "alice")
+
+    def change(_):
+        return parse.put(f"/users/{alice.id}", {"password": "new"}, alice)
+
+    def log_in_later(wait_s):
+        time.sleep(wait_s)
+        return log_in(parse, username="alice")
+
+    steps = [(change, None), *((log_in_later, n / 100) for n in range(6))]
+    answers = together(lambda step: step[0](step[1]), steps)
+    tokens = [answer.json["sessionToken"] for answer in answers if answer.status_code == 200]
+    valid = [token for token in tokens if status_with(parse, token) == 200]
+    assert valid == [answers[0].json["sessionToken"]]
 
 
 def test_the_master_key_changes_a_password_and_is_given_no_session(parse):

@@ -226,3 +226,8 @@ def test_roles_are_a_class_with_a_path_of_its_own(parse):
     assert parse.get("/classes/_Role").json["results"] == [row]
     assert outcome(parse.delete(f"/roles/{role}")) == (404, 101)
     assert parse.delete(f"/roles/{role}", MASTER).json == {}
+
+
+def test_what_stands_in_the_query_of_a_write_is_no_column(parse):
+    object_id = parse.create("Thing?foo=bar", {"n": 1})
+    assert "foo" not in parse.get(f"/classes/Thing/{object_id}", MASTER).json

@@ -17,12 +17,15 @@ from server.storage.port import (
     ColumnType,
     Compares,
     ContainsAll,
+    Differs,
     DuplicateObject,
     Equals,
     Exists,
     Index,
     Join,
     Matches,
+    Neither,
+    NoneOf,
     OneOf,
     Order,
     Permits,
@@ -162,6 +165,9 @@ CONDITIONS = [
     ({"t": "anna (1)"}, Matches("t", Regex(r"^\Qanna (\E"))),
     ({"t": "Anna"}, Matches("t", Regex("^an", "i"))),
     ({"area": Polygon(RING)}, Exists("area", True)),
+    ({"n": 1}, Differs("u", "a")),
+    ({"n": 1}, NoneOf("u", ("a", "b"))),
+    ({"n": 1}, Neither((Equals("u", "a"), Equals("u", "b")))),
 ]
 
 
