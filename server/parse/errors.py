@@ -11,6 +11,7 @@ from cloud.moderation.errors import (
 )
 from cloud.moderation.policy import InvalidPolicy
 from ml_models.errors import ClassifierBusy, ImageError, MlModelsError, ModelError
+from server.storage.port import Refused
 from server.storage.regex import RegexRefused
 
 # Parse's codes by number (PARSE_PROTOCOL.md 3.14); SCRIPT_FAILED and VALIDATION_ERROR are the
@@ -102,8 +103,9 @@ def as_parse_error(error: Exception) -> ParseError | None:
         return error
     if isinstance(error, CloudError):
         return ParseError(error.code, str(error))
-    if isinstance(error, RegexRefused):
-        return ParseError(INVALID_QUERY, str(error))
+    if isinstance(error, Refused):
+        code = INVALID_QUERY if isinstance(error, RegexRefused) else INCORRECT_TYPE
+        return ParseError(code, str(error))
     if isinstance(error, ModerationError | MlModelsError):
         code = next(code for kind, code in _CODES if isinstance(error, kind))
         return ParseError(code, error.public_message)

@@ -34,6 +34,10 @@ class DuplicateObject(Exception):
         super().__init__(detail)
 
 
+class Refused(ValueError):
+    """A value, a path or a pattern that the database cannot take; nothing was written."""
+
+
 class ClassExists(Exception):
     """Another call made this class first; read its schema again."""
 
@@ -166,7 +170,7 @@ class ContainsAll:
 
 @dataclass(frozen=True, slots=True)
 class ContainedBy:
-    """An array all of whose elements are among `values`."""
+    """No element that is not among `values`; so also true of what is missing, or no array."""
 
     path: str
     values: tuple[Any, ...]

@@ -8,6 +8,8 @@ import time
 
 import regex as engine
 
+from server.storage.port import Refused
+
 # What an honest pattern needs for some 400,000 short texts.
 _BUDGET_S = 1.0
 _MAX_PATTERN_LENGTH = 32_764  # MongoDB's
@@ -15,7 +17,7 @@ _QUOTED = engine.compile(r"\\(?:Q(.*?)(?:\\E|\Z)|E|.)|\(\?(?:R|&|P>|[+-]?[0-9])"
 _FLAGS = {"i": engine.I, "m": engine.M, "s": engine.S, "x": engine.X}
 
 
-class RegexRefused(ValueError):
+class RegexRefused(Refused):
     """The pattern is no regular expression, or takes too long."""
 
 

@@ -5,7 +5,7 @@ Knows names only; what stands there is for `values`.
 
 import re
 
-from server.storage.port import ClassSchema
+from server.storage.port import ClassSchema, Refused
 
 _STORED_NAMES = {
     "objectId": "_id",
@@ -24,13 +24,13 @@ _PROVIDER = re.compile("[A-Za-z0-9_]+", re.ASCII)
 
 
 def stored_path(schema: ClassSchema, path: str) -> str:
-    """Return the path in a row; raises ValueError for one that MongoDB would take for an operator.
+    """Return the path in a row; raises Refused for one that MongoDB would take for an operator.
 
     `_User.authData` as a whole stands nowhere, only its providers do.
     """
     parts = path.split(".")
     if any(not part or part.startswith("$") for part in parts):
-        raise ValueError(f"{path!r} is no path to a column")
+        raise Refused(f"{path!r} is no path to a column")
     name = parts[0]
     if name == "authData" and holds_auth_data(schema) and len(parts) > 1:
         return ".".join([stored_provider(parts[1]), *parts[2:]])
@@ -73,9 +73,9 @@ def holds_auth_data(schema: ClassSchema) -> bool:
 
 
 def stored_provider(provider: str) -> str:
-    """Return the key of an auth provider's data; raises ValueError if its name cannot be one."""
+    """Return the key of an auth provider's data; raises Refused if its name cannot be one."""
     if not _PROVIDER.fullmatch(provider):
-        raise ValueError(f"{provider!r} cannot be an auth provider")
+        raise Refused(f"{provider!r} cannot be an auth provider")
     return _AUTH_DATA_PREFIX + provider
 
 

@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from cloud.moderation.errors import StoreUnavailable
 from server.storage.mongo.columns import parse_path
-from server.storage.port import DuplicateObject
+from server.storage.port import DuplicateObject, Refused
 
 # What MongoDB says of a call that it will never carry out, however often it is repeated:
 # BadValue, TypeMismatch, Overflow (nested too deep), PathNotViable, ConflictingUpdateOperators,
@@ -24,19 +24,19 @@ _INDEX_NAME = re.compile(r"index: (?:\S+\.\$)?(\S+?)_?1?\s+(?:collation .*)?dup 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise DuplicateObject, ValueError for what cannot be stored or asked, or StoreUnavailable."""
+    """Raise DuplicateObject, Refused for what cannot be stored or asked, or StoreUnavailable."""
     try:
         yield
     except DuplicateKeyError as error:
         raise DuplicateObject(str(error), _duplicated_column(error)) from error
     except OperationFailure as error:
         if error.code in _MISFITS:
-            raise ValueError(f"MongoDB: {error}") from error
+            raise Refused(f"MongoDB: {error}") from error
         raise StoreUnavailable(f"MongoDB: {error}") from error
     except PyMongoError as error:
         raise StoreUnavailable(f"MongoDB: {error}") from error
     except (BSONError, OverflowError) as error:  # such as a document of more than 16 MB
-        raise ValueError(f"MongoDB: {error}") from error
+        raise Refused(f"MongoDB: {error}") from error
 
 
 @contextmanager

@@ -37,7 +37,7 @@ _NOTHING: Filter = {"_id": {"$in": []}}
 
 
 def to_filter(schema: ClassSchema, where: Condition) -> Filter:
-    """Translate a condition; raises ValueError for a path that MongoDB would not take as one."""
+    """Translate a condition; raises Refused for a path that MongoDB would not take as one."""
     match where:
         case All(parts):
             return _all([to_filter(schema, part) for part in parts])

@@ -18,7 +18,7 @@ def to_update(schema: ClassSchema, operations: Mapping[str, Operation]) -> Updat
     """Translate operations, which become one step.
 
     Setting `_User.authData` as a whole sets the providers it names and unsets those it has None
-    for; others stay. Raises ValueError for a path that MongoDB would not take as one.
+    for; others stay. Raises Refused for a path that MongoDB would not take as one.
     """
     update: Update = {}
     for path, operation in operations.items():

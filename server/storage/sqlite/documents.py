@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cloud.values import File, GeoPoint, Pointer, Polygon
+from server.storage.port import Refused
 
 # Each also takes in an escaped backslash, behind which `u0000` is only text.
 _PLAIN_CONTROL = re.compile(r"\\(?:u000[01]|.)")
@@ -22,10 +23,13 @@ _TO_READ = {kept: plain for plain, kept in _TO_KEEP.items()}
 
 
 def dump(value: Any) -> str:
-    """Write a document or value. Raises TypeError or ValueError for what no document may hold."""
-    text = json.dumps(
-        value, default=_typed, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+    """Write a document or value. Raises TypeError or Refused for what no document may hold."""
+    try:
+        text = json.dumps(
+            value, default=_typed, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+    except ValueError as error:  # a number that is none
+        raise Refused(f"SQLite: {error}") from error
     if "\\u000" not in text:
         return text
     return _PLAIN_CONTROL.sub(lambda match: _TO_KEEP.get(match[0], match[0]), text)
