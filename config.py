@@ -6,6 +6,7 @@ Names are those of the Node original wherever it had one, so that an existing `.
 
 import os
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -67,6 +68,11 @@ class Settings(BaseSettings):
         ip_network("::1"),
     )
 
+    # What is moderated
+    moderated_files: Annotated[Mapping[str, tuple[str, ...]], NoDecode] = Field(
+        default_factory=lambda: {"UserImage": ("image",)}
+    )
+
     # What clients may do
     allow_client_class_creation: bool = False
     session_length: PositiveInt = 365 * 24 * 3600
@@ -115,6 +121,19 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return tuple(ip_network(part.strip(), strict=False) for part in value.split(",") if part)
+
+    @field_validator("moderated_files", mode="before")
+    @classmethod
+    def _split_columns(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        columns: dict[str, tuple[str, ...]] = {}
+        for part in filter(None, map(str.strip, value.split(","))):
+            match = re.fullmatch(r"(_?[A-Za-z][A-Za-z0-9_]*)\.([A-Za-z][A-Za-z0-9_]*)", part)
+            if match is None:
+                raise ValueError(f"{part} is not of the form Class.column")
+            columns[match[1]] = (*columns.get(match[1], ()), match[2])
+        return columns
 
     @field_validator("parse_mount")
     @classmethod

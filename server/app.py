@@ -12,14 +12,20 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import cloud.functions  # noqa: F401 - defines nsfwImageClassify
 from cloud.code import RequestContext
 from cloud.moderation.classification import ClassificationService
+from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings, SettingsError
 from ml_models import pretrained
 from ml_models.classifier import NsfwClassifier
 from server.auth import Caller
 from server.classifications import StoredClassifications
+from server.dispatch.local import LocalDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.jobs import JobRunner
+from server.moderation.items import StoredItems
+from server.moderation.policies import PolicyVersions
+from server.moderation.saves import ModeratedFiles, moderated_class
+from server.moderation.subjects import StoredSubjects
 from server.objects.cloud_access import cloud_context
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
@@ -88,7 +94,11 @@ def make_services(settings: Settings) -> Services:
     """Make one process's services."""
     database = open_database(settings)
     schemas = Schemas(database.schemas, clients_make_classes=settings.allow_client_class_creation)
-    parse_config = ParseConfig(database.objects, cache_s=settings.config_cache_ms / 1000)
+    parse_config = ParseConfig(
+        database.objects,
+        PolicyVersions(database, schemas),
+        cache_s=settings.config_cache_ms / 1000,
+    )
     classifier = _classifier(settings)
     moderation = ClassificationService(
         make_fetcher(settings),
@@ -98,12 +108,24 @@ def make_services(settings: Settings) -> Services:
         max_in_flight=settings.max_in_flight,
         max_image_bytes=settings.max_image_bytes,
     )
+    items = StoredItems(database, schemas)
+    pipeline = ModerationPipeline(
+        items, StoredSubjects(database, schemas), moderation, parse_config
+    )
+    dispatch = LocalDispatch(pipeline, threads=settings.worker_permits)
 
     def context_of(caller: Caller, context: dict[str, Any]) -> RequestContext:
         return cloud_context(objects, database.files, moderation, caller, context)
 
     objects = ParseObjects(
-        database, schemas, Triggers(context_of), session_length_s=settings.session_length
+        database,
+        schemas,
+        Triggers(context_of),
+        session_length_s=settings.session_length,
+        special=[
+            moderated_class(name, columns, ModeratedFiles(columns, items, pipeline, dispatch))
+            for name, columns in settings.moderated_files.items()
+        ],
     )
     return Services(
         settings=settings,
@@ -115,6 +137,7 @@ def make_services(settings: Settings) -> Services:
         classifier=classifier,
         moderation=moderation,
         jobs=JobRunner(database, schemas),
+        dispatch=dispatch,
         context_of=context_of,
     )
 

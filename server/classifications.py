@@ -28,6 +28,7 @@ _COLUMNS = {
     "predictions": "Array",
     "outcome": "String",
     "reasons": "Array",
+    "policyVersion": "Number",
     "sourceUrl": "String",
     "seenCount": "Number",
     "lastSeenAt": "Date",
@@ -119,10 +120,14 @@ def _document(classification: Classification) -> Document:
 
 
 def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
-    return {"outcome": verdict.outcome.value, "reasons": list(verdict.reasons)}
+    columns = {"outcome": verdict.outcome.value, "reasons": list(verdict.reasons)}
+    if verdict.policy_version is None:
+        return columns
+    return {**columns, "policyVersion": verdict.policy_version}
 
 
 def _classification(document: Document) -> Classification:
+    version = document.get("policyVersion")
     return Classification(
         content_sha256=document["contentSha256"],
         byte_count=int(document["byteCount"]),
@@ -130,7 +135,11 @@ def _classification(document: Document) -> Classification:
             document["modelName"], document["modelVersion"], int(document["modelInputSize"])
         ),
         predictions=from_objects(document["predictions"]),
-        verdict=Verdict(Outcome(document["outcome"]), tuple(document["reasons"])),
+        verdict=Verdict(
+            Outcome(document["outcome"]),
+            tuple(document["reasons"]),
+            None if version is None else int(version),
+        ),
         source_url=document.get("sourceUrl"),
         seen_count=int(document["seenCount"]),
         first_seen_at=document["createdAt"],

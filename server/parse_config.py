@@ -5,9 +5,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from cloud.moderation.policy import InvalidPolicy, policy_from_scores
+from cloud.moderation.policy import InvalidPolicy, read_policy
 from cloud.moderation.types import Policy
 from cloud.operations import Delete, Operation, Set
+from server.moderation.policies import PolicyVersions
 from server.objects.schemas import SYSTEM_CLASSES
 from server.storage.port import Equals, ObjectStore
 
@@ -15,13 +16,14 @@ logger = logging.getLogger(__name__)
 
 _SCHEMA = SYSTEM_CLASSES["_GlobalConfig"]
 _OBJECT_ID = 1  # the number, as Parse Server has it
+_SCORES, _AUTOMATION = "moderationScores", "moderationAutomation"
 
 
 class ParseConfig:
     """The app's Parse.Config; thread-safe. Reads are cached for `cache_s` in this process."""
 
-    def __init__(self, store: ObjectStore, cache_s: float) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore, versions: PolicyVersions, cache_s: float) -> None:
+        self._store, self._versions = store, versions
         self._cache_s = cache_s
         self._cached: tuple[float, Policy] | None = None
         self._last_valid = Policy({})
@@ -37,7 +39,7 @@ class ParseConfig:
         Raises InvalidPolicy, and ValueError for an operation that does not fit what is stored;
         then nothing is written.
         """
-        _check_policy(changes.get("moderationScores", Delete()))
+        _check_policy(changes)
         operations: dict[str, Operation] = {}
         for key, change in changes.items():
             is_removal = isinstance(change, Delete)
@@ -56,15 +58,20 @@ class ParseConfig:
     def _stored_policy(self) -> Policy:
         params, _ = self.read()
         try:
-            self._last_valid = policy_from_scores(params.get("moderationScores"))
+            policy = read_policy(params.get(_SCORES), params.get(_AUTOMATION))
         except InvalidPolicy as error:
             logger.error("the stored policy is invalid, the last valid one stays: %s", error)
+            return self._last_valid
+        self._last_valid = self._versions.numbered(policy)
         return self._last_valid
 
 
-def _check_policy(change: Operation) -> None:
-    if isinstance(change, Delete):
-        return
-    if not isinstance(change, Set):
-        raise InvalidPolicy("", "can only be set as a whole")
-    policy_from_scores(change.value)
+def _check_policy(changes: Mapping[str, Operation]) -> None:
+    """Raise InvalidPolicy for changes that would leave no valid policy."""
+    values = {}
+    for key in (_SCORES, _AUTOMATION):
+        change = changes.get(key, Delete())
+        if not isinstance(change, Set | Delete):
+            raise InvalidPolicy(key, "can only be set as a whole")
+        values[key] = change.value if isinstance(change, Set) else None
+    read_policy(values[_SCORES], values[_AUTOMATION])

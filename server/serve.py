@@ -179,10 +179,12 @@ def _warm_up(worker: Any) -> None:
         except (ModelError, StoreUnavailable) as error:
             logger.warning("the %s is not ready, calls are answered with busy: %s", name, error)
     services.jobs.watch()
+    services.dispatch.start_sweeping()
 
 
 def _close(_server: Any, worker: Any) -> None:
-    """Let running jobs end, or be marked as failed, before the worker is gone."""
+    """Let what runs in the background come to its end before the worker is gone."""
     services = worker.wsgi.extensions["parsewarden"]
+    services.dispatch.close()
     services.jobs.close()
     services.database.close()

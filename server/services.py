@@ -9,6 +9,7 @@ from cloud.moderation.classification import ClassificationService
 from config import Settings
 from ml_models.classifier import NsfwClassifier
 from server.auth import Caller
+from server.dispatch.local import LocalDispatch
 from server.jobs import JobRunner
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
@@ -30,5 +31,6 @@ class Services:
     classifier: NsfwClassifier
     moderation: ClassificationService
     jobs: JobRunner
+    dispatch: LocalDispatch
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""

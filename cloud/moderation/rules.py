@@ -13,15 +13,16 @@ def judge(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
     review; else the image is approved. A policy that lists no class approves nothing.
     """
     if not policy.thresholds:
-        return Verdict(Outcome.REVIEW, ("no policy: moderationScores is not set",))
+        reason = "no policy: moderationScores is not set"
+        return Verdict(Outcome.REVIEW, (reason,), policy.version)
     limited = [(p, policy.thresholds[p.label]) for p in predictions if p.label in policy.thresholds]
     above = tuple(_above(p, t) for p, t in limited if p.probability > t.max)
     if above:
-        return Verdict(Outcome.REJECTED, above)
+        return Verdict(Outcome.REJECTED, above, policy.version)
     between = tuple(_between(p, t) for p, t in limited if p.probability >= t.min)
     if between:
-        return Verdict(Outcome.REVIEW, between)
-    return Verdict(Outcome.APPROVED, ())
+        return Verdict(Outcome.REVIEW, between, policy.version)
+    return Verdict(Outcome.APPROVED, (), policy.version)
 
 
 def _above(prediction: Prediction, threshold: Threshold) -> str:

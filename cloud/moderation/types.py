@@ -40,9 +40,14 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which classes are limited, and how. Without thresholds nothing can be approved."""
+    """Which classes are limited, and how. Without thresholds nothing can be approved.
+
+    Without automation every image goes to a moderator. `version` is None until it is numbered.
+    """
 
     thresholds: Mapping[Label, Threshold]
+    automation_enabled: bool = False
+    version: int | None = None
 
 
 class Outcome(StrEnum):
@@ -59,6 +64,7 @@ class Verdict:
 
     outcome: Outcome
     reasons: tuple[str, ...]
+    policy_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Create, update and delete objects, each in readable steps: authorise, triggers, store, answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,6 +46,7 @@ from server.storage.port import (
     Document,
     DuplicateObject,
     Equals,
+    Index,
     Join,
     Query,
 )
@@ -67,6 +68,8 @@ class Save:
     changed_by_trigger: frozenset[str] = frozenset()
     guard: Condition = EVERYTHING
     """What must hold of the object at the moment of the write, beyond the right to update it."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What a rule remembers from one of its steps to the next."""
 
     @property
     def creates(self) -> bool:
@@ -119,6 +122,45 @@ class ClassRules:
     def stored(self, save: Save, saved: Saved) -> Saved:
         """Do what follows from the save; may complete the answer."""
         return saved
+
+    def deleted(self, class_name: str, document: Document) -> None:
+        """Do what follows from the deletion."""
+
+
+class SeveralRules(ClassRules):
+    """The rules of a class that is special for several reasons, one after the other."""
+
+    def __init__(self, *rules: ClassRules) -> None:
+        self._rules = rules
+
+    def check(self, save: Save) -> None:
+        for rules in self._rules:
+            rules.check(save)
+
+    def finish(self, save: Save) -> None:
+        for rules in self._rules:
+            rules.finish(save)
+
+    def duplicate(self, error: DuplicateObject) -> ParseError:
+        return self._rules[0].duplicate(error)
+
+    def stored(self, save: Save, saved: Saved) -> Saved:
+        for rules in self._rules:
+            saved = rules.stored(save, saved)
+        return saved
+
+    def deleted(self, class_name: str, document: Document) -> None:
+        for rules in self._rules:
+            rules.deleted(class_name, document)
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialClass:
+    """A class that is there from the start: its columns, its indexes, what its saves need."""
+
+    schema: ClassSchema
+    indexes: Sequence[Index]
+    rules: ClassRules
 
 
 _NO_RULES = ClassRules()
@@ -193,6 +235,7 @@ class Saver:
         self._triggers.before_delete(caller, class_name, original, shared)
         if not self._database.objects.delete(schema, where):
             raise object_not_found()
+        self._rules.get(class_name, _NO_RULES).deleted(class_name, original)
         self._triggers.after_delete(caller, class_name, original, shared)
 
     def _writable(

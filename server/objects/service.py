@@ -1,6 +1,6 @@
 """Objects as the routes and cloud code use them: one door for every class."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cloud.operations import Change, Set
@@ -8,16 +8,14 @@ from server.auth import Caller
 from server.objects import roles, sessions, users
 from server.objects.finding import Finder, Found
 from server.objects.roles import RoleRules
-from server.objects.saving import Saved, Saver
-from server.objects.schemas import Schemas
+from server.objects.saving import ClassRules, Saved, Saver, SeveralRules, SpecialClass
+from server.objects.schemas import SYSTEM_CLASSES, Schemas
 from server.objects.sessions import SessionRules, Sessions
 from server.objects.triggers import Triggers
 from server.objects.users import Users, refuse_foreign
 from server.parse.errors import INVALID_SESSION_TOKEN, ParseError
 from server.parse.query import FindRequest
 from server.storage.port import ClassSchema, Database
-
-_INDEXES = {"_User": users.INDEXES, "_Role": roles.INDEXES, "_Session": sessions.INDEXES}
 
 
 class ParseObjects:
@@ -28,18 +26,26 @@ class ParseObjects:
     """
 
     def __init__(
-        self, database: Database, schemas: Schemas, triggers: Triggers, *, session_length_s: int
+        self,
+        database: Database,
+        schemas: Schemas,
+        triggers: Triggers,
+        *,
+        session_length_s: int,
+        special: Sequence[SpecialClass] = (),
     ) -> None:
         self._database, self._schemas = database, schemas
         self.sessions = Sessions(database, schemas, length_s=session_length_s)
         self.users = Users(database, schemas, self.sessions)
         self._finder = Finder(database, schemas)
-        rules = {
-            "_User": self.users,
-            "_Role": RoleRules(),
-            "_Session": SessionRules(session_length_s),
-        }
-        self._saver = Saver(database, schemas, triggers, rules)
+        session_rules = SessionRules(session_length_s)
+        self._special = [
+            SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, self.users),
+            SpecialClass(SYSTEM_CLASSES["_Role"], roles.INDEXES, RoleRules()),
+            SpecialClass(SYSTEM_CLASSES["_Session"], sessions.INDEXES, session_rules),
+            *special,
+        ]
+        self._saver = Saver(database, schemas, triggers, _rules_by_class(self._special))
         self._prepared = False
 
     def find(self, caller: Caller, class_name: str, request: FindRequest) -> Found:
@@ -130,12 +136,12 @@ class ParseObjects:
         return self._schemas.find("_Session") or ClassSchema("_Session")
 
     def prepare(self) -> None:
-        """Make the system classes and the indexes that keep names unique, once."""
+        """Make the special classes and their indexes, once."""
         if self._prepared:
             return
-        for class_name, indexes in _INDEXES.items():
-            schema = self._schemas.ensure(class_name)
-            for index in indexes:
+        for special in self._special:
+            schema = self._schemas.declare(special.schema)
+            for index in special.indexes:
                 self._database.objects.ensure_index(schema, index)
         self._prepared = True
 
@@ -143,3 +149,10 @@ class ParseObjects:
 def _require_login_for_sessions(caller: Caller, class_name: str) -> None:
     if class_name == "_Session" and not caller.master and caller.user_id is None:
         raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
+
+
+def _rules_by_class(special: Sequence[SpecialClass]) -> dict[str, ClassRules]:
+    found: dict[str, list[ClassRules]] = {}
+    for one in special:
+        found.setdefault(one.schema.class_name, []).append(one.rules)
+    return {name: r[0] if len(r) == 1 else SeveralRules(*r) for name, r in found.items()}

@@ -7,7 +7,7 @@ import pytest
 
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.errors import ImageTooManyBytes, StoreUnavailable, UpstreamFailed
-from cloud.moderation.policy import policy_from_scores
+from cloud.moderation.policy import read_policy
 from cloud.moderation.types import BytesSource, Outcome, Policy, UrlSource
 from ml_models.errors import ClassifierBusy, DecodeError
 from ml_models.types import Label, ModelSpec, Prediction
@@ -70,7 +70,7 @@ class RecordsInMemory:
 
 class ScriptedPolicy:
     def __init__(self):
-        self.policy = policy_from_scores({"Porn": {"min": 0.4, "max": 0.8}})
+        self.policy = read_policy({"Porn": {"min": 0.4, "max": 0.8}})
 
     def current(self):
         return self.policy

@@ -2,12 +2,12 @@
 
 import pytest
 
-from cloud.moderation.policy import InvalidPolicy, policy_from_scores
+from cloud.moderation.policy import InvalidPolicy, read_policy
 from cloud.moderation.rules import judge
 from cloud.moderation.types import Outcome, Policy, Threshold
 from ml_models.types import Label, Prediction
 
-POLICY = policy_from_scores({"Porn": {"min": 0.4, "max": 0.8}, "Sexy": {"min": 0.6, "max": 1}})
+POLICY = read_policy({"Porn": {"min": 0.4, "max": 0.8}, "Sexy": {"min": 0.6, "max": 1}})
 
 
 def predictions(**probabilities):
@@ -57,7 +57,7 @@ def test_reasons_name_class_probability_and_threshold():
 
 @pytest.mark.parametrize("scores", [None, {}])
 def test_absent_scores_are_the_policy_without_thresholds(scores):
-    assert policy_from_scores(scores) == Policy({})
+    assert read_policy(scores) == Policy({})
 
 
 def test_scores_become_thresholds():
@@ -84,6 +84,17 @@ def test_scores_become_thresholds():
 )
 def test_invalid_scores_are_refused_by_field(scores, field):
     with pytest.raises(InvalidPolicy) as refusal:
-        policy_from_scores(scores)
-    assert refusal.value.field == field
+        read_policy(scores)
+    assert refusal.value.field == f"moderationScores{field}"
     assert refusal.value.public_message.startswith(f"moderationScores{field}: ")
+
+
+@pytest.mark.parametrize(("switch", "enabled"), [(True, True), (False, False), (None, False)])
+def test_automation_is_on_where_the_switch_is_true(switch, enabled):
+    assert read_policy({}, switch).automation_enabled is enabled
+
+
+@pytest.mark.parametrize("switch", ["yes", 1, {}])
+def test_switch_that_is_none_is_refused(switch):
+    with pytest.raises(InvalidPolicy, match="moderationAutomation: must be true or false"):
+        read_policy({}, switch)

@@ -126,6 +126,8 @@ def make_app(tmp_path, models_dir, image_host):
     yield make
     for app in apps:
         services = app.extensions["parsewarden"]
+        services.dispatch.close()
+        services.jobs.close()
         services.database.close()
         services.classifier.close()
 

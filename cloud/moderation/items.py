@@ -1,0 +1,130 @@
+"""Moderation items: one image of one object on its way from pending to a decision. Pure.
+
+A transition is one conditional update of the item; what follows from it, the object's columns and
+the log, can be done again and again until it is done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from cloud.moderation.predictions import to_objects
+from ml_models.types import Prediction
+
+
+class State(StrEnum):
+    """Where an item stands. Pending is not yet judged; ended is no longer anybody's image."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    REVIEW = "review"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A file column of an object, and the file that was in it."""
+
+    class_name: str
+    object_id: str
+    column: str
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a judgement rests on; empty where an image could not be classified."""
+
+    predictions: tuple[Prediction, ...] = ()
+    content_sha256: str | None = None
+    model_name: str | None = None
+    model_version: str | None = None
+    policy_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One transition, as the log keeps it. `number` counts an item's transitions from 1."""
+
+    item_id: str
+    number: int
+    subject: Subject
+    before: State
+    after: State
+    decided_by: str
+    """`rules`, `system`, `master key`, or `user:<objectId>`."""
+    reasons: tuple[str, ...]
+    evidence: Evidence
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One image to be judged, or judged.
+
+    `unsettled` is the last decision while its consequences are not all written yet.
+    """
+
+    item_id: str
+    subject: Subject
+    state: State
+    created_at: datetime
+    attempts: int = 0
+    transitions: int = 0
+    evidence: Evidence = field(default_factory=Evidence)
+    unsettled: Decision | None = None
+
+
+def next_decision(
+    item: Item,
+    after: State,
+    *,
+    decided_by: str,
+    reasons: Sequence[str],
+    evidence: Evidence | None,
+    now: datetime,
+) -> Decision:
+    """Describe the item's next transition; without evidence of its own it rests on the item's."""
+    return Decision(
+        item_id=item.item_id,
+        number=item.transitions + 1,
+        subject=item.subject,
+        before=item.state,
+        after=after,
+        decided_by=decided_by,
+        reasons=tuple(reasons),
+        evidence=evidence or item.evidence,
+        decided_at=now,
+    )
+
+
+# --- the object's columns, which mirror the item --------------------------------------------------
+
+_MIRRORED = ("isSafe", "deleted", "moderationRequired", "NSFWPredictions")
+
+
+def mirror_columns(class_name: str, column: str) -> tuple[str, str, str, str]:
+    """The names of an object's columns for safe, deleted, review and predictions.
+
+    Those of the Node original on UserImage; elsewhere they begin with the file column's name.
+    """
+    if class_name == "UserImage":
+        return _MIRRORED
+    safe, deleted, review, predictions = (name[0].upper() + name[1:] for name in _MIRRORED)
+    return column + safe, column + deleted, column + review, column + predictions
+
+
+def mirror(subject: Subject, state: State, evidence: Evidence) -> Mapping[str, Any]:
+    """The values of an object's columns; None: the column is absent."""
+    names = mirror_columns(subject.class_name, subject.column)
+    is_judged = state is not State.PENDING
+    values = (
+        state is State.APPROVED,
+        state is State.REJECTED,
+        state is State.REVIEW,
+        to_objects(evidence.predictions) if is_judged else None,
+    )
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,303 @@
+"""Moderation items and the log of decisions, as objects for the master key alone."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloud.moderation.items import Decision, Evidence, Item, State, Subject
+from cloud.moderation.predictions import from_objects, to_objects
+from cloud.operations import Delete, Increment, Operation, Set
+from cloud.values import Pointer
+from server.objects.identity import new_object_id
+from server.objects.schemas import NOBODY, Schemas
+from server.storage.port import (
+    All,
+    ClassSchema,
+    ColumnType,
+    Compares,
+    Condition,
+    Database,
+    Differs,
+    Document,
+    DuplicateObject,
+    Either,
+    Equals,
+    Exists,
+    Index,
+    Order,
+    Query,
+    SortKey,
+)
+
+# No lease and no wait is longer: a time further off was written by a clock that was wrong.
+_LONGEST_WAIT = timedelta(hours=1)
+
+
+def _columns(**kinds: str) -> dict[str, ColumnType]:
+    return {name: ColumnType(kind) for name, kind in kinds.items()}
+
+
+_SHARED = _columns(
+    subjectClass="String", subjectId="String", subjectColumn="String", fileName="String",
+    reasons="Array", predictions="Array", contentSha256="String", modelName="String",
+    modelVersion="String", policyVersion="Number",
+)  # fmt: skip
+ITEM = ClassSchema(
+    "ModerationItem",
+    _SHARED
+    | _columns(
+        state="String", dueAt="Date", attempts="Number", transitions="Number", problem="String",
+        decidedBy="String", unsettled="Object", unsettledSince="Date",
+    ),
+    permissions=NOBODY,
+)  # fmt: skip
+DECISION = ClassSchema(
+    "ModerationDecision",
+    _SHARED
+    | {"item": ColumnType("Pointer", "ModerationItem")}
+    | _columns(number="Number", before="String", after="String", decidedBy="String"),
+    permissions=NOBODY,
+)
+_INDEXES = [
+    (ITEM, Index("state_due", ("state", "dueAt"))),
+    (ITEM, Index("state_created", ("state", "createdAt"))),
+    (ITEM, Index("subject", ("subjectClass", "subjectId"))),
+    (ITEM, Index("unsettled_since", ("unsettledSince",))),
+    (DECISION, Index("item", ("item",))),
+]
+
+
+class StoredItems:
+    """The ModerationItems port on a Database; see there for its contract."""
+
+    def __init__(self, database: Database, schemas: Schemas) -> None:
+        self._objects, self._schemas = database.objects, schemas
+        self._declared = False
+
+    def add(self, subject: Subject, now: datetime) -> Item:
+        self._declare()
+        document = {
+            "objectId": new_object_id(),
+            "createdAt": now,
+            "updatedAt": now,
+            "ACL": {},
+            **_subject_columns(subject),
+            "state": State.PENDING.value,
+            "dueAt": now,
+            "attempts": 0,
+            "transitions": 0,
+        }
+        self._objects.insert(ITEM, document)
+        return _item(document)
+
+    def get(self, item_id: str) -> Item | None:
+        document = self._objects.get(ITEM, item_id)
+        return None if document is None else _item(document)
+
+    def lease(self, item_id: str, now: datetime, until: datetime) -> Item | None:
+        where = All((Equals("objectId", item_id), _is_due(now)))
+        operations: dict[str, Operation] = {
+            "dueAt": Set(until),
+            "attempts": Increment(1),
+            "updatedAt": Set(now),
+        }
+        return self._updated(where, operations)
+
+    def put_off(self, item: Item, until: datetime, problem: str, *, counts: bool) -> None:
+        operations: dict[str, Operation] = {"dueAt": Set(until), "problem": Set(problem)}
+        if not counts:
+            operations["attempts"] = Increment(-1)
+        self._updated(_stands_as(item.item_id, State.PENDING, item.transitions), operations)
+
+    def decide(self, decision: Decision) -> Item | None:
+        where = _stands_as(decision.item_id, decision.before, decision.number - 1)
+        operations: dict[str, Operation] = {
+            "state": Set(decision.after.value),
+            "decidedBy": Set(decision.decided_by),
+            "transitions": Increment(1),
+            "unsettled": Set(_decision_columns(decision)),
+            "unsettledSince": Set(decision.decided_at),
+            "updatedAt": Set(decision.decided_at),
+            "dueAt": Delete(),
+        }
+        for name, value in _evidence_columns(decision).items():
+            operations[name] = Set(value)
+        return self._updated(All((where, Exists("unsettled", exists=False))), operations)
+
+    def log(self, decision: Decision) -> None:
+        document = {
+            "objectId": _decision_id(decision),
+            "createdAt": decision.decided_at,
+            "updatedAt": decision.decided_at,
+            "ACL": {},
+            "item": Pointer(ITEM.class_name, decision.item_id),
+            **_decision_columns(decision),
+        }
+        del document["decidedAt"]
+        try:
+            self._objects.insert(DECISION, document)
+        except DuplicateObject:
+            return
+
+    def settled(self, decision: Decision) -> None:
+        where = All((Equals("objectId", decision.item_id), Equals("transitions", decision.number)))
+        self._updated(where, {"unsettled": Delete(), "unsettledSince": Delete()})
+
+    def due(self, now: datetime, limit: int) -> list[str]:
+        self._declare()
+        query = Query(_is_due(now), order=(SortKey("dueAt"),), limit=limit)
+        return [document["objectId"] for document in self._objects.find(ITEM, query)]
+
+    def unsettled(self, before: datetime, limit: int) -> list[Item]:
+        self._declare()
+        query = Query(Compares("unsettledSince", Order.LESS, before), limit=limit)
+        return [_item(document) for document in self._objects.find(ITEM, query)]
+
+    def current(self, subject: Subject) -> Item | None:
+        self._declare()
+        where = All(
+            (
+                *(Equals(name, value) for name, value in _subject_columns(subject).items()),
+                Differs("state", State.ENDED.value),
+            )
+        )
+        newest_first = (SortKey("createdAt", descending=True),)
+        found = self._objects.find(ITEM, Query(where, order=newest_first, limit=1))
+        return _item(found[0]) if found else None
+
+    def of_object(self, class_name: str, object_id: str) -> list[Item]:
+        self._declare()
+        where = All(
+            (
+                Equals("subjectClass", class_name),
+                Equals("subjectId", object_id),
+                Differs("state", State.ENDED.value),
+            )
+        )
+        return [_item(document) for document in self._objects.find(ITEM, Query(where))]
+
+    def _updated(self, where: Condition, operations: Mapping[str, Operation]) -> Item | None:
+        document = self._objects.update(ITEM, where, operations)
+        return None if document is None else _item(document)
+
+    def _declare(self) -> None:
+        if self._declared:
+            return
+        for schema in (ITEM, DECISION):
+            self._schemas.declare(schema)
+        for schema, index in _INDEXES:
+            self._objects.ensure_index(schema, index)
+        self._declared = True
+
+
+def _is_due(now: datetime) -> Condition:
+    """Pending, and nobody has it; a time far off was written while a clock was wrong."""
+    due = Either(
+        (
+            Compares("dueAt", Order.LESS_OR_EQUAL, now),
+            Compares("dueAt", Order.GREATER, now + _LONGEST_WAIT),
+        )
+    )
+    return All((Equals("state", State.PENDING.value), due))
+
+
+def _stands_as(item_id: str, state: State, transitions: int) -> Condition:
+    return All(
+        (
+            Equals("objectId", item_id),
+            Equals("state", state.value),
+            Equals("transitions", transitions),
+        )
+    )
+
+
+def _decision_id(decision: Decision) -> str:
+    """Follows from item and number, so that a decision is logged once."""
+    identity = f"{decision.item_id} {decision.number}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _subject_columns(subject: Subject) -> dict[str, Any]:
+    return {
+        "subjectClass": subject.class_name,
+        "subjectId": subject.object_id,
+        "subjectColumn": subject.column,
+        "fileName": subject.file_name,
+    }
+
+
+def _evidence_columns(decision: Decision) -> dict[str, Any]:
+    evidence = decision.evidence
+    columns = {
+        "reasons": list(decision.reasons),
+        "predictions": to_objects(evidence.predictions),
+        "contentSha256": evidence.content_sha256,
+        "modelName": evidence.model_name,
+        "modelVersion": evidence.model_version,
+        "policyVersion": evidence.policy_version,
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _decision_columns(decision: Decision) -> dict[str, Any]:
+    return {
+        **_subject_columns(decision.subject),
+        **_evidence_columns(decision),
+        "number": decision.number,
+        "before": decision.before.value,
+        "after": decision.after.value,
+        "decidedBy": decision.decided_by,
+        "decidedAt": decision.decided_at,
+    }
+
+
+def _subject(document: Mapping[str, Any]) -> Subject:
+    return Subject(
+        document["subjectClass"],
+        document["subjectId"],
+        document["subjectColumn"],
+        document["fileName"],
+    )
+
+
+def _evidence(document: Mapping[str, Any]) -> Evidence:
+    version = document.get("policyVersion")
+    return Evidence(
+        predictions=from_objects(document.get("predictions", [])),
+        content_sha256=document.get("contentSha256"),
+        model_name=document.get("modelName"),
+        model_version=document.get("modelVersion"),
+        policy_version=None if version is None else int(version),
+    )
+
+
+def _item(document: Document) -> Item:
+    unsettled = document.get("unsettled")
+    return Item(
+        item_id=document["objectId"],
+        subject=_subject(document),
+        state=State(document["state"]),
+        created_at=document["createdAt"],
+        attempts=int(document["attempts"]),
+        transitions=int(document["transitions"]),
+        evidence=_evidence(document),
+        unsettled=None if unsettled is None else _decision(document["objectId"], unsettled),
+    )
+
+
+def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
+    return Decision(
+        item_id=item_id,
+        number=int(columns["number"]),
+        subject=_subject(columns),
+        before=State(columns["before"]),
+        after=State(columns["after"]),
+        decided_by=columns["decidedBy"],
+        reasons=tuple(columns["reasons"]),
+        evidence=_evidence(columns),
+        decided_at=columns["decidedAt"],
+    )

@@ -1,0 +1,85 @@
+"""Every policy that was ever in force, numbered: objects of class ModerationPolicy."""
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from cloud.moderation.types import Policy
+from server.objects.identity import utc_now
+from server.objects.schemas import NOBODY, Schemas
+from server.storage.port import (
+    ClassSchema,
+    ColumnType,
+    Database,
+    DuplicateObject,
+    Index,
+    Query,
+    SortKey,
+)
+
+SCHEMA = ClassSchema(
+    "ModerationPolicy",
+    {
+        "version": ColumnType("Number"),
+        "moderationScores": ColumnType("Object"),
+        "moderationAutomation": ColumnType("Boolean"),
+    },
+    permissions=NOBODY,
+)
+_INDEX = Index("version_1", ("version",), unique=True)
+
+
+class PolicyVersions:
+    """Numbers policies from 1; the same thresholds and switch have the same number for ever."""
+
+    def __init__(self, database: Database, schemas: Schemas) -> None:
+        self._database, self._schemas = database, schemas
+        self._known: dict[str, int] = {}
+        self._declared = False
+
+    def numbered(self, policy: Policy) -> Policy:
+        """Return the policy with its number, recorded by now. Raises StoreUnavailable."""
+        row = _row(policy)
+        version = self._known.get(row["objectId"]) or self._find_or_add(row)
+        self._known[row["objectId"]] = version
+        return replace(policy, version=version)
+
+    def _find_or_add(self, row: dict[str, Any]) -> int:
+        self._declare()
+        while True:
+            found = self._database.objects.get(SCHEMA, row["objectId"])
+            if found is not None:
+                return int(found["version"])
+            newest = self._database.objects.find(
+                SCHEMA, Query(order=(SortKey("version", descending=True),), limit=1)
+            )
+            version = int(newest[0]["version"]) + 1 if newest else 1
+            now = utc_now()
+            try:
+                self._database.objects.insert(
+                    SCHEMA, {**row, "createdAt": now, "updatedAt": now, "version": version}
+                )
+            except DuplicateObject:  # another process was faster, with this policy or another
+                continue
+            return version
+
+    def _declare(self) -> None:
+        if not self._declared:
+            self._schemas.declare(SCHEMA)
+            self._database.objects.ensure_index(SCHEMA, _INDEX)
+            self._declared = True
+
+
+def _row(policy: Policy) -> dict[str, Any]:
+    scores = {
+        label.value: {"min": threshold.min, "max": threshold.max}
+        for label, threshold in sorted(policy.thresholds.items())
+    }
+    identity = json.dumps([scores, policy.automation_enabled])
+    return {
+        "objectId": hashlib.sha256(identity.encode()).hexdigest()[:24],
+        "ACL": {},
+        "moderationScores": scores,
+        "moderationAutomation": policy.automation_enabled,
+    }
