@@ -176,6 +176,8 @@ class Settings(BaseSettings):
         for name in ("app_id", "master_key"):
             if not getattr(self, name):
                 raise ValueError(f"{name.upper()} is not set, but other keys are: set it in .env")
+        if self.read_only_master_key and self.read_only_master_key == self.master_key:
+            raise ValueError("READ_ONLY_MASTER_KEY must not be the same as MASTER_KEY")
         if self.web_workers > self.classify_permits:
             raise ValueError("WEB_WORKERS must not be greater than CLASSIFY_PERMITS")
         known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]

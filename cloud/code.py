@@ -138,6 +138,7 @@ class CloudCode:
 
         What it returns is the answer's `result`.
         """
+        _require_name(name)
         return _registering(self._functions, name, f"function {name}", validator)
 
     def before_save(
@@ -169,6 +170,7 @@ class CloudCode:
 
         The text that it returns is kept as its status's message.
         """
+        _require_name(name)
         return _registering(self._jobs, name, f"job {name}", None)
 
     def function(self, name: str) -> Definition | None:
@@ -186,6 +188,7 @@ class CloudCode:
     def _on(
         self, kind: TriggerKind, class_name: str, validator: AnyValidator | None
     ) -> Callable[[Handler], Handler]:
+        _require_name(class_name)
         if not _CLASS_NAME.fullmatch(class_name):
             raise ValueError(f"{class_name!r} is no class name")
         if class_name == "_Session":
@@ -200,12 +203,27 @@ class CloudCode:
 _Key = TypeVar("_Key")
 
 
+def _require_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError('the decorator needs a name in parentheses, as in @cloud.define("hello")')
+
+
+def _takes_one_argument(handler: Handler) -> bool:
+    try:
+        inspect.signature(handler).bind(None)
+    except TypeError:
+        return False
+    return True
+
+
 def _registering(
     definitions: dict[_Key, Definition], key: _Key, name: str, validator: AnyValidator | None
 ) -> Callable[[Handler], Handler]:
     def register(handler: Handler) -> Handler:
         if inspect.iscoroutinefunction(handler):  # nobody would await it
             raise TypeError(f"the {name} is async; cloud code is plain functions")
+        if not _takes_one_argument(handler):
+            raise TypeError(f"the {name} must take one argument, the request")
         definitions[key] = Definition(name, handler, validator)
         return handler
 

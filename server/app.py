@@ -3,6 +3,7 @@
 import logging
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ def check_settings(settings: Settings) -> None:
     """Raise SettingsError for what only `create_app` would find, before any worker is forked."""
     make_fetcher(settings)
     open_database(settings).close()
-    cloud_code_path(settings.cloud_code_main)
+    load_cloud_code(settings.cloud_code_main)
 
 
 def make_services(settings: Settings) -> Services:
@@ -178,11 +179,20 @@ def open_database(settings: Settings) -> Database:
 
 
 def load_cloud_code(name: str) -> None:
-    """Run the operator's cloud code; what it defines replaces ours of the same name."""
+    """Run the operator's cloud code; what it defines replaces ours of the same name.
+
+    Raises SettingsError for code that does not load.
+    """
     path = cloud_code_path(name)
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # so that it can import its neighbours
-    runpy.run_path(str(path), run_name="cloud_code_main")
+    try:
+        runpy.run_path(str(path), run_name="cloud_code_main")
+    except (Exception, SystemExit) as error:  # cloud code is the user's and may raise anything
+        where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.line]
+        line = f", line {where[-1].lineno} of {where[-1].filename}" if where else ""
+        problem = f"{type(error).__name__}: {error}{line}"
+        raise SettingsError(f"CLOUD_CODE_MAIN: {path} cannot be loaded: {problem}") from error
 
 
 def cloud_code_path(name: str) -> Path:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
 from server.objects.schemas import SYSTEM_CLASSES
-from server.serve import CannotServe, serve
+from server.serve import CannotServe, serve, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 
 # A model may be far larger than an image, and its host slower.
@@ -123,10 +124,11 @@ def db() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 def copy(source: str, target: str) -> None:
-    opened_source, opened_target = open_source(source), open_target(target)
-    try:
+    with ExitStack() as stack:
+        opened_source, opened_target = open_source(source), open_target(target)
+        for place, database in ((source, opened_source), (target, opened_target)):
+            stack.callback(database.close)
+            if Path(place).is_dir():
+                stack.enter_context(sole_instance(Path(place)))
         for copied in copy_database(opened_source, opened_target, SYSTEM_CLASSES):
             click.echo(f"{copied.count:>9,} {copied.what}")
-    finally:
-        opened_source.close()
-        opened_target.close()

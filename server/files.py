@@ -18,11 +18,7 @@ from cloud.moderation.errors import InvalidSource
 from cloud.moderation.sources import from_base64
 from config import Settings
 from server.parse.decode import refuse_operators_in_names, refuse_prohibited_keywords
-from server.parse.errors import (
-    FILE_SAVE_ERROR,
-    INVALID_FILE_NAME,
-    ParseError,
-)
+from server.parse.errors import FILE_SAVE_ERROR, INVALID_FILE_NAME, ParseError
 from server.storage.port import StoredFile
 
 # --- uploads ------------------------------------------------------------------------------------
@@ -68,9 +64,11 @@ def read_upload(
 def check_content(upload: Upload, max_bytes: int) -> None:
     """Raise ParseError 130 for an empty file, 413 for a large one, 105 or 121 for metadata with
     names that mean something to a database."""
-    metadata_size = len(json.dumps(upload.metadata))
-    if not upload.data or metadata_size > _MAX_METADATA_BYTES:
+    if not upload.data:
         raise ParseError(FILE_SAVE_ERROR, "Invalid file upload.")
+    if len(json.dumps(upload.metadata)) > _MAX_METADATA_BYTES:
+        message = f"Invalid file upload: the metadata is over {_MAX_METADATA_BYTES} bytes."
+        raise ParseError(FILE_SAVE_ERROR, message)
     if len(upload.data) > max_bytes:
         raise ParseError(None, "request entity too large", 413)
     refuse_prohibited_keywords(upload.metadata)
@@ -250,22 +248,14 @@ def requested_bytes(range_header: str | None, length: int) -> tuple[int, int] | 
 _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 
-@dataclass(frozen=True, slots=True)
-class FileUrls:
-    """Where clients read files: all of them lie below `prefix`, which ends in a slash."""
+def file_url(settings: Settings, mount_url: str, name: str) -> str:
+    """Return where a client that finds Parse's routes below `mount_url` reads a file.
 
-    prefix: str
-
-    def url_of(self, name: str) -> str:
-        """Return the URL of the file of this name, encoded as JavaScript encodes a component."""
-        return self.prefix + quote(name, safe="!*'()")
-
-
-def file_urls(settings: Settings, mount_url: str) -> FileUrls:
-    """Return where files lie for a client that finds Parse's routes below `mount_url`."""
+    The name is encoded as JavaScript encodes a component.
+    """
     elsewhere = settings.production_files_url or settings.local_files_url
     here = f"{mount_url}/files/{quote(settings.app_id, safe='')}"
-    return FileUrls(f"{elsewhere or here}/")
+    return f"{elsewhere or here}/" + quote(name, safe="!*'()")
 
 
 def public_mount_url(settings: Settings, scheme: str, host: str, mount: str) -> str:

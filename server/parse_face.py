@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 _UPLOADS = re.compile(r"/files(/|\Z)", re.IGNORECASE)
 # What needs no key, and is Flask's: the health of the server, and files to be read.
-_WITHOUT_KEY = re.compile(r"/(health/?\Z|files/[^/]+/.)", re.IGNORECASE)
+_HEALTH = re.compile(r"/health/?\Z", re.IGNORECASE)
+_DOWNLOAD = re.compile(r"/files/[^/]+/.", re.IGNORECASE)
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _CORS = list(CORS_HEADERS.items())
 
@@ -78,7 +79,8 @@ class ParseFace:
         match = self._path.match(full_path)
         method = environ["REQUEST_METHOD"]
         path = (match["path"] or match["root"] or "/") if match else ""
-        if match is None or (method in ("GET", "HEAD") and _WITHOUT_KEY.match(path)):
+        is_download = method in ("GET", "HEAD") and _DOWNLOAD.match(path)
+        if match is None or is_download or _HEALTH.match(path):
             return self._elsewhere(environ, start_response)
         if method == "OPTIONS":
             return _respond(start_response, method, 200, "OK", "text/plain", [])

@@ -44,14 +44,14 @@ def serve(settings: Settings) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotServe(f"DATA_DIR {settings.data_dir} cannot be made: {error}") from None
-    with _sole_instance(settings.data_dir):
+    with sole_instance(settings.data_dir):
         _check_port(settings)
         check_settings(settings)
         _Server(settings).run()
 
 
 @contextmanager
-def _sole_instance(data_dir: Path) -> Iterator[None]:
+def sole_instance(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock. The kernel lets go of it once this process and its workers end,
     who notice within a second when this one was killed."""
     with (data_dir / "server.lock").open("a+") as lock:
@@ -184,7 +184,10 @@ def _warm_up(worker: Any) -> None:
 
 def _close(_server: Any, worker: Any) -> None:
     """Let what runs in the background come to its end before the worker is gone."""
-    services = worker.wsgi.extensions["parsewarden"]
+    app = getattr(worker, "wsgi", None)
+    if app is None:  # it could not even be made
+        return
+    services = app.extensions["parsewarden"]
     services.dispatch.close()
     services.jobs.close()
     services.database.close()

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from dotenv import dotenv_values
 
-from config import DEVELOPMENT_KEYS, Settings, load_settings
+from config import DEVELOPMENT_KEYS, Settings, SettingsError, load_settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 ROOMS = ["ml_models", "cloud", "server"]  # each may import those before it
@@ -216,3 +216,8 @@ def test_readme_lines_give_the_answers_it_shows(start_server):
             ["bash", "-c", pasted], cwd=REPOSITORY, capture_output=True, text=True, check=True
         )
         assert_nearly_equal(json.loads(result.stdout), json.loads(answer))
+
+
+def test_read_only_key_that_is_the_master_key_is_refused():
+    with pytest.raises(SettingsError, match="READ_ONLY_MASTER_KEY"):
+        load_settings(_env_file=None, app_id="a", master_key="m", read_only_master_key="m")

@@ -83,4 +83,11 @@ class Dispatch(Protocol):
         """Ask for the item to be processed; never blocks, never raises."""
 
 
+class Notifier(Protocol):
+    """Tells others of decisions, later: whether they listen is no matter of the decision."""
+
+    def announce(self, decision: Decision) -> None:
+        """Record who is to be told of the decision, once however often called."""
+
+
 FINAL_STATES = (State.APPROVED, State.REJECTED, State.ENDED)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.errors import ImageTooManyBytes
-from cloud.moderation.item_ports import Mirrored, ModerationItems, Subjects
+from cloud.moderation.item_ports import Mirrored, ModerationItems, Notifier, Subjects
 from cloud.moderation.items import Decision, Evidence, Item, State, next_decision
 from cloud.moderation.ports import PolicySource
 from cloud.moderation.types import BytesSource, Classification, Outcome
@@ -58,11 +58,13 @@ class ModerationPipeline:
         subjects: Subjects,
         classifications: ClassificationService,
         policies: PolicySource,
+        notifier: Notifier,
         *,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._items, self._subjects = items, subjects
         self._classifications, self._policies = classifications, policies
+        self._notifier = notifier
         self._now = now
 
     def process(self, item_id: str) -> None:
@@ -106,11 +108,12 @@ class ModerationPipeline:
         return decision
 
     def settle(self, decision: Decision) -> None:
-        """Write what follows from a decision: the object's columns, then the log."""
+        """Write what follows from a decision: the object's columns, the log, whom to tell."""
         mirrored = Mirrored.WRITTEN
         if decision.after is not State.ENDED:
             mirrored = self._subjects.mirror(decision)
         self._items.log(decision)
+        self._notifier.announce(decision)
         self._items.settled(decision)
         if mirrored is not Mirrored.WRITTEN:
             self._end_orphan(decision.item_id, mirrored)

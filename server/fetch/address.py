@@ -164,15 +164,16 @@ class AllowedHost:
         return self.host == host and self.port in (None, port)
 
 
-def parse_allowed_hosts(text: str) -> tuple[AllowedHost, ...]:
-    """Parse IMAGE_FETCH_ALLOW: `host`, `host:port`, `192.0.2.1`, `[::1]:8080`, comma separated.
+def parse_allowed_hosts(text: str, setting: str = "IMAGE_FETCH_ALLOW") -> tuple[AllowedHost, ...]:
+    """Parse an allow list: `host`, `host:port`, `192.0.2.1`, `[::1]:8080`, comma separated.
 
-    Raises ValueError with a sentence that names the bad entry.
+    Raises ValueError with a sentence that names the setting and the bad entry.
     """
-    return tuple(_parse_allowed_host(entry) for part in text.split(",") if (entry := part.strip()))
+    entries = filter(None, map(str.strip, text.split(",")))
+    return tuple(_parse_allowed_host(entry, setting) for entry in entries)
 
 
-def _parse_allowed_host(entry: str) -> AllowedHost:
+def _parse_allowed_host(entry: str, setting: str) -> AllowedHost:
     try:
         if "/" in entry or "*" in entry:
             raise ValueError("write host or host:port, without scheme, path, mask or wildcard")
@@ -180,7 +181,7 @@ def _parse_allowed_host(entry: str) -> AllowedHost:
             return AllowedHost(entry, None)
         return AllowedHost(*split_host_and_port(entry))
     except ValueError as error:
-        raise ValueError(f"IMAGE_FETCH_ALLOW has a bad entry {entry!r}: {error}.") from None
+        raise ValueError(f"{setting} has a bad entry {entry!r}: {error}.") from None
 
 
 def split_host_and_port(text: str) -> tuple[str, int | None]:

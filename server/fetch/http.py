@@ -1,4 +1,4 @@
-"""`PinnedFetcher`, the one door to the outside: GET a URL that a stranger chose.
+"""`PinnedFetcher`, the one door to the outside: GET a URL that a stranger chose, POST a webhook.
 
 Every hop goes the same way: parse the URL, resolve its host once, check every address, connect to
 a checked address and to nothing else, exchange one request, close. One deadline and one byte budget
@@ -17,7 +17,7 @@ import ssl
 import threading
 import uuid
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -51,6 +51,7 @@ _FRAMING_SHARE = 32
 
 _IP_LITERAL = re.compile(r"[0-9.]+|.*:.*")  # of a normalised host, where names end in a letter
 _HEADER_TEXT = re.compile(r"[\x20-\x7e]+")
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class PinnedFetcher:
@@ -66,6 +67,7 @@ class PinnedFetcher:
         timeout_s: float,
         max_bytes: int,
         allowed: Sequence[AllowedHost] = (),
+        allowed_by: str = "IMAGE_FETCH_ALLOW",
         resolve: Resolve = system_resolve,
         max_redirects: int = 3,
         user_agent: str = "Parsewarden/0.1",
@@ -73,7 +75,8 @@ class PinnedFetcher:
     ) -> None:
         """Set the limits of `fetch`; `ssl_context` replaces certifi's and is taken over for good.
 
-        `allowed` hosts may lead to any address. Raises ValueError for limits that allow nothing.
+        `allowed` hosts may lead to any address; `allowed_by` names their setting in errors. Raises
+        ValueError for limits that allow nothing.
         """
         _check_limits(timeout_s, max_bytes)
         if not _HEADER_TEXT.fullmatch(user_agent):
@@ -81,6 +84,7 @@ class PinnedFetcher:
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
         self._allowed = tuple(allowed)
+        self._allowed_by = allowed_by
         self._resolver = Resolver(resolve)
         self._max_redirects = max_redirects
         self._user_agent = user_agent
@@ -108,6 +112,17 @@ class PinnedFetcher:
         except OSError as error:  # the disk's; the network's have other names by now
             raise FetchError(f"cannot write {destination}: {error}") from error
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send `body` to `url` and return the answer's status; nobody follows or reads the answer.
+
+        Blocks for at most timeout_s. Raises InvalidUrl, AddressRefused, FetchTimedOut or
+        UpstreamFailed; then the host may have the body nevertheless.
+        """
+        target = parse_url(url)
+        budget = Budget(self._timeout_s)
+        with _named_failures(target), self._answer(target, budget, body, headers) as answer:
+            return answer.status
+
     def _pieces(self, url: str, timeout_s: float, max_bytes: int) -> Generator[bytes, None, None]:
         budget = Budget(timeout_s)
         target = parse_url(url)
@@ -123,9 +138,15 @@ class PinnedFetcher:
         )
 
     @contextmanager
-    def _answer(self, target: Target, budget: Budget) -> Iterator[http.client.HTTPResponse]:
+    def _answer(
+        self,
+        target: Target,
+        budget: Budget,
+        body: bytes | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> Iterator[http.client.HTTPResponse]:
         with closing(_Exchange(self._connect(target, budget))) as exchange:
-            exchange.send_get(target, self._user_agent)
+            exchange.send_request(target, {"User-Agent": self._user_agent, **headers}, body)
             with exchange.getresponse() as answer:
                 yield answer
 
@@ -152,16 +173,20 @@ class PinnedFetcher:
         if any(entry.opens(target.host, target.port) for entry in self._allowed):
             return self._addresses(target, budget)
         if target.port not in _OPEN_PORTS:
-            raise _refused(
+            raise self._refused(
                 target, f"port {target.port} is not open", "uses a port other than 80 and 443"
             )
         addresses = self._addresses(target, budget)
         for address in addresses:
             if not is_public(address):
-                raise _refused(
+                raise self._refused(
                     target, f"it leads to {address}", "leads to an address that is not public"
                 )
         return addresses
+
+    def _refused(self, target: Target, detail: str, clause: str) -> AddressRefused:
+        detail = f"{target.loggable}: {detail}; see {self._allowed_by}"
+        return AddressRefused(detail, f"The image's URL {clause}.")
 
     def _addresses(self, target: Target, budget: Budget) -> Sequence[str]:
         if _IP_LITERAL.fullmatch(target.host):
@@ -186,15 +211,21 @@ class _Exchange(http.client.HTTPConnection):
         super().__init__("pinned")  # a name that is never looked up
         self.sock = sock
 
-    def send_get(self, target: Target, user_agent: str) -> None:
-        """Send the request with no headers but these: nothing about us, nothing from elsewhere."""
-        self.putrequest("GET", target.request_target, skip_host=True, skip_accept_encoding=True)
+    def send_request(
+        self, target: Target, headers: Mapping[str, str], body: bytes | None = None
+    ) -> None:
+        """Send a GET, or with a body a POST, and no headers but the given and what HTTP needs."""
+        method = "GET" if body is None else "POST"
+        self.putrequest(method, target.request_target, skip_host=True, skip_accept_encoding=True)
         self.putheader("Host", target.authority)
-        self.putheader("User-Agent", user_agent)
+        for name, value in headers.items():
+            self.putheader(name, value)
         self.putheader("Accept", "*/*")
         self.putheader("Accept-Encoding", "identity")
         self.putheader("Connection", "close")
-        self.endheaders()
+        if body is not None:
+            self.putheader("Content-Length", str(len(body)))
+        self.endheaders(body)
 
 
 class _TlsContext:
@@ -285,11 +316,6 @@ def _named_failures(target: Target) -> Iterator[None]:
 def _upstream_failed(target: Target, detail: object, clause: str) -> UpstreamFailed:
     detail = repr(detail) if isinstance(detail, Exception) else detail
     return UpstreamFailed(f"{target.loggable}: {detail}", f"The image's host {clause}.")
-
-
-def _refused(target: Target, detail: str, clause: str) -> AddressRefused:
-    detail = f"{target.loggable}: {detail}; see IMAGE_FETCH_ALLOW"
-    return AddressRefused(detail, f"The image's URL {clause}.")
 
 
 def _check_limits(timeout_s: float, max_bytes: int) -> None:

@@ -62,7 +62,7 @@ def parse_url(url: str) -> Target:
     Raises InvalidUrl, whose sentences never repeat the URL: it may hold a password or a token.
     """
     try:
-        return _parse(url)
+        return target_of(url)
     except ValueError as error:
         # "from None": what the standard library says in its errors repeats parts of the URL.
         sentence = f"The image's URL is not acceptable: {error}."
@@ -73,14 +73,14 @@ def follow(target: Target, location: str) -> Target:
     """Resolve a redirect's Location against the URL that sent it. Raises InvalidUrl."""
     try:
         _check_text(location)
-        return _parse(_joined(target.url, location))
+        return target_of(_joined(target.url, location))
     except ValueError as error:
         sentence = f"The image's host redirects to a URL that is not acceptable: {error}."
         raise InvalidUrl(f"{target.loggable}: {sentence}", sentence) from None
 
 
-def _parse(url: str) -> Target:
-    """Parse, or raise ValueError with a clause that does not repeat the URL."""
+def target_of(url: str) -> Target:
+    """Parse as `parse_url` does, or raise ValueError with a clause that does not repeat the URL."""
     _check_text(url)
     parts = _split(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:

@@ -127,7 +127,7 @@ class StoredItems:
 
     def log(self, decision: Decision) -> None:
         document = {
-            "objectId": _decision_id(decision),
+            "objectId": decision_id(decision),
             "createdAt": decision.decided_at,
             "updatedAt": decision.decided_at,
             "ACL": {},
@@ -212,8 +212,8 @@ def _stands_as(item_id: str, state: State, transitions: int) -> Condition:
     )
 
 
-def _decision_id(decision: Decision) -> str:
-    """Follows from item and number, so that a decision is logged once."""
+def decision_id(decision: Decision) -> str:
+    """The objectId in the log; it follows from item and number, so a decision is logged once."""
     identity = f"{decision.item_id} {decision.number}"
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 

@@ -98,7 +98,12 @@ def protected_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
 
 
 def visible(caller: Caller, schema: ClassSchema, document: Document) -> Document:
-    """The document without what this caller may not see."""
+    """The document without what this caller may not see.
+
+    Who reads with the read-only key gets no tokens: with one he could write as its user.
+    """
+    if schema.class_name == "_Session" and caller.read_only:
+        return {name: value for name, value in document.items() if name != "sessionToken"}
     if schema.class_name == "_User":
         document = {name: value for name, value in document.items() if name != "sessionToken"}
         if caller.master or caller.user_id == document["objectId"]:

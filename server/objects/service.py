@@ -8,7 +8,14 @@ from server.auth import Caller
 from server.objects import roles, sessions, users
 from server.objects.finding import Finder, Found
 from server.objects.roles import RoleRules
-from server.objects.saving import ClassRules, Saved, Saver, SeveralRules, SpecialClass
+from server.objects.saving import (
+    ClassRules,
+    NotSupportedYet,
+    Saved,
+    Saver,
+    SeveralRules,
+    SpecialClass,
+)
 from server.objects.schemas import SYSTEM_CLASSES, Schemas
 from server.objects.sessions import SessionRules, Sessions
 from server.objects.triggers import Triggers
@@ -43,6 +50,7 @@ class ParseObjects:
             SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, self.users),
             SpecialClass(SYSTEM_CLASSES["_Role"], roles.INDEXES, RoleRules()),
             SpecialClass(SYSTEM_CLASSES["_Session"], sessions.INDEXES, session_rules),
+            SpecialClass(SYSTEM_CLASSES["_Installation"], (), NotSupportedYet()),
             *special,
         ]
         self._saver = Saver(database, schemas, triggers, _rules_by_class(self._special))

@@ -1,21 +1,18 @@
 """Every error as Parse says it: a code, a sentence, and the HTTP status that fits the code."""
 
-from cloud.code import SCRIPT_FAILED, VALIDATION_ERROR, CloudError
+from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR, CloudError
 from cloud.moderation.errors import (
-    FetchError,
     FetchTimedOut,
-    ImageTooManyBytes,
     InvalidSource,
     ModerationError,
     StoreUnavailable,
 )
 from cloud.moderation.policy import InvalidPolicy
-from ml_models.errors import ClassifierBusy, ImageError, MlModelsError, ModelError
+from ml_models.errors import ClassifierBusy, MlModelsError, ModelError
 from server.storage.port import Refused
 from server.storage.regex import RegexRefused
 
-# Parse's codes by number (PARSE_PROTOCOL.md 3.14); SCRIPT_FAILED and VALIDATION_ERROR are the
-# cloud code's.
+# Parse's codes by number (PARSE_PROTOCOL.md 3.14); 141 and 142 are in cloud.errors.
 INTERNAL_SERVER_ERROR = 1
 OBJECT_NOT_FOUND = 101
 INVALID_QUERY = 102
@@ -89,9 +86,6 @@ _CODES: list[tuple[type[Exception], int]] = [
     (FetchTimedOut, TIMEOUT),
     (InvalidPolicy, VALIDATION_ERROR),
     (InvalidSource, VALIDATION_ERROR),
-    (FetchError, SCRIPT_FAILED),
-    (ImageTooManyBytes, SCRIPT_FAILED),
-    (ImageError, SCRIPT_FAILED),
     (ModerationError, SCRIPT_FAILED),
     (MlModelsError, SCRIPT_FAILED),
 ]

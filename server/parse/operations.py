@@ -35,7 +35,7 @@ from server.parse.errors import (
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _MAX_PATH_STEPS = 20
 _NOT_NAMES = ("length", "className")
-_SYSTEM_CLASSES = frozenset(
+_SYSTEM_CLASS_NAMES = frozenset(
     [
         "_User", "_Installation", "_Role", "_Session", "_Product", "_PushStatus", "_JobStatus",
         "_JobSchedule", "_Audience", "_Idempotency",
@@ -49,7 +49,7 @@ def check_class_name(name: str) -> None:
     `_Join:...` is refused as well: a relation's members are no class of ours, and who could write
     them there would give himself roles.
     """
-    if name not in _SYSTEM_CLASSES and not _is_name(name):
+    if name not in _SYSTEM_CLASS_NAMES and not _is_name(name):
         raise ParseError(INVALID_JSON, "schema class name does not revalidate")
 
 

@@ -7,7 +7,7 @@ Relation, or protected, is for others to see in the condition that comes out.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from cloud.values import Pointer, Value
@@ -15,6 +15,7 @@ from server.parse.decode import decode, decode_column, mappings_in, parse_date
 from server.parse.encode import to_json
 from server.parse.errors import INVALID_JSON, INVALID_KEY_NAME, INVALID_QUERY, ParseError
 from server.parse.operations import check_column_name
+from server.parse.relative_time import relative_date
 from server.parse.request import read_json
 from server.storage.port import (
     All,
@@ -446,6 +447,20 @@ def _array(operand: Any, refusal: str) -> list[Any]:
     return list(operand)
 
 
+def _refuse_relative_time(operand: Any) -> None:
+    if isinstance(operand, Mapping) and "$relativeTime" in operand:
+        message = "$relativeTime can only be used with the $lt, $lte, $gt, and $gte operators"
+        raise ParseError(INVALID_JSON, message)
+
+
+def _relative_date(operator: str, text: Any) -> datetime:
+    try:
+        return relative_date(text, decode(datetime.now(UTC)))
+    except (ValueError, OverflowError) as error:
+        message = f"bad $relativeTime ({operator}) value. {error}"
+        raise ParseError(INVALID_JSON, message) from None
+
+
 def _regex(pattern: Any, options: Any) -> Regex:
     if not isinstance(pattern, str) or "\0" in pattern or len(pattern) > _MAX_PATTERN:
         raise ParseError(INVALID_JSON, f"bad regex: {_shown(pattern)}")
@@ -455,62 +470,6 @@ def _regex(pattern: Any, options: Any) -> Regex:
         raise ParseError(INVALID_QUERY, f"Bad $options value for query: {options}")
     return Regex(pattern, "".join(sorted(set(options))))
 
-
-# --- relative time --------------------------------------------------------------------------------
-
-
-def _refuse_relative_time(operand: Any) -> None:
-    if isinstance(operand, Mapping) and "$relativeTime" in operand:
-        message = "$relativeTime can only be used with the $lt, $lte, $gt, and $gte operators"
-        raise ParseError(INVALID_JSON, message)
-
-
-def _relative_date(operator: str, text: Any) -> datetime:
-    """Read "in 2 hours", "3 days 4 minutes ago" or "now"."""
-    words = text.lower().split() if isinstance(text, str) else []
-    now: datetime = decode(datetime.now(UTC))
-    if words == ["now"]:
-        return now
-    try:
-        return now + _offset(words)
-    except (ValueError, OverflowError) as error:
-        message = f"bad $relativeTime ({operator}) value. {error}"
-        raise ParseError(INVALID_JSON, message) from None
-
-
-def _offset(words: list[str]) -> timedelta:
-    is_future, is_past = words[:1] == ["in"], words[-1:] == ["ago"]
-    if is_future and is_past:
-        raise ValueError("Time cannot have both 'in' and 'ago'")
-    if not is_future and not is_past:
-        raise ValueError("Time should either start with 'in' or end with 'ago'")
-    terms = words[1:] if is_future else words[:-1]
-    if len(terms) % 2:
-        raise ValueError("Invalid time string. Dangling unit or number.")
-    seconds = sum(map(_seconds, terms[::2], terms[1::2]))
-    return timedelta(seconds=seconds if is_future else -seconds)
-
-
-def _seconds(number: str, unit: str) -> int:
-    if not re.fullmatch("[+-]?[0-9]{1,15}", number):
-        raise ValueError(f"'{number}' is not an integer.")
-    if unit not in _UNITS:
-        raise ValueError(f"Invalid interval: '{unit}'")
-    return int(number) * _UNITS[unit]
-
-
-_UNITS = {
-    name: seconds
-    for names, seconds in {
-        "yr yrs year years": 365 * 86400,
-        "wk wks week weeks": 7 * 86400,
-        "d day days": 86400,
-        "hr hrs hour hours": 3600,
-        "min mins minute minutes": 60,
-        "sec secs second seconds": 1,
-    }.items()
-    for name in names.split()
-}
 
 _COMPARABLE = (bool, int, float, str, datetime, bytes, Pointer, type(None))
 

@@ -40,8 +40,6 @@ class ParseRequest:
     params: dict[str, Any]
     credentials: Credentials
     context: dict[str, Any]
-    content_type: str | None = None
-    """`_ContentType`: what a file is that the JavaScript SDK uploads inside JSON."""
 
 
 _HEADERS = {
@@ -97,7 +95,6 @@ def parse_request(
         basic = _basic_credentials(headers, app_id, credentials)
         credentials = basic or _credentials_in_body(body, credentials)
     override = body.get("_method") if method == "POST" else None
-    content_type = body.get("_ContentType")
     own = {key: value for key, value in body.items() if key not in _SDK_KEYS}
     return ParseRequest(
         method=override.upper() if isinstance(override, str) else method,
@@ -105,7 +102,6 @@ def parse_request(
         params=own | dict(query),
         credentials=credentials,
         context=_context(headers.get("x-parse-cloud-context"), body.get("_context")),
-        content_type=content_type if isinstance(content_type, str) else None,
     )
 
 

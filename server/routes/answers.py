@@ -58,7 +58,7 @@ def answer_of_error(error: Exception, method: str, path: str) -> Answer:
     parse_error = as_parse_error(error)
     if parse_error is not None:
         logger.info("%s %r refused: %s", method, path, error)
-        return Answer(_error_body(parse_error), parse_error.status)
+        return Answer(error_body(parse_error), parse_error.status)
     if isinstance(error, ParseException):  # what gunicorn raises while a body is read
         return Answer({"error": f"The request body cannot be read: {error}"}, 400)
     if isinstance(error, BlockingIOError):  # the receive timeout of WebWorker
@@ -69,7 +69,7 @@ def answer_of_error(error: Exception, method: str, path: str) -> Answer:
     return Answer({"code": INTERNAL_SERVER_ERROR, "message": "Internal server error."}, 500)
 
 
-def _error_body(error: ParseError) -> dict[str, Any]:
+def error_body(error: ParseError) -> dict[str, Any]:
     """Say an error as Parse does."""
     code = {} if error.code is None else {"code": error.code}
     return {**code, "error": error.message}

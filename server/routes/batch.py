@@ -14,7 +14,8 @@ from server.parse.errors import (
     ParseError,
     as_parse_error,
 )
-from server.parse.router import Answer, Call, ParseRouter
+from server.parse.router import Answer, Call, Handler, ParseRouter
+from server.routes.answers import error_body
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def _requests(call: Call) -> list[Any]:
     return requests
 
 
-def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> Any:
+def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> tuple[Handler, Call]:
     """Find every handler before any runs: one that can't be routed refuses the whole batch."""
     if not isinstance(item, Mapping):
         raise ParseError(INVALID_JSON, "each request must be an object")
@@ -86,7 +87,7 @@ def _below_mount(path: str, mounts: list[str]) -> str | None:
     return None
 
 
-def _answered(handler: Any, call: Call) -> dict[str, Any]:
+def _answered(handler: Handler, call: Call) -> dict[str, Any]:
     try:
         result = handler(call)
     except Exception as error:  # what one call raises is its own answer, not the batch's
@@ -94,6 +95,5 @@ def _answered(handler: Any, call: Call) -> dict[str, Any]:
         if parse_error is None:
             logger.exception("a call in a batch failed")
             parse_error = ParseError(INTERNAL_SERVER_ERROR, "Internal server error.")
-        code = {} if parse_error.code is None else {"code": parse_error.code}
-        return {"error": {**code, "error": parse_error.message}}
+        return {"error": error_body(parse_error)}
     return {"success": result.body if isinstance(result, Answer) else result}

@@ -1,6 +1,6 @@
 """`/classes/<class>` and its relatives for system classes: create, read, update, delete, find."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ def add_class(
 ) -> None:
     """Serve a class at a path; without a name the path's `class_name` says which."""
 
-    def on(method: Any) -> Handler:
+    def on(method: Callable[[Call, str], Any]) -> Handler:
         return lambda call: method(call, class_name or call.path["class_name"])
 
     router.add("GET", path, on(handlers.find))

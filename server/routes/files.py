@@ -13,7 +13,7 @@ from server.files import (
     Upload,
     check_content,
     download_headers,
-    file_urls,
+    file_url,
     is_stored_name,
     name_to_store,
     requested_bytes,
@@ -44,7 +44,7 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         allowed = None if call.caller.master else settings.file_upload_extensions
         name = name_to_store(call.path["name"], sent, allowed)
         stored.put(name, sent.data, sent.metadata)
-        url = file_urls(settings, call.mount_url).url_of(name)
+        url = file_url(settings, call.mount_url, name)
         return Answer({"url": url, "name": name}, 201, {"Location": url})
 
     def refuse_nameless(_call: Call) -> Answer:

@@ -1,10 +1,12 @@
 """`POST /functions/<name>`: cloud functions."""
 
+from functools import partial
 from typing import Any
 
-from cloud.code import SCRIPT_FAILED, CloudRequest, cloud
+from cloud.code import CloudRequest, cloud
+from cloud.errors import SCRIPT_FAILED
 from cloud.running import run_function
-from server.files import file_urls
+from server.files import file_url
 from server.parse.decode import decode
 from server.parse.errors import ParseError
 from server.parse.results import result_json
@@ -26,7 +28,7 @@ def add_routes(router: ParseRouter, services: Services) -> None:
             params={key: decode(value) for key, value in call.params.items()},
         )
         result = run_function(function, request)
-        file_url = file_urls(services.settings, call.mount_url).url_of
-        return {"result": result_json(result, file_url)}
+        url_of = partial(file_url, services.settings, call.mount_url)
+        return {"result": result_json(result, url_of)}
 
     router.add("POST", "/functions/<name>", run)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from cloud.code import SCRIPT_FAILED, cloud
+from cloud.code import cloud
+from cloud.errors import SCRIPT_FAILED
 from server.parse.decode import decode_column
 from server.parse.errors import ParseError
 from server.parse.router import Answer, Call, ParseRouter

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from cloud.operations import Delete
 from cloud.values import File
 from config import Settings
-from server.files import FileUrls, file_urls
+from server.files import file_url
 from server.objects.finding import Found
 from server.objects.saving import Saved
 from server.parse.encode import FileUrl, iso_date, object_json
@@ -27,11 +28,11 @@ class ObjectAnswers:
 
     def one(self, call: Call, document: Document, schema: ClassSchema) -> dict[str, Any]:
         """One object."""
-        return object_json(document, schema, self._urls(call).url_of)
+        return object_json(document, schema, self._url_of(call))
 
     def found(self, call: Call, found: Found, class_name: str) -> dict[str, Any]:
         """The results of a find; with their class where another one than asked for was found."""
-        url_of = self._urls(call).url_of
+        url_of = self._url_of(call)
         results = [object_json(row, found.schema, url_of) for row in found.documents]
         if found.schema.class_name != class_name:
             results = [{**row, "className": found.schema.class_name} for row in results]
@@ -40,7 +41,6 @@ class ObjectAnswers:
 
     def saved(self, call: Call, saved: Saved, echoed: frozenset[str] = frozenset()) -> Answer:
         """What the client does not know of its save; `echoed` are columns that it operated on."""
-        url_of = self._urls(call).url_of
         if saved.created:
             times = {
                 "objectId": saved.object_id,
@@ -52,19 +52,19 @@ class ObjectAnswers:
             body = {**saved.body}
         else:
             columns = {name: saved.document[name] for name in echoed & saved.document.keys()}
-            body = {**_news(call, {**columns, **saved.news}, url_of), **times}
+            body = {**_news(call, {**columns, **saved.news}, self._url_of(call)), **times}
         if not saved.created:
             return Answer(body)
-        return Answer(body, 201, {"Location": self.location(call, saved)})
+        return Answer(body, 201, {"Location": _location(call, saved)})
 
-    def location(self, call: Call, saved: Saved) -> str:
-        """Where the object is from now on."""
-        class_name = saved.schema.class_name
-        folder = _PATHS.get(class_name, f"classes/{class_name}")
-        return f"{call.mount_url}/{folder}/{saved.object_id}"
+    def _url_of(self, call: Call) -> FileUrl:
+        return partial(file_url, self._settings, call.mount_url)
 
-    def _urls(self, call: Call) -> FileUrls:
-        return file_urls(self._settings, call.mount_url)
+
+def _location(call: Call, saved: Saved) -> str:
+    class_name = saved.schema.class_name
+    folder = _PATHS.get(class_name, f"classes/{class_name}")
+    return f"{call.mount_url}/{folder}/{saved.object_id}"
 
 
 def _news(call: Call, news: Mapping[str, Any], url_of: FileUrl) -> dict[str, Any]:

@@ -13,15 +13,13 @@ def add_routes(router: ParseRouter, services: Services) -> None:
     """Serve users and their logins."""
     objects, answers = services.objects, ObjectAnswers(services.settings)
 
-    def user_answer(call: Call, user: dict[str, Any], token: str | None) -> dict[str, Any]:
-        shown = {name: value for name, value in user.items() if name != "sessionToken"}
-        answer = answers.one(call, shown, objects.user_schema())
-        return answer if token is None else {**answer, "sessionToken": token}
+    def user_answer(call: Call, user: dict[str, Any], token: str) -> dict[str, Any]:
+        return {**answers.one(call, user, objects.user_schema()), "sessionToken": token}
 
     def me(call: Call) -> Any:
         token = call.caller.session_token
         if token is None:
-            raise _invalid_token()
+            raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
         user = call.caller.user or objects.sessions.user_of(token)  # the master key has none
         answer = user_answer(call, user, token)
         return {**answer, "__type": "Object", "className": "_User"}
@@ -47,7 +45,3 @@ def add_routes(router: ParseRouter, services: Services) -> None:
     router.add("POST", "/login", log_in)
     router.add("POST", "/logout", log_out)
     router.add("GET", "/sessions/me", my_session)
-
-
-def _invalid_token() -> ParseError:
-    return ParseError(INVALID_SESSION_TOKEN, "Invalid session token")

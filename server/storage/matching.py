@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from cloud.values import File, GeoPoint, Pointer, Polygon
+from cloud.values import File
 from server.storage.port import (
     All,
     Compares,
@@ -30,6 +30,7 @@ from server.storage.port import (
     SortKey,
 )
 from server.storage.regex import Budget, Search
+from server.storage.typed_json import typed_json
 
 Values = Mapping[str, Any]
 Test = Callable[[Values], bool]
@@ -49,11 +50,6 @@ _ORDERS: Mapping[Order, Callable[[Comparable, Comparable], bool]] = {
 }
 
 
-def matches(document: Values, condition: Condition, *, ignore_case: bool = False) -> bool:
-    """Say whether the document fulfils the condition. Raises RegexRefused."""
-    return matcher(condition, ignore_case=ignore_case)(document)
-
-
 def matcher(condition: Condition, *, ignore_case: bool = False) -> Test:
     """Prepare a condition for many documents, one after the other: one query's use.
 
@@ -68,9 +64,8 @@ def sort_key(document: Values, key: SortKey, *, ignore_case: bool = False) -> Co
 
     An array counts as its least element, or its greatest where the order is descending.
     """
-    compiler = _Compiler(ignore_case)
-    values = list(_leaves(document, _names(key.path)))
-    keys = [one for value in values for one in compiler.sort_keys(value, key.path)] or [_NULL]
+    leaves = _leaves(document, _names(key.path))
+    keys = [one for leaf in leaves for one in _sort_keys(key.path, leaf, ignore_case)] or [_NULL]
     return max(keys) if key.descending else min(keys)
 
 
@@ -118,11 +113,6 @@ class _Compiler:
             case Permits(right, principals):
                 return lambda document: _permits(document.get("ACL"), right, principals)
 
-    def sort_keys(self, value: Any, path: str) -> list[Comparable]:
-        if not isinstance(value, list):
-            return [self._comparable(value, path)]
-        return [self._comparable(element, path) for element in value] or [_EMPTY_ARRAY]
-
     def _one_of(self, path: str, values: tuple[Any, ...]) -> Test:
         names, wanted = _names(path), {self._comparable(value, path) for value in values}
         return lambda document: any(
@@ -164,7 +154,12 @@ class _Compiler:
         )
 
     def _comparable(self, value: Any, path: str) -> Comparable:
-        return _comparable(value, self._ignore_case and path != "objectId")
+        return _comparable_at(path, value, self._ignore_case)
+
+
+def _sort_keys(path: str, leaf: Any, ignore_case: bool) -> list[Comparable]:
+    elements = leaf if isinstance(leaf, list) else [leaf]
+    return [_comparable_at(path, element, ignore_case) for element in elements] or [_EMPTY_ARRAY]
 
 
 def _not(test: Test) -> Test:
@@ -216,18 +211,15 @@ def _leaves(value: Any, names: tuple[str, ...]) -> Iterator[Any]:
 
 def _members(value: Any) -> Mapping[str, Any] | None:
     """An object's members; Parse's own types are objects to a path. None for a plain value."""
-    match value:
-        case dict():
-            return value
-        case Pointer(class_name, object_id):
-            return {"__type": "Pointer", "className": class_name, "objectId": object_id}
-        case File(name):  # its url is where we are reached at the moment, and no part of it
-            return {"__type": "File", "name": name}
-        case GeoPoint(latitude, longitude):
-            return {"__type": "GeoPoint", "latitude": latitude, "longitude": longitude}
-        case Polygon(points):
-            return {"__type": "Polygon", "coordinates": [list(point) for point in points]}
-    return None
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, File):  # its url is where we are reached at the moment, and no part of it
+        return typed_json(File(value.name))
+    return typed_json(value)
+
+
+def _comparable_at(path: str, value: Any, ignore_case: bool) -> Comparable:
+    return _comparable(value, ignore_case and path != "objectId")
 
 
 def _comparable(value: Any, ignore_case: bool) -> Comparable:

@@ -52,7 +52,7 @@ class ColumnConflict(Exception):
 @dataclass(frozen=True, slots=True)
 class ColumnType:
     """Parse's type of a column: `kind` is String, Number, Boolean, Date, Object, Array, GeoPoint,
-    File, Bytes, Polygon, Pointer, Relation or ACL; the last but one and two have a target."""
+    File, Bytes, Polygon, Pointer, Relation or ACL. Pointer and Relation have a target."""
 
     kind: str
     target_class: str | None = None

@@ -286,3 +286,13 @@ def test_job_is_told_its_id_and_can_say_how_far_it_is(cloud):
     )
     assert run_job(cloud.job_named("count"), request) == "count j1"
     assert said == ["counting to 3"]
+
+
+def test_decorator_without_its_name_is_refused():
+    with pytest.raises(TypeError, match="needs a name"):
+        CloudCode().define(lambda request: None)
+
+
+def test_handler_that_takes_no_request_is_refused():
+    with pytest.raises(TypeError, match="one argument"):
+        CloudCode().define("hello")(lambda: None)

@@ -14,12 +14,11 @@ from config import Settings, SettingsError, load_settings
 from ml_models.images import FORMATS
 from server.files import (
     IMAGE_EXTENSIONS,
-    FileUrls,
     RangeNotSatisfiable,
     Upload,
     check_content,
     download_headers,
-    file_urls,
+    file_url,
     image_extension,
     is_stored_name,
     name_to_store,
@@ -356,7 +355,8 @@ def settings_with(**values):
     ],
 )
 def test_url_encodes_the_name_as_javascript_does(name, encoded):
-    assert FileUrls("https://f.example/").url_of(name) == f"https://f.example/{encoded}"
+    settings = settings_with(local_files_url="https://f.example")
+    assert file_url(settings, "https://a.example", name) == f"https://f.example/{encoded}"
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_url_encodes_the_name_as_javascript_does(name, encoded):
     ],
 )
 def test_files_lie_where_the_settings_say(values, prefix):
-    assert file_urls(settings_with(**values), "http://a.example/parse").prefix == prefix
+    assert file_url(settings_with(**values), "http://a.example/parse", "n") == f"{prefix}n"
 
 
 @pytest.mark.parametrize(

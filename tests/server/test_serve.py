@@ -280,3 +280,20 @@ def test_memory_stays_flat_over_2000_classifications(start_server):
     assert set(statuses) == {200}
     assert len(statuses) == 2016
     assert at_end <= after_first * 1.2, f"{after_first / 1e6:.0f} MB became {at_end / 1e6:.0f} MB"
+
+
+def test_cloud_code_that_does_not_load_is_said_in_a_sentence(tmp_path):
+    code = tmp_path / "main.py"
+    code.write_text("import no_such_module\n")
+    result = run_command(tmp_path, "run", CLOUD_CODE_MAIN=code, PORT=free_port())
+    assert result.returncode == 1
+    assert "No module named 'no_such_module'" in result.stderr
+    assert "line 1 of" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_database_of_a_running_server_is_not_copied(start_server, tmp_path):
+    start_server().wait_until_healthy()
+    result = run_command(tmp_path, "db", "copy", tmp_path / "data", tmp_path / "copy")
+    assert result.returncode == 1
+    assert "is running on" in result.stderr

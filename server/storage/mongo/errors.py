@@ -19,6 +19,8 @@ from server.storage.port import DuplicateObject, Refused
 # DollarPrefixedFieldName, BSONObjectTooLarge (as it came, after the update), no regular expression.
 _MISFITS = frozenset({2, 14, 15, 28, 40, 52, 10334, 17419, 51091})
 
+INDEX_TIMEOUT_S = 60  # large collections are read through
+
 _INDEX_NAME = re.compile(r"index: (?:\S+\.\$)?(\S+?)_?1?\s+(?:collation .*)?dup key")
 
 

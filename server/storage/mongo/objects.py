@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from cloud.operations import Operation
 from server.storage.mongo.columns import stored_path
-from server.storage.mongo.errors import more_time, translated_errors
+from server.storage.mongo.errors import INDEX_TIMEOUT_S, more_time, translated_errors
 from server.storage.mongo.filters import to_filter, to_projection, to_sort
 from server.storage.mongo.rows import Row, parse_row, stored_row
 from server.storage.mongo.updates import to_update
@@ -28,7 +28,6 @@ from server.storage.port import (
 
 _IGNORE_CASE = Collation(locale="en_US", strength=2)  # as Parse Server's indexes have it
 
-INDEX_TIMEOUT_S = 60  # large collections are read through
 _INDEX_EXISTS_OTHERWISE = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _IN_EVERY_OBJECT = frozenset({"objectId", "createdAt", "updatedAt"})
 

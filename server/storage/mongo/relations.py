@@ -7,8 +7,7 @@ from pymongo import IndexModel, UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from server.storage.mongo.errors import more_time, translated_errors
-from server.storage.mongo.objects import INDEX_TIMEOUT_S
+from server.storage.mongo.errors import INDEX_TIMEOUT_S, more_time, translated_errors
 from server.storage.port import Join
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from bson import Decimal128, Int64, ObjectId
 
-from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
+from cloud.values import File, GeoPoint, Pointer, Polygon
 from server.parse.decode import decode
 from server.storage.port import ColumnType
+from server.storage.typed_json import typed_json
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -41,17 +42,8 @@ def nested(value: Any) -> Any:
             return [nested(element) for element in value]
         case int() if value not in _INT64:
             return float(value)  # as every number is to Parse Server
-        case Pointer(class_name, object_id):
-            return {"__type": "Pointer", "className": class_name, "objectId": object_id}
-        case File(name, url):
-            return {"__type": "File", "name": name} | ({} if url is None else {"url": url})
-        case GeoPoint(latitude, longitude):
-            return {"__type": "GeoPoint", "latitude": latitude, "longitude": longitude}
-        case Polygon(points):
-            return {"__type": "Polygon", "coordinates": [list(point) for point in points]}
-        case Relation(target_class):
-            return {"__type": "Relation", "className": target_class}
-    return value
+    typed = typed_json(value)
+    return value if typed is None else typed
 
 
 def parse_value(column: ColumnType | None, stored: Any) -> Any:

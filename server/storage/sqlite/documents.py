@@ -12,8 +12,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from cloud.values import File, GeoPoint, Pointer, Polygon
+from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
 from server.storage.port import Refused
+from server.storage.typed_json import typed_json
 
 # Each also takes in an escaped backslash, behind which `u0000` is only text.
 _PLAIN_CONTROL = re.compile(r"\\(?:u000[01]|.)")
@@ -59,17 +60,10 @@ def _typed(value: Any) -> dict[str, Any]:
             return {"$date": kept_date(value)}
         case bytes():
             return {"$bytes": base64.b64encode(value).decode("ascii")}
-        case Pointer(class_name, object_id):
-            return {"__type": "Pointer", "className": class_name, "objectId": object_id}
-        case File(name, None):
-            return {"__type": "File", "name": name}
-        case File(name, url):
-            return {"__type": "File", "name": name, "url": url}
-        case GeoPoint(latitude, longitude):
-            return {"__type": "GeoPoint", "latitude": latitude, "longitude": longitude}
-        case Polygon(points):
-            return {"__type": "Polygon", "coordinates": points}
-    raise TypeError(f"a {type(value).__name__} cannot be stored")
+    typed = typed_json(value)
+    if typed is None:
+        raise TypeError(f"a {type(value).__name__} cannot be stored")
+    return typed
 
 
 def _untyped(value: dict[str, Any]) -> Any:
@@ -103,4 +97,6 @@ def _parse_value(name: str, members: dict[str, Any]) -> Any:
             return Polygon(
                 tuple((float(latitude), float(longitude)) for latitude, longitude in points)
             )
+        case "Relation", {"className": str(target), **rest} if not rest:
+            return Relation(target)
     return None

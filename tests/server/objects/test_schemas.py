@@ -83,7 +83,6 @@ def test_a_value_of_another_type_is_refused(parse, value, got):
 @pytest.mark.parametrize(
     ("class_name", "body"),
     [
-        ("_Installation", {"badge": "x"}),
         ("_Session", {"user": "alice"}),
         ("_Session", {"expiresAt": "2020-01-01T00:00:00.000Z"}),
         ("_Session", {"user": pointer("Post", "x")}),

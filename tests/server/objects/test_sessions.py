@@ -149,3 +149,11 @@ def test_a_new_login_of_an_installation_ends_its_older_ones(parse_on_each):
         for token in (first, second, other_phone, bobs, alice.token, bob.token)
     ]
     assert statuses == [400, 200, 200, 200, 200, 200]
+
+
+def test_read_only_master_key_sees_no_token_with_which_it_could_write(make_parse):
+    parse = make_parse(read_only_master_key="look")
+    parse.post("/users", {"username": "alice", "password": "pw"})
+    rows = parse.get("/sessions", {**MASTER, "X-Parse-Master-Key": "look"}).json["results"]
+    assert len(rows) == 1
+    assert "sessionToken" not in rows[0]

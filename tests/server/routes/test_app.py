@@ -98,3 +98,8 @@ def test_originals_cloud_code_setting_is_no_obstacle(make_app):
 def test_setting_that_cannot_work_is_refused_at_start(setting):
     with pytest.raises(SettingsError):
         create_app(load_settings(_env_file=None, **setting))
+
+
+def test_health_answers_the_javascript_sdk_too(client):
+    answer = client.post("/parse/health", json={"_method": "GET", "_ApplicationId": "myAppId"})
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})

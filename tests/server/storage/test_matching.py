@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cloud.values import File, GeoPoint, Pointer, Polygon
-from server.storage.matching import matches, sort_key
+from server.storage.matching import matcher, sort_key
 from server.storage.port import (
     All,
     Compares,
@@ -32,6 +32,11 @@ DAY = datetime(2026, 11, 22, tzinfo=UTC)
 LATER = DAY + timedelta(milliseconds=1)
 LESS, UP_TO, MORE, FROM = Order.LESS, Order.LESS_OR_EQUAL, Order.GREATER, Order.GREATER_OR_EQUAL
 RING = ((0.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.0, 0.0))
+
+
+def matches(document, condition, *, ignore_case=False):
+    return matcher(condition, ignore_case=ignore_case)(document)
+
 
 EQUALITY = [
     # stored, value, equal

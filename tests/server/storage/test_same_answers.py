@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud.values import File, GeoPoint, Pointer
-from server.storage.matching import matches, sort_key
+from server.storage.matching import matcher, sort_key
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import (
     EVERYTHING,
@@ -150,7 +150,8 @@ def orders(paths):
 
 def in_memory(rows, query):
     """The objectIds that the query is answered with, where only `objectId` settles ties."""
-    found = [row for row in rows if matches(row, query.where, ignore_case=query.ignore_case)]
+    fulfils = matcher(query.where, ignore_case=query.ignore_case)
+    found = [row for row in rows if fulfils(row)]
     for key in reversed(query.order):
         found.sort(
             key=lambda row: sort_key(row, key, ignore_case=query.ignore_case),

@@ -7,7 +7,7 @@ import pytest
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Add, AddUnique, Delete, Increment, Remove, Set
-from cloud.values import File, GeoPoint, Pointer, Polygon
+from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
 from server.storage.port import (
     EVERYTHING,
     All,
@@ -108,6 +108,12 @@ def test_json_that_only_resembles_a_typed_value_stays_an_object(store):
     ]
     insert(store, thing(list=odd))
     assert store.get(THING, "abc") == thing(list=odd)
+
+
+def test_relation_inside_an_array_is_kept(store):
+    insert(store, thing(list=[Relation("Other"), {"r": Relation("Other")}]))
+    assert store.get(THING, "abc") == thing(list=[Relation("Other"), {"r": Relation("Other")}])
+    assert ids(store, Equals("list", Relation("Other"))) == ["abc"]
 
 
 def test_missing_object_is_none(store):
