@@ -28,6 +28,7 @@ def whole_body(environ: "WSGIEnvironment", max_bytes: int) -> bytes:
 
 
 def read_form_at_once(environ: "WSGIEnvironment", max_bytes: int) -> None:
-    """Let Werkzeug parse a form from memory, for the same reason."""
-    if get_content_length(environ) is not None:
-        environ["wsgi.input"] = io.BytesIO(whole_body(environ, max_bytes))
+    """Let Werkzeug parse a form from memory, for the same reason, and within the same bound."""
+    data = whole_body(environ, max_bytes)
+    environ["wsgi.input"] = io.BytesIO(data)
+    environ["CONTENT_LENGTH"] = str(len(data))

@@ -20,7 +20,6 @@ from server.files import Upload, public_mount_url, read_upload
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request
-from server.parse.router import Answer, Call, ParseRouter
 from server.routes import (
     batch,
     classes,
@@ -33,6 +32,7 @@ from server.routes import (
     users,
 )
 from server.routes.answers import CORS_HEADERS, JSON, answer_of_error, logger
+from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def parse_router(services: Services, mounts: list[str]) -> ParseRouter:
     config.add_routes(router, services)
     schemas.add_routes(router, services)
     server_info.add_routes(router)
-    batch.add_routes(router, services.settings, mounts)
+    batch.add_routes(router, services, mounts)
     return router
 
 

@@ -120,6 +120,9 @@ class ClassRules:
         """Say which unique value is taken."""
         return duplicate_value()
 
+    def record(self, save: Save) -> None:
+        """Write down what has to be known before the object is written; nothing refuses it now."""
+
     def stored(self, save: Save, saved: Saved) -> Saved:
         """Do what follows from the save; may complete the answer."""
         return saved
@@ -144,6 +147,10 @@ class SeveralRules(ClassRules):
 
     def duplicate(self, error: DuplicateObject) -> ParseError:
         return self._rules[0].duplicate(error)
+
+    def record(self, save: Save) -> None:
+        for rules in self._rules:
+            rules.record(save)
 
     def stored(self, save: Save, saved: Saved) -> Saved:
         for rules in self._rules:
@@ -206,6 +213,7 @@ class Saver:
         save.from_cloud_code = from_cloud_code
         self._prepare(save)
         document = self._new_document(save)
+        self._rules_of(save).record(save)
         try:
             self._database.objects.insert(save.schema, document)
         except DuplicateObject as error:
@@ -275,7 +283,8 @@ class Saver:
         rules.finish(save)
         _keep_what_columns_hold(save)
         new = self._schemas.new_columns(save.class_name, save.changes)
-        save.guard = condition_to_add(new, save.caller, save.schema, creates=save.creates)
+        may_add = condition_to_add(new, save.caller, save.schema, creates=save.creates)
+        save.guard = both(save.guard, may_add)
         save.schema = self._schemas.for_writing(save.caller, save.class_name, save.changes)
 
     def _new_document(self, save: Save) -> Document:
@@ -294,6 +303,7 @@ class Saver:
         for name, options in save.schema.options.items():
             if options.get("required") and operations.get(name) in _NOTHING:
                 raise _required(name)
+        self._rules_of(save).record(save)
         try:
             document = _apply_or_refuse(
                 lambda: self._database.objects.update(

@@ -82,8 +82,11 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
             ),
         ),
         ClassSchema("_GlobalConfig", _columns(params="Object", masterKeyOnly="Object")),
-        # Nobody makes this class, open to all, before the first image is classified.
+        # Nobody makes these classes, open to all, before we write the first object.
         ClassSchema("ImageClassification", permissions=NOBODY),
+        ClassSchema("ModerationDecision", permissions=NOBODY),
+        ClassSchema("ModerationItem", permissions=NOBODY),
+        ClassSchema("ModerationPolicy", permissions=NOBODY),
         ClassSchema(
             "UserImage",
             _columns(

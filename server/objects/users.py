@@ -165,6 +165,7 @@ class Users(ClassRules):
             if save.value(column) is not None:
                 self._refuse_taken(save, column)
         if "password" in save.changes:
+            _guard_by_password(save)
             _hash(save)
         if "authData" in save.changes:
             self._refuse_linked(save)
@@ -308,6 +309,13 @@ def _own_acl(save: Save) -> None:
         save.changes["ACL"] = Set(own)
     elif acl is not None and not save.caller.master:
         save.changes["ACL"] = Set({**acl, **own})
+
+
+def _guard_by_password(save: Save) -> None:
+    """Of two changes of a password at once one succeeds: a session that the other one ended must
+    not have the last word."""
+    if save.original is not None and not save.caller.master:
+        save.guard = Equals("_hashed_password", save.original.get("_hashed_password"))
 
 
 def _hash(save: Save) -> None:

@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from server.parse.encode import to_json
 from server.parse.errors import INTERNAL_SERVER_ERROR, ParseError, as_parse_error
-from server.parse.router import Answer
+from server.routes.router import Answer
 
 logger = logging.getLogger(__name__)
 

@@ -1,21 +1,26 @@
 """`POST /batch`: a list of calls in one, each answered or refused on its own."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from config import Settings
+from server.auth import Caller
+from server.objects.sessions import Sessions
+from server.parse.encode import to_json
 from server.parse.errors import (
     COMMAND_UNAVAILABLE,
     INTERNAL_SERVER_ERROR,
     INVALID_JSON,
+    REQUEST_LIMIT_EXCEEDED,
     ParseError,
     as_parse_error,
 )
-from server.parse.router import Answer, Call, Handler, ParseRouter
 from server.routes.answers import error_body
+from server.routes.router import Answer, Call, Handler, ParseRouter
+from server.services import Services
 
 logger = logging.getLogger(__name__)
 
@@ -24,20 +29,41 @@ _METHODS = ("GET", "POST", "PUT", "DELETE")
 _MAX_REQUESTS = 500
 
 
-def add_routes(router: ParseRouter, settings: Settings, mounts: list[str]) -> None:
+# Beyond these, what is left of a batch is answered "busy": its results are in memory together.
+_MAX_ANSWER_CHARACTERS = 32_000_000
+_MAX_SECONDS = 20.0
+
+
+def add_routes(router: ParseRouter, services: Services, mounts: list[str]) -> None:
     """Answer lists of calls with the rights of the whole call.
 
     Their paths begin as the client's server URL does: with a mount, or the path of SERVER_URL.
     """
-    mounts = [*mounts, urlsplit(settings.server_url).path.rstrip("/")]
+    mounts = [*mounts, urlsplit(services.settings.server_url).path.rstrip("/")]
 
     def batch(call: Call) -> Any:
         if call.params.get("transaction"):
             raise ParseError(COMMAND_UNAVAILABLE, "Batches as transactions are not supported yet.")
         prepared = [_prepare(router, call, item, mounts) for item in _requests(call)]
-        return [_answered(handler, sub_call) for handler, sub_call in prepared]
+        return list(_answers(prepared, services.objects.sessions))
 
     router.add("POST", "/batch", batch)
+
+
+def _answers(
+    prepared: Iterable[tuple[Handler, Call]], sessions: Sessions
+) -> Iterator[dict[str, Any]]:
+    characters, deadline = 0, time.monotonic() + _MAX_SECONDS
+    for handler, call in prepared:
+        if characters > _MAX_ANSWER_CHARACTERS or time.monotonic() > deadline:
+            busy = ParseError(
+                REQUEST_LIMIT_EXCEEDED, "The batch is too large. Send the rest again."
+            )
+            yield {"error": error_body(busy)}
+            continue
+        answer = _answered(handler, call, sessions)
+        characters += len(to_json(answer))
+        yield answer
 
 
 def _requests(call: Call) -> list[Any]:
@@ -73,6 +99,13 @@ def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> t
     return handler, replace(call, body=body, params=params, path=variables)
 
 
+def _still(caller: Caller, sessions: Sessions) -> Caller:
+    """The caller, if the session has not ended since the batch began. Raises ParseError 209."""
+    if caller.user is None or caller.session_token is None:
+        return caller
+    return replace(caller, user=sessions.user_of(caller.session_token))
+
+
 def _split(path: str) -> SplitResult:
     try:
         return urlsplit(path)
@@ -87,9 +120,9 @@ def _below_mount(path: str, mounts: list[str]) -> str | None:
     return None
 
 
-def _answered(handler: Handler, call: Call) -> dict[str, Any]:
+def _answered(handler: Handler, call: Call, sessions: Sessions) -> dict[str, Any]:
     try:
-        result = handler(call)
+        result = handler(replace(call, caller=_still(call.caller, sessions)))
     except Exception as error:  # what one call raises is its own answer, not the batch's
         parse_error = as_parse_error(error)
         if parse_error is None:

@@ -9,8 +9,8 @@ from server.objects.schemas import BUILT_IN_COLUMNS
 from server.parse.errors import INCORRECT_TYPE, ParseError
 from server.parse.operations import read_changes
 from server.parse.query import read_find, read_get
-from server.parse.router import Call, Handler, ParseRouter
 from server.routes.object_answers import ObjectAnswers
+from server.routes.router import Call, Handler, ParseRouter
 from server.services import Services
 
 _SYSTEM_ROUTES = {"/roles": "_Role", "/sessions": "_Session"}

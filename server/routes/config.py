@@ -14,7 +14,7 @@ from server.parse.errors import (
     ParseError,
 )
 from server.parse.operations import read_changes
-from server.parse.router import Call, ParseRouter
+from server.routes.router import Call, ParseRouter
 from server.services import Services
 
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9_]*")

@@ -25,8 +25,8 @@ from server.parse.errors import (
     OPERATION_FORBIDDEN,
     ParseError,
 )
-from server.parse.router import Answer, Call, ParseRouter
 from server.routes.answers import json_answer
+from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
 from server.storage.port import FileStore, StoredFile
 

@@ -10,7 +10,7 @@ from server.files import file_url
 from server.parse.decode import decode
 from server.parse.errors import ParseError
 from server.parse.results import result_json
-from server.parse.router import Call, ParseRouter
+from server.routes.router import Call, ParseRouter
 from server.services import Services
 
 

@@ -6,7 +6,7 @@ from cloud.code import cloud
 from cloud.errors import SCRIPT_FAILED
 from server.parse.decode import decode_column
 from server.parse.errors import ParseError
-from server.parse.router import Answer, Call, ParseRouter
+from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
 
 

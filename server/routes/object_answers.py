@@ -12,7 +12,7 @@ from server.files import file_url
 from server.objects.finding import Found
 from server.objects.saving import Saved
 from server.parse.encode import FileUrl, iso_date, object_json
-from server.parse.router import Answer, Call
+from server.routes.router import Answer, Call
 from server.storage.port import ClassSchema, Document
 
 _PATHS = {"_User": "users"}  # where Location says a new object is; others lie under /classes

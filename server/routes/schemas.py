@@ -5,7 +5,7 @@ from typing import Any
 from server.objects.access import DEFAULT_PROTECTED
 from server.objects.schemas import BUILT_IN_COLUMNS
 from server.parse.errors import INVALID_CLASS_NAME, ParseError
-from server.parse.router import Call, ParseRouter
+from server.routes.router import Call, ParseRouter
 from server.services import Services
 from server.storage.port import ClassSchema, ColumnType
 
@@ -38,6 +38,7 @@ def _schema_json(schema: ClassSchema) -> dict[str, Any]:
     fields = {
         name: _column_json(column) | dict(schema.options.get(name, {}))
         for name, column in columns.items()
+        if not name.startswith("_")
     }
     return {
         "className": schema.class_name,

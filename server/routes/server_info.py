@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.parse.router import Call, ParseRouter
+from server.routes.router import Call, ParseRouter
 
 # The version whose protocol we speak; SDKs and dashboards compare it.
 PARSE_SERVER_VERSION = "7.3.0"

@@ -3,9 +3,9 @@
 from typing import Any
 
 from server.parse.errors import INVALID_SESSION_TOKEN, ParseError
-from server.parse.router import Call, ParseRouter
 from server.routes.classes import ClassHandlers, add_class
 from server.routes.object_answers import ObjectAnswers
+from server.routes.router import Call, ParseRouter
 from server.services import Services
 
 

@@ -165,3 +165,12 @@ def test_each_pointer_becomes_the_object_that_it_points_to(parse):
         parse.create("Photo", {"album": pointer("Album", album)})
     rows = parse.find("Photo", include="album", order="createdAt")
     assert [row["album"]["n"] for row in rows] == [0, 1, 2, 3, 4]
+
+
+def test_include_that_would_grow_beyond_measure_is_refused(parse):
+    alice = parse.person("alice")
+    parse.put(f"/users/{alice.id}", {"friends": [alice.pointer] * 40}, alice)
+    near = parse.get(f"/users/{alice.id}", alice, include="friends.friends")
+    assert len(near.json["friends"]) == 40
+    far = parse.get(f"/users/{alice.id}", alice, include="friends.friends.friends")
+    assert (far.status_code, far.json["code"]) == (400, 102)

@@ -1,5 +1,7 @@
 """What holds for every answer: CORS, health, JSON, the settings that are refused."""
 
+import io
+
 import pytest
 from image_host import KEYS
 
@@ -103,3 +105,17 @@ def test_setting_that_cannot_work_is_refused_at_start(setting):
 def test_health_answers_the_javascript_sdk_too(client):
     answer = client.post("/parse/health", json={"_method": "GET", "_ApplicationId": "myAppId"})
     assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+
+
+def test_chunked_form_beyond_the_limit_is_refused_before_it_is_kept(make_app):
+    client = make_app(max_image_bytes=1000).test_client()
+    form = b'--x\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
+    body = io.BytesIO(form + b"a" * 200_000 + b"\r\n--x--\r\n")
+    environ = {"wsgi.input_terminated": True}
+    answer = client.post(
+        "/parse/functions/x",
+        input_stream=body,
+        content_type="multipart/form-data; boundary=x",
+        environ_overrides=environ,
+    )
+    assert answer.status_code == 413

@@ -155,3 +155,12 @@ def test_without_the_right_keys_nothing_is_said(parse, keys):
 def test_a_body_that_is_no_json_is_refused(parse):
     answer = parse.client.post("/parse/batch", data="nonsense", headers=KEYS)
     assert outcome(answer) == (400, 107)
+
+
+def test_session_that_ends_within_a_batch_ends_its_rights(parse):
+    alice = parse.person("alice")
+    change = {"method": "PUT", "path": f"/parse/users/{alice.id}", "body": {"password": "new"}}
+    again = {**change, "body": {"password": "thief"}}
+    first, second = parse.post("/batch", {"requests": [change, again]}, alice).json
+    assert "success" in first
+    assert second["error"]["code"] == 209
