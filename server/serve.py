@@ -1,7 +1,6 @@
 """The running server: gunicorn's workers around the app, one instance for each data folder."""
 
 import fcntl
-import logging
 import os
 import select
 import socket
@@ -21,14 +20,11 @@ from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.gthread import ThreadWorker
 
-from cloud.moderation.errors import StoreUnavailable
 from config import Settings
-from ml_models.errors import ModelError
 from server.app import check_settings, create_app
+from server.deadlines import read_deadlines
 from server.memory import keep_memory
 from server.welcome import what_to_try
-
-logger = logging.getLogger(__name__)
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8
@@ -67,6 +63,18 @@ def sole_instance(data_dir: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def is_served(data_dir: Path) -> bool:
+    """Say whether a server of this machine is running on the data folder."""
+    try:
+        with (data_dir / "server.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
 
 
 def _check_port(settings: Settings) -> None:
@@ -111,7 +119,9 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no type
         """
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
         for _ in range(_REQUESTS_IN_A_ROW):
+            read_deadlines.begin(conn.sock)
             outcome = super().handle(conn)
+            read_deadlines.end(conn.sock)
             if outcome is not True or not self.alive or not _is_readable(conn.sock):
                 break
         return outcome
@@ -168,18 +178,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
 
 def _warm_up(worker: Any) -> None:
-    """Load the model before the first request comes; what is missing is reported, not fatal."""
+    """Be ready before the first request comes, and begin what runs beside the requests."""
     services = worker.wsgi.extensions["parsewarden"]
-    for name, prepare in [
-        ("model", services.classifier.warm_up),
-        ("database", services.database.ping),
-    ]:
-        try:
-            prepare()
-        except (ModelError, StoreUnavailable) as error:
-            logger.warning("the %s is not ready, calls are answered with busy: %s", name, error)
+    services.warm_up()
     services.jobs.watch()
     services.dispatch.start_sweeping()
+    services.webhooks.start()
 
 
 def _close(_server: Any, worker: Any) -> None:
@@ -189,5 +193,6 @@ def _close(_server: Any, worker: Any) -> None:
         return
     services = app.extensions["parsewarden"]
     services.dispatch.close()
+    services.webhooks.close()
     services.jobs.close()
     services.database.close()
