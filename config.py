@@ -4,12 +4,14 @@ Every setting is described in `.env.example` and `docs/settings.md`; a test keep
 Names are those of the Node original wherever it had one, so that an existing `.env` works.
 """
 
+import base64
 import os
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,6 +24,8 @@ DEVELOPMENT_KEYS = {
     "client_key": "myClientKey",
     "master_key": "myMasterKey",
 }
+# What may follow the host in a broker's URL, by its scheme: Redis numbers its databases.
+BROKER_PATHS = {"redis": "/?|/[0-9]+", "rediss": "/?|/[0-9]+", "amqp": ".*", "amqps": ".*"}
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -73,6 +77,17 @@ class Settings(BaseSettings):
         default_factory=lambda: {"UserImage": ("image",)}
     )
 
+    # What is remembered of decisions
+    memory_enabled: bool = True
+    memory_distance: Annotated[int, Field(ge=0, le=64)] = 31
+    memory_min_quality: Annotated[int, Field(ge=1, le=100)] = 50
+    memory_max_matches_per_hour: PositiveInt = 100
+
+    # Who is told of decisions
+    moderation_webhook_urls: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
+    moderation_webhook_secret: str = Field("", repr=False)
+    webhook_allow: str = ""
+
     # What clients may do
     allow_client_class_creation: bool = False
     session_length: PositiveInt = 365 * 24 * 3600
@@ -100,6 +115,7 @@ class Settings(BaseSettings):
         "", validation_alias=AliasChoices("DATABASE_URI", "MONGODB_URI"), repr=False
     )
     config_cache_ms: Annotated[int, Field(ge=0)] = 1000
+    celery_broker_url: str = Field("", repr=False)
 
     # The model
     tf_model_url: str = "MobileNetV2Mid"
@@ -132,8 +148,29 @@ class Settings(BaseSettings):
             match = re.fullmatch(r"(_?[A-Za-z][A-Za-z0-9_]*)\.([A-Za-z][A-Za-z0-9_]*)", part)
             if match is None:
                 raise ValueError(f"{part} is not of the form Class.column")
-            columns[match[1]] = (*columns.get(match[1], ()), match[2])
+            known = columns.get(match[1], ())
+            columns[match[1]] = tuple(dict.fromkeys([*known, match[2]]))
         return columns
+
+    @field_validator("moderation_webhook_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("moderation_webhook_secret")
+    @classmethod
+    def _check_secret(cls, value: str) -> str:
+        text = value.removeprefix("whsec_").rstrip("=")
+        try:
+            secret = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except ValueError:
+            secret = b""
+        # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+        if value and not 24 <= len(secret) <= 64:
+            raise ValueError("must be 24 to 64 bytes in base64, as `openssl rand -base64 32` makes")
+        return value
 
     @field_validator("parse_mount")
     @classmethod
@@ -149,6 +186,19 @@ class Settings(BaseSettings):
         if value and not re.fullmatch(r"https?://[^/?#@\s\\]+(/[^?#\s\\]*)?", value):
             raise ValueError("must be a URL such as https://api.example.com/parse")
         return value.rstrip("/")
+
+    @field_validator("celery_broker_url")
+    @classmethod
+    def _check_broker(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            is_path = re.fullmatch(BROKER_PATHS[url.scheme], url.path) is not None
+            is_usable = is_path and url.hostname is not None and url.port != 0
+        except (KeyError, ValueError):
+            is_usable = False
+        if value and not is_usable:
+            raise ValueError("must be a URL such as redis://redis:6379/0 or amqp://rabbitmq:5672//")
+        return value
 
     @field_validator("file_upload_from", "file_upload_extensions", mode="before")
     @classmethod
@@ -186,6 +236,15 @@ class Settings(BaseSettings):
                 f"{', '.join(known)}: everybody knows the development default, and with this "
                 f"BIND_HOST ({self.bind_host}) or behind a proxy others than this machine can "
                 "call; set your own in .env, for instance from `openssl rand -hex 16`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _need_secret_for_webhooks(self) -> Self:
+        if self.moderation_webhook_urls and not self.moderation_webhook_secret:
+            raise ValueError(
+                "MODERATION_WEBHOOK_SECRET is not set, but MODERATION_WEBHOOK_URLS is: make one "
+                "with `openssl rand -base64 32`, and give it to the receivers"
             )
         return self
 

@@ -5,9 +5,10 @@ A database applies them in one step with `apply`'s meaning; a trigger sees their
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from cloud.values import Pointer, Value
+from cloud.values import GeoPoint, Pointer, Polygon, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +96,15 @@ def _apply_one(holder: dict[str, Any], name: str, operation: Operation) -> None:
             holder[name] = [*_array(holder.get(name, []), name), *added]
         case AddUnique(added):
             array = _array(holder.get(name, []), name)
-            present = set(map(_identity, array))
-            missing = {_identity(value): value for value in reversed(added)}
+            present = set(map(identity, array))
+            missing = {identity(value): value for value in reversed(added)}
             new = [value for key, value in reversed(missing.items()) if key not in present]
             holder[name] = [*array, *new]
         case Remove(removed):
             if name in holder:
-                unwanted = set(map(_identity, removed))
+                unwanted = set(map(identity, removed))
                 array = _array(holder[name], name)
-                holder[name] = [value for value in array if _identity(value) not in unwanted]
+                holder[name] = [value for value in array if identity(value) not in unwanted]
 
 
 def _number(value: Any, name: str) -> float:
@@ -120,16 +121,33 @@ def _array(value: Any, name: str) -> list[Any]:
 
 def same(one: Value, other: Value) -> bool:
     """Whether two values are equal as Parse sees it: unlike in Python, True is not 1."""
-    return bool(_identity(one) == _identity(other))
+    return identity(one) == identity(other)
 
 
-def _identity(value: Value) -> Any:
-    """Something to hash and compare in place of a value."""
+def identity(value: Value) -> str:
+    """Return a text that all values equal to this one have, and no others.
+
+    It is what to hash: Python's hashes of texts are keyed, while anybody can make up numbers,
+    and lists of them, that collide.
+    """
     match value:
         case bool():
-            return ("bool", value)
-        case list():
-            return ("list", *map(_identity, value))
+            return repr(value)
+        case float() if not value.is_integer():
+            return repr(value)
+        case int() | float():
+            return repr(int(value))
+        case str():
+            return str.__repr__(value)  # an enum's member is its text
+        case list() | tuple():
+            return f"[{','.join(map(identity, value))}]"
         case dict():
-            return ("dict", frozenset((key, _identity(member)) for key, member in value.items()))
-    return value
+            members = sorted(f"{name!r}:{identity(member)}" for name, member in value.items())
+            return f"{{{','.join(members)}}}"
+        case datetime():
+            return f"Date({value.astimezone(UTC).isoformat()})"
+        case GeoPoint(latitude, longitude):
+            return f"GeoPoint{identity([latitude, longitude])}"
+        case Polygon(points):
+            return f"Polygon{identity(points)}"
+    return repr(value)

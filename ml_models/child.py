@@ -16,6 +16,7 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from ml_models.errors import ImageError
+from ml_models.fingerprint import fingerprint
 from ml_models.images import PixelBuffer, decode, resize
 
 # Below the web process, so that under full load it still accepts, answers and feeds us.
@@ -51,10 +52,12 @@ def main(descriptor: int, model_path: str, input_size_px: int, max_pixels: int) 
 
     def classified(data: bytes) -> dict[str, Any]:
         try:
-            pixels = resize(decode(data, max_pixels, buffer), input_size_px)
+            pixels = decode(data, max_pixels, buffer)
         except ImageError as error:
             return {"error": type(error).__name__, "arguments": list(error.arguments)}
-        return {"probabilities": interpreter.probabilities(pixels)}
+        seen = fingerprint(pixels)
+        probabilities = interpreter.probabilities(resize(pixels, input_size_px))
+        return {"probabilities": probabilities, "pdq": seen.pdq, "quality": seen.quality}
 
     try:
         _send(parent, {"ready": True})

@@ -1,4 +1,4 @@
-"""Image bytes in, five predictions out, on a bounded number of cores.
+"""Image bytes in, five predictions and a fingerprint out, on a bounded number of cores.
 
 Owns the child processes that decode and infer, and who may use one when. Knows no thresholds:
 what a prediction means for an image is decided elsewhere.
@@ -29,7 +29,7 @@ from ml_models.errors import (
     ModelMissing,
 )
 from ml_models.pretrained import ModelFile
-from ml_models.types import Label, ModelSpec, Prediction
+from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -84,15 +84,15 @@ class NsfwClassifier:
         """The loaded model. Raises ModelError as `classify` does."""
         return self._ready_pool().model
 
-    def classify(self, data: bytes) -> tuple[Prediction, ...]:
-        """Predict all five classes, most probable first.
+    def classify(self, data: bytes) -> Inspection:
+        """Predict all five classes, most probable first, and take the fingerprint.
 
         Raises ImageError for bytes that are no whole image within the limits of pixels and time,
         ClassifierBusy at once when the queue for a permit is full and after `max_wait_s` when none
         came free, and ModelError when no model can be loaded.
         """
         with self._ready_pool().permit() as child:
-            return _most_probable_first(child.probabilities(data))
+            return _inspection(child.inspect(data))
 
     def warm_up(self) -> None:
         """Load the model, so that the first caller does not wait. Raises ModelError."""
@@ -206,8 +206,9 @@ class _Child:
         self._ready = False
         self._start()
 
-    def probabilities(self, data: bytes) -> list[float]:
-        """Decode and infer. Raises ImageError; DecodeError when the image took two children down.
+    def inspect(self, data: bytes) -> dict[str, Any]:
+        """Return the child's answer. Raises ImageError; DecodeError when the image took two
+        children down.
 
         One may have been killed for another reason: by the kernel for lack of memory, by a person.
         """
@@ -219,8 +220,7 @@ class _Child:
             answer = self._last_answer(data)
         if "error" in answer:
             raise IMAGE_ERRORS[answer["error"]](*answer["arguments"])
-        probabilities: list[float] = answer["probabilities"]
-        return probabilities
+        return answer
 
     def _last_answer(self, data: bytes) -> dict[str, Any]:
         try:
@@ -296,13 +296,18 @@ def _child_environment() -> dict[str, str]:
     return kept | {"GLIBC_TUNABLES": _KEEP_MEMORY}
 
 
-def _most_probable_first(probabilities: list[float]) -> tuple[Prediction, ...]:
-    # The softmax of a float32 sum can exceed 1 by a rounding error.
+def _inspection(answer: dict[str, Any]) -> Inspection:
     try:
-        predictions = [
-            Prediction(label, min(probability, 1.0))
-            for label, probability in zip(Label, probabilities, strict=True)
-        ]
+        predictions = _most_probable_first(answer["probabilities"])
+        return Inspection(predictions, Fingerprint(answer["pdq"], answer["quality"]))
     except ValueError as error:
         raise ModelDamaged(f"the model answers nonsense: {error}") from error
+
+
+def _most_probable_first(probabilities: list[float]) -> tuple[Prediction, ...]:
+    # The softmax of a float32 sum can exceed 1 by a rounding error.
+    predictions = [
+        Prediction(label, min(probability, 1.0))
+        for label, probability in zip(Label, probabilities, strict=True)
+    ]
     return tuple(sorted(predictions, key=lambda p: p.probability, reverse=True))

@@ -86,10 +86,15 @@ def resize(pixels: Pixels, size_px: int) -> NDArray[np.float32]:
     nsfwjs `core.ts`: divide by 255, then `tf.image.resizeBilinear` with aligned corners, which
     reads the four pixels around `i * (in - 1) / (out - 1)` and does not antialias.
     """
+    if abs(pixels.strides[0]) < abs(pixels.strides[1]):  # a turned photo: its columns lie together
+        return np.ascontiguousarray(resize(pixels.transpose(1, 0, 2), size_px).transpose(1, 0, 2))
     height, width, _ = pixels.shape
     top, bottom, y_weight = _taps(height, size_px)
     left, right, x_weight = _taps(width, size_px)
-    rows = pixels.take(np.concatenate((top, bottom)), axis=0).reshape(2 * size_px, width * 3)
+    places = np.concatenate((top, bottom))
+    # `take` is faster, but first copies the whole of what is mirrored.
+    picked = pixels.take(places, axis=0) if pixels.flags.c_contiguous else pixels[places]
+    rows = picked.reshape(2 * size_px, width * 3)
     across = _lerp(_columns(rows, left), _columns(rows, right), np.repeat(x_weight, 3))
     scaled = _lerp(across[:size_px], across[size_px:], y_weight[:, np.newaxis])
     scaled /= np.float32(255)

@@ -1,5 +1,6 @@
 """The words that every other package uses for what a model says about an image."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
@@ -25,6 +26,34 @@ class Prediction:
     def __post_init__(self) -> None:
         if not (isfinite(self.probability) and 0.0 <= self.probability <= 1.0):
             raise ValueError(f"probability of {self.label} is {self.probability}, not in 0..1")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What near copies of a picture have nearly in common.
+
+    `pdq` is a PDQ hash: 64 hexadecimal digits in lower case, of whose 256 bits two unrelated
+    pictures share about half. `quality` is PDQ's, in 0..100: a picture without detail has 0, and
+    a hash that says nothing.
+    """
+
+    pdq: str
+    quality: int
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.pdq):
+            raise ValueError(f"{self.pdq!r} is not 64 hexadecimal digits in lower case")
+        if not 0 <= self.quality <= 100:
+            raise ValueError(f"quality is {self.quality}, not in 0..100")
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is found out about one image: all five predictions, most probable first, and its
+    fingerprint."""
+
+    predictions: tuple[Prediction, ...]
+    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any
 from cloud.moderation.predictions import from_objects, to_objects
 from cloud.moderation.types import Classification, Outcome, Verdict
 from cloud.operations import Increment, Operation, Set
-from ml_models.types import ModelSpec
+from ml_models.types import Fingerprint, ModelSpec
+from server import fingerprints
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,
@@ -26,6 +27,8 @@ _COLUMNS = {
     "modelVersion": "String",
     "modelInputSize": "Number",
     "predictions": "Array",
+    "pdqHash": "String",
+    "pdqQuality": "Number",
     "outcome": "String",
     "reasons": "Array",
     "policyVersion": "Number",
@@ -54,7 +57,10 @@ class StoredClassifications:
     def find(self, content_sha256: str, model: ModelSpec) -> Classification | None:
         """See the port."""
         document = self._store.get(SCHEMA, _object_id(content_sha256, model))
-        return None if document is None else _classification(document)
+        # Earlier versions took no fingerprint; such an image is classified once more.
+        if document is None or fingerprints.HASH not in document:
+            return None
+        return _classification(document)
 
     def add(self, classification: Classification) -> Classification:
         """See the port."""
@@ -74,9 +80,8 @@ class StoredClassifications:
         self, recorded: Classification, verdict: Verdict, source_url: str | None, at: datetime
     ) -> Classification:
         """See the port."""
-        operations: dict[str, Operation] = {
-            name: Set(value) for name, value in _verdict_columns(verdict).items()
-        }
+        columns = _verdict_columns(verdict) | fingerprints.to_columns(recorded.fingerprint)
+        operations: dict[str, Operation] = {name: Set(value) for name, value in columns.items()}
         operations |= {"lastSeenAt": Set(at), "updatedAt": Set(at)}
         if source_url is not None:
             operations["sourceUrl"] = Set(source_url)
@@ -111,6 +116,7 @@ def _document(classification: Classification) -> Document:
         "modelVersion": classification.model.version,
         "modelInputSize": classification.model.input_size_px,
         "predictions": to_objects(classification.predictions),
+        **fingerprints.to_columns(classification.fingerprint),
         "seenCount": classification.seen_count,
         "lastSeenAt": classification.last_seen_at,
     }
@@ -135,6 +141,7 @@ def _classification(document: Document) -> Classification:
             document["modelName"], document["modelVersion"], int(document["modelInputSize"])
         ),
         predictions=from_objects(document["predictions"]),
+        fingerprint=Fingerprint(document[fingerprints.HASH], int(document[fingerprints.QUALITY])),
         verdict=Verdict(
             Outcome(document["outcome"]),
             tuple(document["reasons"]),

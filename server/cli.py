@@ -1,7 +1,8 @@
-"""The command line: `python -m server run`, `models fetch` and `db copy`."""
+"""The command line: `python -m server run`, `worker`, `moderate`, `db copy` and others."""
 
 import logging
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,17 +11,29 @@ import click
 import requests
 
 from cloud.moderation.errors import ModerationError, StoreUnavailable
+from cloud.moderation.policy import InvalidPolicy
 from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
+from server.memory_commands import memory
+from server.moderate import moderate_class
+from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
+from server.parse.errors import ParseError
+from server.policy_check import check_policy
 from server.serve import CannotServe, serve, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 
 # A model may be far larger than an image, and its host slower.
 _MODEL_MAX_BYTES = 1024**3
 _MODEL_TIMEOUT_S = 600.0
+# A worker's heart beats every 5 seconds.
+_HEARTBEAT_LIMIT_S = 20.0
+_ON_PURPOSE = (
+    CannotCopy, CannotServe, InvalidPolicy, MlModelsError, ParseError, StoreUnavailable
+)  # fmt: skip
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 class _OneLine(logging.Formatter):
@@ -41,7 +54,7 @@ class _Commands(click.Group):
             return super().invoke(context)
         except SettingsError as error:
             raise click.ClickException(f"the settings cannot be used.\n{error}") from None
-        except (CannotCopy, CannotServe, MlModelsError, StoreUnavailable) as error:
+        except _ON_PURPOSE as error:
             raise click.ClickException(str(error)) from None
 
 
@@ -54,15 +67,45 @@ def main(context: click.Context) -> None:
     context.obj = load_settings()
 
 
+main.add_command(memory)
+
+
 @main.command(help="Serve until interrupted.")
 @click.pass_obj
 def run(settings: Settings) -> None:
     serve(settings)
 
 
-@main.command(help="Ask the server on this machine whether it is healthy; exit status 1 if not.")
+@main.command(help="Judge uploaded images for servers with the same CELERY_BROKER_URL.")
+@click.option("--heartbeat", type=_FILE, help="A file to touch while the broker is there.")
 @click.pass_obj
-def health(settings: Settings) -> None:
+def worker(settings: Settings, heartbeat: Path | None) -> None:
+    from server.worker import work  # brings Celery, which the other commands are spared
+
+    raise SystemExit(work(settings, heartbeat))
+
+
+@main.command(help="Ask the server on this machine whether it is healthy; exit status 1 if not.")
+@click.option("--heartbeat", type=_FILE, help="Look at this file of a worker instead.")
+@click.pass_obj
+def health(settings: Settings, heartbeat: Path | None) -> None:
+    if heartbeat is None:
+        _ask_server(settings)
+    else:
+        _check_heartbeat(heartbeat)
+
+
+def _check_heartbeat(heartbeat: Path) -> None:
+    try:
+        age_s = time.time() - heartbeat.stat().st_mtime
+    except OSError as error:
+        raise click.ClickException(f"no heartbeat at {heartbeat}: {error.strerror}") from None
+    if age_s > _HEARTBEAT_LIMIT_S:
+        raise click.ClickException(f"the last heartbeat at {heartbeat} is {age_s:.0f} s ago")
+    click.echo("the worker is hearing from the broker")
+
+
+def _ask_server(settings: Settings) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_host, settings.bind_host)  # noqa: S104
     session = requests.Session()
     session.trust_env = False  # no proxy stands between this machine and itself
@@ -126,9 +169,46 @@ def db() -> None:
 def copy(source: str, target: str) -> None:
     with ExitStack() as stack:
         opened_source, opened_target = open_source(source), open_target(target)
-        for place, database in ((source, opened_source), (target, opened_target)):
-            stack.callback(database.close)
-            if Path(place).is_dir():
-                stack.enter_context(sole_instance(Path(place)))
+        stack.callback(opened_source.close)
+        stack.callback(opened_target.close)
+        for folder in {Path(place).resolve() for place in (source, target)}:
+            if folder.is_dir():
+                stack.enter_context(sole_instance(folder))
         for copied in copy_database(opened_source, opened_target, SYSTEM_CLASSES):
             click.echo(f"{copied.count:>9,} {copied.what}")
+
+
+@main.group(help="Try the rules of moderation.")
+def policy() -> None:
+    pass
+
+
+@policy.command(
+    help="Say what a policy, a JSON file with moderationScores and moderationAutomation, would "
+    "have done: every recorded prediction judged by it and by the policy in force."
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_obj
+def check(settings: Settings, file: Path) -> None:
+    for line in check_policy(settings, file):
+        click.echo(line)
+
+
+@main.command(
+    help="Classify the images that were in a class before moderation. What is done already is not "
+    "done again: after an interruption run it once more. Exit status 1 if files are missing or "
+    "images are left pending."
+)
+@click.argument("class_name", metavar="CLASS")
+@click.option("--where", default="{}", help="A Parse query, as JSON, that chooses the objects.")
+@click.option("--all", "rejudge", is_flag=True, help="Also what was judged before moderation.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.pass_obj
+def moderate(settings: Settings, class_name: str, where: str, rejudge: bool, dry_run: bool) -> None:
+    fates = moderate_class(settings, class_name, where, rejudge=rejudge, dry_run=dry_run)
+    for fate in Fate:
+        if fates[fate]:
+            click.echo(f"{fates[fate]:>9,} {fate}")
+    click.echo(f"{fates.total():>9,} images of {class_name}")
+    if any(fates[fate] for fate in UNDONE):
+        raise SystemExit(1)

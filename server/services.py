@@ -1,21 +1,28 @@
 """What the routes work with, joined once for each process by `server.app`."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from cloud.code import RequestContext
 from cloud.moderation.classification import ClassificationService
+from cloud.moderation.errors import StoreUnavailable
+from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings
 from ml_models.classifier import NsfwClassifier
+from ml_models.errors import ModelError
 from server.auth import Caller
-from server.dispatch.local import LocalDispatch
+from server.dispatch.sweeper import SweptDispatch
 from server.jobs import JobRunner
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.parse_config import ParseConfig
 from server.storage.port import Database
+from server.webhooks.deliverer import Deliverer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,16 @@ class Services:
     classifier: NsfwClassifier
     moderation: ClassificationService
     jobs: JobRunner
-    dispatch: LocalDispatch
+    pipeline: ModerationPipeline
+    dispatch: SweptDispatch
+    webhooks: Deliverer
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""
+
+    def warm_up(self) -> None:
+        """Load the model and look for the database; what is missing is reported, not fatal."""
+        for name, prepare in [("model", self.classifier.warm_up), ("database", self.database.ping)]:
+            try:
+                prepare()
+            except (ModelError, StoreUnavailable) as error:
+                logger.warning("the %s is not ready, images have to wait: %s", name, error)

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from running_broker import Redis, Worker
 from running_server import Server
 
 from config import Settings
@@ -45,3 +46,27 @@ def start_server(tmp_path, models_dir):
         if server.process.is_running():
             server.stop()
         server.process.wait()
+
+
+@pytest.fixture
+def redis():
+    """A Redis of the test's own."""
+    server = Redis()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_worker(tmp_path, models_dir):
+    """Start workers; by default on the same data folder as `start_server`'s servers."""
+    workers = []
+
+    def start_one(*arguments, **settings):
+        log = tmp_path / f"worker{len(workers)}.log"
+        where = {"DATA_DIR": tmp_path / "data", "MODELS_DIR": models_dir}
+        workers.append(Worker(log, *arguments, **{**where, **settings}))
+        return workers[-1]
+
+    yield start_one
+    for worker in workers:
+        worker.stop()

@@ -104,18 +104,19 @@ def test_compose_waits_for_a_healthy_database():
 
 
 def test_compose_names_only_settings_that_exist():
-    web = COMPOSE["services"]["web"]
+    web, worker = COMPOSE["services"]["web"], COMPOSE["services"]["worker"]
     text = (REPOSITORY / "docker-compose.yml").read_text()
-    named = {*web["environment"], *web["build"]["args"], *re.findall(r"\$\{([A-Z_]+)", text)}
-    assert named <= SETTINGS
+    named = {*web["environment"], *worker["environment"], *web["build"]["args"]}
+    assert named | set(re.findall(r"\$\{([A-Z_]+)", text)) <= SETTINGS
     port = Settings.model_fields["port"].default
     assert web["ports"] == [f"${{PORT:-{port}}}:{port}"]
     assert web["environment"]["PORT"] == str(port)
     assert f"EXPOSE {port}" in DOCKERFILE
 
 
-def test_compose_gives_settings_that_load():
-    environment = COMPOSE["services"]["web"]["environment"]
+@pytest.mark.parametrize("service", ["web", "worker"])
+def test_compose_gives_settings_that_load(service):
+    environment = COMPOSE["services"][service]["environment"]
     values = {
         name.lower(): re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value)
         for name, value in environment.items()
@@ -123,6 +124,8 @@ def test_compose_gives_settings_that_load():
     values |= {"app_id": "mine", "master_key": "secret"}
     settings = load_settings(_env_file=None, **{k: v for k, v in values.items() if v})
     assert settings.bind_host == "0.0.0.0"  # noqa: S104 - inside the container
+    broker = {"web": "", "worker": "redis://redis:6379/0"}
+    assert settings.celery_broker_url == broker[service]
     assert settings.database_uri.startswith("mongodb://mongo:27017/")
     assert "${APP_ID:?" in environment["APP_ID"]
     assert "${MASTER_KEY:?" in environment["MASTER_KEY"]
@@ -136,10 +139,23 @@ def test_container_runs_the_model_that_was_built_into_it():
         assert f"{name}=${name}" in DOCKERFILE
 
 
-def test_compose_runs_without_privileges():
-    web = COMPOSE["services"]["web"]
-    assert web["read_only"] is True
-    assert web["cap_drop"] == ["ALL"]
+def test_compose_starts_workers_and_their_broker_only_when_asked_to_scale():
+    services = COMPOSE["services"]
+    assert {n for n, s in services.items() if s.get("profiles") == ["scale"]} == {"worker", "redis"}
+    web, worker = services["web"], services["worker"]
+    assert worker["build"] == web["build"]
+    assert worker["depends_on"]["redis"]["condition"] == "service_healthy"
+    *command, option, heartbeat = worker["command"]
+    assert command == ["python", "-m", "server", "worker"]
+    assert worker["healthcheck"]["test"][-2:] == [option, heartbeat]
+
+
+@pytest.mark.parametrize("service", ["web", "worker", "redis"])
+def test_compose_runs_without_privileges(service):
+    described = COMPOSE["services"][service]
+    assert described["read_only"] is True
+    assert described["cap_drop"] == ["ALL"]
+    assert described.get("user") == ("redis" if "image" in described else None)
     assert "\nUSER parsewarden\n" in DOCKERFILE
 
 

@@ -93,15 +93,16 @@ class ClassificationService:
         if recorded is not None:
             verdict = judge(recorded.predictions, policy)
             return self._records.seen_again(recorded, verdict, source_url, _utc_now())
-        predictions = self._classifier.classify(data)
+        inspection = self._classifier.classify(data)
         now = _utc_now()
         return self._records.add(
             Classification(
                 content_sha256=content_sha256,
                 byte_count=len(data),
                 model=model,
-                predictions=predictions,
-                verdict=judge(predictions, policy),
+                predictions=inspection.predictions,
+                fingerprint=inspection.fingerprint,
+                verdict=judge(inspection.predictions, policy),
                 source_url=source_url,
                 seen_count=1,
                 first_seen_at=now,

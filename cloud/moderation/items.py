@@ -5,13 +5,15 @@ the log, can be done again and again until it is done.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from cloud.moderation.predictions import to_objects
-from ml_models.types import Prediction
+from ml_models.types import Fingerprint, Prediction
+
+BY_RULES, BY_SYSTEM, BY_MEMORY = "rules", "system", "memory"
 
 
 class State(StrEnum):
@@ -40,6 +42,7 @@ class Evidence:
 
     predictions: tuple[Prediction, ...] = ()
     content_sha256: str | None = None
+    fingerprint: Fingerprint | None = None
     model_name: str | None = None
     model_version: str | None = None
     policy_version: int | None = None
@@ -55,10 +58,42 @@ class Decision:
     before: State
     after: State
     decided_by: str
-    """`rules`, `system`, `master key`, or `user:<objectId>`."""
+    """`rules`, `memory`, `system`, `master key`, or `user:<objectId>`."""
     reasons: tuple[str, ...]
     evidence: Evidence
     decided_at: datetime
+
+    @property
+    def decision_id(self) -> str:
+        """Names the decision, in the log and at the object that shows it."""
+        return decision_id(self.item_id, self.number)
+
+    def orphaned(self, reason: str, now: datetime) -> "Decision":
+        """The decision that follows at once where this one found no object to be written to."""
+        return replace(
+            self,
+            number=self.number + 1,
+            before=self.after,
+            after=State.ENDED,
+            decided_by=BY_SYSTEM,
+            reasons=(reason,),
+            decided_at=now,
+        )
+
+
+def is_person(decided_by: str) -> bool:
+    """Whether a person made the decision."""
+    return decided_by not in (BY_RULES, BY_MEMORY, BY_SYSTEM)
+
+
+def decision_id(item_id: str, number: int) -> str:
+    """Name an item's decision; by number 0 an object shows that there is none yet."""
+    return f"{item_id}-{number}"
+
+
+def item_of(shown: str) -> str:
+    """Return the item whose decision an object shows."""
+    return shown.rpartition("-")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +109,14 @@ class Item:
     created_at: datetime
     attempts: int = 0
     transitions: int = 0
+    decided_by: str | None = None
     evidence: Evidence = field(default_factory=Evidence)
     unsettled: Decision | None = None
+
+    @property
+    def decided_by_person(self) -> bool:
+        """Whether its last decision was a person's."""
+        return self.decided_by is not None and is_person(self.decided_by)
 
 
 def next_decision(
@@ -109,9 +150,9 @@ _MIRRORED = ("isSafe", "deleted", "moderationRequired", "NSFWPredictions")
 def mirror_columns(class_name: str, column: str) -> tuple[str, str, str, str]:
     """The names of an object's columns for safe, deleted, review and predictions.
 
-    Those of the Node original on UserImage; elsewhere they begin with the file column's name.
+    Those of the Node original for its `UserImage.image`; others begin with the file column's name.
     """
-    if class_name == "UserImage":
+    if (class_name, column) == ("UserImage", "image"):
         return _MIRRORED
     safe, deleted, review, predictions = (name[0].upper() + name[1:] for name in _MIRRORED)
     return column + safe, column + deleted, column + review, column + predictions

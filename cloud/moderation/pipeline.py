@@ -1,46 +1,65 @@
 """From a pending item to a decision: lease, classify, judge, one transition, and what follows.
 
 Every step can be done again, so a process that ends between any two leaves nothing half-done: the
-sweeper finds the item pending past its lease, or its last decision unsettled.
+sweeper finds the item pending past its lease, or its last decision unsettled. An item that its
+object does not show either waits for its save to write the object, or was replaced; only time
+tells the one from the other.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.errors import ImageTooManyBytes
-from cloud.moderation.item_ports import Mirrored, ModerationItems, Notifier, Subjects
-from cloud.moderation.items import Decision, Evidence, Item, State, next_decision
+from cloud.moderation.item_ports import Memory, Mirrored, ModerationItems, Notifier, Subjects
+from cloud.moderation.items import (
+    BY_MEMORY,
+    BY_RULES,
+    BY_SYSTEM,
+    Decision,
+    Evidence,
+    Item,
+    State,
+    next_decision,
+)
+from cloud.moderation.memory import is_lesson, opinion, takes_back
 from cloud.moderation.ports import PolicySource
+from cloud.moderation.rules import judge_upload
 from cloud.moderation.types import BytesSource, Classification, Outcome
 from ml_models.errors import ClassifierBusy, ImageError, ModelError
 
 logger = logging.getLogger(__name__)
 
-_LEASE = timedelta(seconds=60)
+# Longer than the slowest image takes; what a killed process had comes back after this time.
+_LEASE = timedelta(seconds=30)
+# What follows from a decision takes milliseconds; whoever has not written it by now never will.
+_SETTLES_WITHIN = timedelta(seconds=10)
 _MAX_ATTEMPTS = 5
 # After the n-th failed attempt the item waits 2, 4, 8, 16 seconds.
 _BACKOFF_BASE = timedelta(seconds=1)
 # How long what is nobody's fault, a busy classifier or a missing model, is waited for each time.
 _WAIT_WHEN_BUSY = timedelta(seconds=2)
 _WAIT_FOR_MODEL = timedelta(seconds=30)
-# An item is written before its object; after this time the object will not come any more.
-_OBJECT_COMES_WITHIN = timedelta(seconds=60)
+# An item is written just before its object; after this time the object will not come any more.
+_OBJECT_COMES_WITHIN = timedelta(minutes=10)
+_LONGEST_WAIT_FOR_OBJECT = timedelta(minutes=1)
 
 _STATES = {
     Outcome.APPROVED: State.APPROVED,
     Outcome.REJECTED: State.REJECTED,
     Outcome.REVIEW: State.REVIEW,
 }
+_FILE_REPLACED, _OBJECT_DELETED = "the file was replaced", "the object was deleted"
 
 
 class AlreadyDecided(Exception):
-    """Somebody else made the item's next transition first; `item` is as it stands now."""
+    """Something else became of the item first; `item` is as it stands now."""
 
     def __init__(self, item: Item | None) -> None:
         self.item = item
-        super().__init__("the image was decided by somebody else")
+        super().__init__("the image was decided, replaced or deleted meanwhile")
 
 
 def utc_now() -> datetime:
@@ -59,12 +78,15 @@ class ModerationPipeline:
         classifications: ClassificationService,
         policies: PolicySource,
         notifier: Notifier,
+        memory: Memory,
         *,
+        max_matches_per_hour: int,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._items, self._subjects = items, subjects
         self._classifications, self._policies = classifications, policies
         self._notifier = notifier
+        self._memory, self._max_matches_per_hour = memory, max_matches_per_hour
         self._now = now
 
     def process(self, item_id: str) -> None:
@@ -73,13 +95,13 @@ class ModerationPipeline:
         item = self._items.lease(item_id, now, now + _LEASE)
         if item is None:
             return
-        match self._subjects.find(item.subject):
-            case Mirrored.REPLACED:
-                self._end(item, "the file was replaced")
-            case Mirrored.GONE:
-                self._wait_for_object(item)
-            case Mirrored.WRITTEN:
-                self._judge(item)
+        mirrored = self._subjects.find(item)
+        if mirrored is not Mirrored.WRITTEN:
+            self._wait_for_object(item, mirrored)
+        elif item.attempts > _MAX_ATTEMPTS:
+            self._to_review(item, f"not classified: {_MAX_ATTEMPTS} attempts were cut short")
+        else:
+            self._judge(item)
 
     def decide(
         self,
@@ -90,7 +112,11 @@ class ModerationPipeline:
         reasons: Sequence[str],
         evidence: Evidence | None = None,
     ) -> Decision:
-        """Make a transition and what follows from it. Raises AlreadyDecided, StoreUnavailable."""
+        """Make a transition and what follows from it. Raises AlreadyDecided, StoreUnavailable.
+
+        Where the object turns out to be gone, or to show another file, the item is ended and
+        AlreadyDecided raised.
+        """
         if item.unsettled is not None:
             self.settle(item.unsettled)
         decision = next_decision(
@@ -101,36 +127,66 @@ class ModerationPipeline:
             evidence=evidence,
             now=self._now(),
         )
-        if self._items.decide(decision) is None:
+        if item.state is State.ENDED or not self._items.decide(decision):
             raise AlreadyDecided(self._items.get(item.item_id))
-        self.settle(decision)
         _log(decision)
+        if self.settle(decision) is not Mirrored.WRITTEN:
+            raise AlreadyDecided(self._items.get(item.item_id))
         return decision
 
-    def settle(self, decision: Decision) -> None:
-        """Write what follows from a decision: the object's columns, the log, whom to tell."""
-        mirrored = Mirrored.WRITTEN
-        if decision.after is not State.ENDED:
+    def settle(self, decision: Decision) -> Mirrored:
+        """Write what follows from a decision: the object's columns, the log, what it teaches, whom
+        to tell."""
+        earlier = self._judged_before(decision)  # asked first: no later file's are among them
+        if decision.after is State.ENDED:  # no columns are this item's any more
+            mirrored = Mirrored.WRITTEN
+        else:
             mirrored = self._subjects.mirror(decision)
         self._items.log(decision)
+        self._learn(decision)
         self._notifier.announce(decision)
+        if mirrored is Mirrored.WRITTEN:
+            for other in earlier:
+                self._end(other, _FILE_REPLACED)
         self._items.settled(decision)
         if mirrored is not Mirrored.WRITTEN:
-            self._end_orphan(decision.item_id, mirrored)
+            self._end_orphan(decision, mirrored)
+        return mirrored
 
-    def end_items_of(self, class_name: str, object_id: str, keep: frozenset[str], why: str) -> None:
-        """End the items of an object but those for the files in `keep`."""
+    def end_replaced(self, item_id: str) -> None:
+        """End an item that its object does not show any more."""
+        item = self._items.get(item_id)
+        if item is not None:
+            self._end(item, _FILE_REPLACED)
+
+    def end_deleted(self, class_name: str, object_id: str) -> None:
+        """End the items of an object that is gone."""
         for item in self._items.of_object(class_name, object_id):
-            if item.subject.file_name not in keep:
-                self._end(item, why)
+            self._end(item, _OBJECT_DELETED)
 
     def sweep(self, limit: int) -> list[str]:
         """Settle what was left unsettled; return the ids of pending items that are due."""
         now = self._now()
-        for item in self._items.unsettled(now - _LEASE, limit):
+        for item in self._items.unsettled(now - _SETTLES_WITHIN, limit):
             if item.unsettled is not None:
                 self.settle(item.unsettled)
         return self._items.due(now, limit)
+
+    def _judged_before(self, decision: Decision) -> list[Item]:
+        """Items of the column that were judged, so were shown, before this one was judged first.
+
+        The save that replaced their files has ended them, unless its process ended before.
+        """
+        if decision.before is not State.PENDING or decision.after is State.ENDED:
+            return []
+        subject = decision.subject
+        return [
+            other
+            for other in self._items.of_object(subject.class_name, subject.object_id)
+            if other.subject.column == subject.column
+            and other.item_id != decision.item_id
+            and other.state is not State.PENDING
+        ]
 
     def _judge(self, item: Item) -> None:
         data = self._subjects.read_file(item.subject.file_name)
@@ -140,7 +196,9 @@ class ModerationPipeline:
         try:
             classification = self._classifications.classify(BytesSource(data))
         except (ImageError, ImageTooManyBytes) as error:
-            self._to_review(item, error.public_message)
+            evidence = Evidence(content_sha256=hashlib.sha256(data).hexdigest())
+            reasons = (error.public_message,)
+            self._conclude(item, State.REVIEW, BY_SYSTEM, reasons, evidence)
         except ClassifierBusy as error:
             self._put_off(item, _WAIT_WHEN_BUSY, str(error))
         except ModelError as error:
@@ -149,25 +207,50 @@ class ModerationPipeline:
             self._follow_rules(item, classification)
 
     def _follow_rules(self, item: Item, classification: Classification) -> None:
-        verdict = classification.verdict
-        after, reasons = _STATES[verdict.outcome], verdict.reasons
-        if not self._policies.current().automation_enabled:
-            after = State.REVIEW
-            reasons = ("moderationAutomation is not switched on", *reasons)
+        verdict = judge_upload(classification.predictions, self._policies.current())
         evidence = Evidence(
             predictions=classification.predictions,
             content_sha256=classification.content_sha256,
+            fingerprint=classification.fingerprint,
             model_name=classification.model.name,
             model_version=classification.model.version,
             policy_version=verdict.policy_version,
         )
-        self._decide_or_leave(item, after, "rules", reasons, evidence)
+        self._conclude(item, _STATES[verdict.outcome], BY_RULES, verdict.reasons, evidence)
+
+    def _conclude(
+        self,
+        item: Item,
+        after: State,
+        decided_by: str,
+        reasons: Sequence[str],
+        evidence: Evidence,
+    ) -> None:
+        """Decide what a moderator decided about this image before; if none did, as given."""
+        recollection = self._memory.recall(evidence, item.item_id, self._now())
+        if recollection is not None:
+            decided_by = BY_MEMORY
+            after, reasons = opinion(recollection, self._max_matches_per_hour)
+        self._decide_or_leave(item, after, decided_by, reasons, evidence)
+
+    def _learn(self, decision: Decision) -> None:
+        if takes_back(decision):
+            self._memory.unlearn(decision)
+        elif is_lesson(decision):
+            content_sha256 = decision.evidence.content_sha256
+            if content_sha256 is None:  # decided before it was classified
+                data = self._subjects.read_file(decision.subject.file_name)
+                content_sha256 = None if data is None else hashlib.sha256(data).hexdigest()
+            if content_sha256 is not None:
+                self._memory.learn(decision, content_sha256)
 
     def _to_review(self, item: Item, reason: str) -> None:
-        self._decide_or_leave(item, State.REVIEW, "system", (reason,), Evidence())
+        self._decide_or_leave(item, State.REVIEW, BY_SYSTEM, (reason,), Evidence())
 
     def _end(self, item: Item, reason: str) -> None:
-        self._decide_or_leave(item, State.ENDED, "system", (reason,), None)
+        """End an item that its object does not show. A decision that is faster finds that, too."""
+        if item.state is not State.ENDED:
+            self._decide_or_leave(item, State.ENDED, BY_SYSTEM, (reason,), None)
 
     def _decide_or_leave(
         self,
@@ -179,20 +262,27 @@ class ModerationPipeline:
     ) -> None:
         try:
             self.decide(item, after, decided_by=decided_by, reasons=reasons, evidence=evidence)
-        except AlreadyDecided:
-            logger.info("item %s was decided by somebody else meanwhile", item.item_id)
+        except AlreadyDecided as error:
+            logger.info("item %s: %s", item.item_id, error)
 
-    def _end_orphan(self, item_id: str, mirrored: Mirrored) -> None:
-        item = self._items.get(item_id)
-        if item is not None and item.state is not State.ENDED:
-            was_replaced = mirrored is Mirrored.REPLACED
-            self._end(item, "the file was replaced" if was_replaced else "the object was deleted")
+    def _end_orphan(self, decision: Decision, mirrored: Mirrored) -> None:
+        was_replaced = mirrored is Mirrored.REPLACED
+        reason = _FILE_REPLACED if was_replaced else _OBJECT_DELETED
+        ended = decision.orphaned(reason, self._now())
+        if self._items.decide(ended):
+            _log(ended)
+            self.settle(ended)
 
-    def _wait_for_object(self, item: Item) -> None:
-        if self._now() - item.created_at > _OBJECT_COMES_WITHIN:
-            self._end(item, "the object was deleted, or its save did not succeed")
+    def _wait_for_object(self, item: Item, mirrored: Mirrored) -> None:
+        """Its save may be about to write the object: what is ended now could not be shown then."""
+        age = self._now() - item.created_at
+        if age <= _OBJECT_COMES_WITHIN:
+            wait = min(max(age, _WAIT_WHEN_BUSY), _LONGEST_WAIT_FOR_OBJECT)
+            self._put_off(item, wait, "the object does not hold this file yet, or no longer")
+        elif mirrored is Mirrored.REPLACED:
+            self._end(item, _FILE_REPLACED)
         else:
-            self._put_off(item, _WAIT_WHEN_BUSY, "the object is not there yet")
+            self._end(item, f"{_OBJECT_DELETED}, or its save did not succeed")
 
     def _failed(self, item: Item, problem: str) -> None:
         """Try again later; after the last attempt a moderator has to look."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 from cloud.moderation.types import Classification, Policy, Verdict
-from ml_models.types import ModelSpec, Prediction
+from ml_models.types import Inspection, ModelSpec
 
 
 class ImageFetcher(Protocol):
@@ -21,15 +21,15 @@ class Classifier(Protocol):
     def model(self) -> ModelSpec:
         """The model in use. Raises ModelError while there is none."""
 
-    def classify(self, data: bytes) -> tuple[Prediction, ...]:
-        """Predict all five classes, most probable first. Raises MlModelsError."""
+    def classify(self, data: bytes) -> Inspection:
+        """Predict all five classes, and take the fingerprint. Raises MlModelsError."""
 
 
 class ClassificationRecords(Protocol):
     """One record for each content and model, kept for good. All raise StoreUnavailable."""
 
     def find(self, content_sha256: str, model: ModelSpec) -> Classification | None:
-        """Return what is recorded of this content and model."""
+        """Return what is recorded of this content and model, if all of it is."""
 
     def add(self, classification: Classification) -> Classification:
         """Record a first classification, once: if there is a record already, count it as seen."""

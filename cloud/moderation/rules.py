@@ -1,6 +1,7 @@
 """The rules: predictions and a policy in, a verdict out. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cloud.moderation.types import Outcome, Policy, Threshold, Verdict
 from ml_models.types import Prediction
@@ -23,6 +24,15 @@ def judge(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
     if between:
         return Verdict(Outcome.REVIEW, between, policy.version)
     return Verdict(Outcome.APPROVED, (), policy.version)
+
+
+def judge_upload(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
+    """Judge an image that was saved: without automation a moderator looks at each."""
+    verdict = judge(predictions, policy)
+    if policy.automation_enabled:
+        return verdict
+    reasons = ("moderationAutomation is not switched on", *verdict.reasons)
+    return replace(verdict, outcome=Outcome.REVIEW, reasons=reasons)
 
 
 def _above(prediction: Prediction, threshold: Threshold) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from math import isfinite
 
-from ml_models.types import Label, ModelSpec, Prediction
+from ml_models.types import Fingerprint, Label, ModelSpec, Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ class Classification:
     byte_count: int
     model: ModelSpec
     predictions: tuple[Prediction, ...]
+    fingerprint: Fingerprint
     verdict: Verdict
     source_url: str | None
     seen_count: int

@@ -12,14 +12,14 @@ _LONGEST_WAIT = timedelta(hours=1)
 MAX_ATTEMPTS = 34
 
 
-def announcement(decision_id: str, decision: Decision) -> dict[str, Any]:
+def announcement(decision: Decision) -> dict[str, Any]:
     """Describe a decision as JSON, in the shape that Standard Webhooks recommends."""
     subject, evidence = decision.subject, decision.evidence
     return {
         "type": "moderation.decided",
         "timestamp": _iso(decision.decided_at),
         "data": {
-            "decision": decision_id,
+            "decision": decision.decision_id,
             "item": decision.item_id,
             "number": decision.number,
             "object": {
@@ -43,7 +43,8 @@ def wait_after(attempts: int) -> timedelta | None:
     """Say how long to wait after so many failed attempts; None: that was the last one."""
     if attempts >= MAX_ATTEMPTS:
         return None
-    return min(_FIRST_WAIT * 2 ** (attempts - 1), _LONGEST_WAIT)
+    doubled: timedelta = _FIRST_WAIT * 2 ** (attempts - 1)
+    return min(doubled, _LONGEST_WAIT)
 
 
 def _iso(time: datetime) -> str:

@@ -1,6 +1,5 @@
 """Moderation items and the log of decisions, as objects for the master key alone."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +8,7 @@ from cloud.moderation.items import Decision, Evidence, Item, State, Subject
 from cloud.moderation.predictions import from_objects, to_objects
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
-from server.objects.identity import new_object_id
+from server import fingerprints
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     All,
@@ -31,7 +30,7 @@ from server.storage.port import (
 )
 
 # No lease and no wait is longer: a time further off was written by a clock that was wrong.
-_LONGEST_WAIT = timedelta(hours=1)
+_LONGEST_WAIT = timedelta(minutes=5)
 
 
 def _columns(**kinds: str) -> dict[str, ColumnType]:
@@ -41,7 +40,7 @@ def _columns(**kinds: str) -> dict[str, ColumnType]:
 _SHARED = _columns(
     subjectClass="String", subjectId="String", subjectColumn="String", fileName="String",
     reasons="Array", predictions="Array", contentSha256="String", modelName="String",
-    modelVersion="String", policyVersion="Number",
+    modelVersion="String", policyVersion="Number", pdqHash="String", pdqQuality="Number",
 )  # fmt: skip
 ITEM = ClassSchema(
     "ModerationItem",
@@ -75,21 +74,20 @@ class StoredItems:
         self._objects, self._schemas = database.objects, schemas
         self._declared = False
 
-    def add(self, subject: Subject, now: datetime) -> Item:
+    def add(self, item: Item) -> None:
         self._declare()
         document = {
-            "objectId": new_object_id(),
-            "createdAt": now,
-            "updatedAt": now,
+            "objectId": item.item_id,
+            "createdAt": item.created_at,
+            "updatedAt": item.created_at,
             "ACL": {},
-            **_subject_columns(subject),
-            "state": State.PENDING.value,
-            "dueAt": now,
-            "attempts": 0,
-            "transitions": 0,
+            **_subject_columns(item.subject),
+            "state": item.state.value,
+            "dueAt": item.created_at,
+            "attempts": item.attempts,
+            "transitions": item.transitions,
         }
         self._objects.insert(ITEM, document)
-        return _item(document)
 
     def get(self, item_id: str) -> Item | None:
         document = self._objects.get(ITEM, item_id)
@@ -102,15 +100,18 @@ class StoredItems:
             "attempts": Increment(1),
             "updatedAt": Set(now),
         }
-        return self._updated(where, operations)
+        document = self._objects.update(ITEM, where, operations)
+        return None if document is None else _item(document)
 
     def put_off(self, item: Item, until: datetime, problem: str, *, counts: bool) -> None:
         operations: dict[str, Operation] = {"dueAt": Set(until), "problem": Set(problem)}
         if not counts:
             operations["attempts"] = Increment(-1)
-        self._updated(_stands_as(item.item_id, State.PENDING, item.transitions), operations)
+        is_ours = Equals("attempts", item.attempts)  # another lease would have counted on
+        where = _stands_as(item.item_id, State.PENDING, item.transitions)
+        self._objects.update(ITEM, All((where, is_ours)), operations)
 
-    def decide(self, decision: Decision) -> Item | None:
+    def decide(self, decision: Decision) -> bool:
         where = _stands_as(decision.item_id, decision.before, decision.number - 1)
         operations: dict[str, Operation] = {
             "state": Set(decision.after.value),
@@ -120,10 +121,12 @@ class StoredItems:
             "unsettledSince": Set(decision.decided_at),
             "updatedAt": Set(decision.decided_at),
             "dueAt": Delete(),
+            "problem": Delete(),
         }
         for name, value in _evidence_columns(decision).items():
             operations[name] = Set(value)
-        return self._updated(All((where, Exists("unsettled", exists=False))), operations)
+        settled = All((where, Exists("unsettled", exists=False)))
+        return self._objects.update(ITEM, settled, operations) is not None
 
     def log(self, decision: Decision) -> None:
         document = {
@@ -142,7 +145,8 @@ class StoredItems:
 
     def settled(self, decision: Decision) -> None:
         where = All((Equals("objectId", decision.item_id), Equals("transitions", decision.number)))
-        self._updated(where, {"unsettled": Delete(), "unsettledSince": Delete()})
+        operations: dict[str, Operation] = {"unsettled": Delete(), "unsettledSince": Delete()}
+        self._objects.update(ITEM, where, operations)
 
     def due(self, now: datetime, limit: int) -> list[str]:
         self._declare()
@@ -151,20 +155,14 @@ class StoredItems:
 
     def unsettled(self, before: datetime, limit: int) -> list[Item]:
         self._declare()
-        query = Query(Compares("unsettledSince", Order.LESS, before), limit=limit)
-        return [_item(document) for document in self._objects.find(ITEM, query)]
-
-    def current(self, subject: Subject) -> Item | None:
-        self._declare()
-        where = All(
+        since = Either(
             (
-                *(Equals(name, value) for name, value in _subject_columns(subject).items()),
-                Differs("state", State.ENDED.value),
+                Compares("unsettledSince", Order.LESS, before),
+                Compares("unsettledSince", Order.GREATER, before + _LONGEST_WAIT),
             )
         )
-        newest_first = (SortKey("createdAt", descending=True),)
-        found = self._objects.find(ITEM, Query(where, order=newest_first, limit=1))
-        return _item(found[0]) if found else None
+        query = Query(since, limit=limit)
+        return [_item(document) for document in self._objects.find(ITEM, query)]
 
     def of_object(self, class_name: str, object_id: str) -> list[Item]:
         self._declare()
@@ -176,10 +174,6 @@ class StoredItems:
             )
         )
         return [_item(document) for document in self._objects.find(ITEM, Query(where))]
-
-    def _updated(self, where: Condition, operations: Mapping[str, Operation]) -> Item | None:
-        document = self._objects.update(ITEM, where, operations)
-        return None if document is None else _item(document)
 
     def _declare(self) -> None:
         if self._declared:
@@ -214,8 +208,7 @@ def _stands_as(item_id: str, state: State, transitions: int) -> Condition:
 
 def decision_id(decision: Decision) -> str:
     """The objectId in the log; it follows from item and number, so a decision is logged once."""
-    identity = f"{decision.item_id} {decision.number}"
-    return hashlib.sha256(identity.encode()).hexdigest()[:24]
+    return decision.decision_id
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -239,6 +232,7 @@ def _evidence_columns(decision: Decision) -> dict[str, Any]:
         "modelName": evidence.model_name,
         "modelVersion": evidence.model_version,
         "policyVersion": evidence.policy_version,
+        **fingerprints.to_columns(evidence.fingerprint),
     }
     return {name: value for name, value in columns.items() if value is not None}
 
@@ -269,6 +263,7 @@ def _evidence(document: Mapping[str, Any]) -> Evidence:
     return Evidence(
         predictions=from_objects(document.get("predictions", [])),
         content_sha256=document.get("contentSha256"),
+        fingerprint=fingerprints.from_columns(document),
         model_name=document.get("modelName"),
         model_version=document.get("modelVersion"),
         policy_version=None if version is None else int(version),
@@ -284,6 +279,7 @@ def _item(document: Document) -> Item:
         created_at=document["createdAt"],
         attempts=int(document["attempts"]),
         transitions=int(document["transitions"]),
+        decided_by=document.get("decidedBy"),
         evidence=_evidence(document),
         unsettled=None if unsettled is None else _decision(document["objectId"], unsettled),
     )

@@ -1,25 +1,40 @@
 """What a save means for moderation: a new image is pending before anyone can call it safe.
 
 The item is written before the object, so an object that a client was told of always has one; an
-item whose object never came is ended by the pipeline.
+item whose object never came is ended by the pipeline. The object shows its item from the same
+write on that sets its file.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloud.errors import SCRIPT_FAILED
+from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR
 from cloud.moderation.item_ports import Dispatch, ModerationItems
-from cloud.moderation.items import Evidence, Item, State, Subject, mirror, mirror_columns
+from cloud.moderation.items import Decision, Evidence, Item, State, Subject, mirror, mirror_columns
 from cloud.moderation.pipeline import AlreadyDecided, ModerationPipeline
 from cloud.operations import Delete, Set
 from cloud.values import File
 from server.auth import Caller
-from server.objects.identity import utc_now
+from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
+from server.objects.access import both
+from server.objects.identity import new_object_id, utc_now
 from server.objects.saving import ClassRules, Save, Saved, SpecialClass
-from server.objects.schemas import check_type, type_of_change
+from server.objects.schemas import BUILT_IN_COLUMNS, SYSTEM_CLASSES, check_type, type_of_change
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError
-from server.storage.port import ClassSchema, ColumnType, Document, Index
+from server.storage.port import (
+    EVERYTHING,
+    ClassSchema,
+    ColumnType,
+    Condition,
+    Document,
+    Equals,
+    Exists,
+    Index,
+)
+
+# What a user has that is no column, or none that a client may write.
+_RESERVED = {name: ColumnType("String") for name in ("password", "sessionToken", "isModerator")}
 
 
 def moderated_class(class_name: str, columns: Sequence[str], rules: ClassRules) -> SpecialClass:
@@ -28,20 +43,38 @@ def moderated_class(class_name: str, columns: Sequence[str], rules: ClassRules) 
     kinds: dict[str, ColumnType] = {}
     indexes = []
     for column in columns:
-        safe, deleted, review, predictions = mirror_columns(class_name, column)
-        kinds[column] = ColumnType("File")
-        kinds |= dict.fromkeys((safe, deleted, review), ColumnType("Boolean"))
-        kinds[predictions] = ColumnType("Array")
+        kinds |= subject_schema(class_name, column).columns
+        _, _, review, _ = mirror_columns(class_name, column)
         indexes.append(Index(f"queue_{column}", (review, "createdAt")))
     return SpecialClass(ClassSchema(class_name, kinds), indexes, rules)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ruling:
-    """What a moderator said of an image by saving its object."""
+def check_moderated(files: Mapping[str, Sequence[str]]) -> None:
+    """Raise ValueError, naming it, for a class or column whose files cannot be moderated."""
+    for class_name, columns in files.items():
+        known = SYSTEM_CLASSES.get(class_name, ClassSchema(class_name))
+        is_servers = class_name.startswith("_") and class_name != "_User"
+        if is_servers or known.permissions is not None:
+            raise ValueError(f"{class_name} is a class of the server's own")
+        taken = {**BUILT_IN_COLUMNS, **_RESERVED, **known.columns}
+        for column in columns:
+            for name, kind in subject_schema(class_name, column).columns.items():
+                if taken.setdefault(name, kind) != kind:
+                    raise ValueError(f"{class_name}.{column}: {name} is another column already")
 
-    column: str
-    after: State
+
+@dataclass(slots=True)
+class _Plan:
+    """What a save will do about one column."""
+
+    ruling: State | None = None
+    """What a moderator says of the image."""
+    item: Item | None = None
+    """The new item."""
+    replaces: str | None = None
+    """The item that will not be shown any more."""
+    guard: Condition = EVERYTHING
+    """What must still hold of the object."""
 
 
 class ModeratedFiles(ClassRules):
@@ -64,86 +97,118 @@ class ModeratedFiles(ClassRules):
             if asked and not _may_rule(save.caller):
                 message = f"{min(asked)} is written by moderation alone."
                 raise ParseError(OPERATION_FORBIDDEN, message)
-            ruling = _ruling(save, column) if asked else None
-            for name in asked:
-                _check_type(save, name)
-                del save.changes[name]
-            if ruling is not None:
-                save.notes[ruling.column] = ruling
+            for path in asked:
+                _check_type(save, path)
+            save.notes[column] = _Plan(ruling=_ruling(save, column) if asked else None)
+            for path in asked:
+                del save.changes[path]
 
     def finish(self, save: Save) -> None:
-        """Make items for new images, and their objects' columns say that nothing is known yet."""
+        """Plan items for new images, whose objects say that nothing is known yet."""
         for column in self._columns:
-            self._keep_trigger_out(save, column)
-            if column not in save.changes:
-                continue
-            before, after = (save.original or {}).get(column), save.value(column)
-            if isinstance(after, File) and before == File(after.name):
-                # Written, it could undo a change of file that another save makes right now, and
-                # the other file's verdict would stand beside this one.
-                del save.changes[column]
-            elif isinstance(after, File):
-                self._begin(save, column, after)
-            elif after is None and before is not None:
-                for name in mirror_columns(save.class_name, column):
-                    save.changes[name] = Delete()
+            for path in _asked_for(save, column):  # by a trigger
+                del save.changes[path]
+            if column in save.changes:
+                self._change_file(save, column)
+            self._plan_ruling(save, column)
+
+    def record(self, save: Save) -> None:
+        """Write the new items."""
+        for plan in self._plans(save):
+            save.guard = both(save.guard, plan.guard)
+            if plan.item is not None:
+                self._items.add(plan.item)
 
     def stored(self, save: Save, saved: Saved) -> Saved:
-        """Have new items judged, end those of replaced files, record what a moderator ruled."""
-        for column in self._columns:
-            item = save.notes.get(f"item of {column}")
-            if isinstance(item, Item):
-                self._dispatch.submit(item.item_id)
-        if not save.creates and any(column in save.changes for column in self._columns):
-            self._end_others(saved.document, save.class_name, "the file was replaced")
-        rulings = [save.notes[c] for c in self._columns if isinstance(save.notes.get(c), _Ruling)]
-        for ruling in rulings:
-            saved = self._ruled(save, saved, ruling)
+        """Record what a moderator ruled, have new items judged, end those of replaced files."""
+        for column, plan in zip(self._columns, self._plans(save), strict=True):
+            if plan.replaces is not None:
+                self._pipeline.end_replaced(plan.replaces)
+            if plan.ruling is not None:
+                saved = self._ruled(save, saved, column, plan.ruling)
+            elif plan.item is not None:
+                self._dispatch.submit(plan.item.item_id)
         return saved
 
     def deleted(self, class_name: str, document: Document) -> None:
         """End the items of an object that is gone."""
-        object_id = document["objectId"]
-        self._pipeline.end_items_of(class_name, object_id, frozenset(), "the object was deleted")
+        self._pipeline.end_deleted(class_name, document["objectId"])
+
+    def _plans(self, save: Save) -> list[_Plan]:
+        return [save.notes[column] for column in self._columns]
+
+    def _change_file(self, save: Save, column: str) -> None:
+        before, after = (save.original or {}).get(column), save.value(column)
+        if isinstance(after, File) and before == File(after.name):
+            # Written, it could undo a change of file that another save makes right now, and the
+            # other file's verdict would stand beside this one.
+            del save.changes[column]
+        elif isinstance(after, File):
+            self._begin(save, column, after)
+        elif after is None:
+            self._plan(save, column).replaces = shown_item(save.original or {}, column)
+            for name in (*mirror_columns(save.class_name, column), shown_column(column)):
+                save.changes[name] = Delete()
 
     def _begin(self, save: Save, column: str, file: File) -> None:
+        """Plan an item, and the object's columns of a pending one."""
         subject = Subject(save.class_name, save.object_id, column, file.name)
+        item = Item(new_object_id(), subject, State.PENDING, utc_now())
         for name, value in mirror(subject, State.PENDING, Evidence()).items():
             save.changes[name] = Delete() if value is None else Set(value)
-        save.notes[f"item of {column}"] = self._items.add(subject, utc_now())
+        save.changes[shown_column(column)] = Set(shows(item.item_id, 0))
+        plan = self._plan(save, column)
+        plan.item, plan.replaces = item, shown_item(save.original or {}, column)
 
-    def _keep_trigger_out(self, save: Save, column: str) -> None:
-        for name in mirror_columns(save.class_name, column):
-            save.changes.pop(name, None)
-
-    def _end_others(self, document: Document, class_name: str, why: str) -> None:
-        files = [document.get(column) for column in self._columns]
-        keep = frozenset(file.name for file in files if isinstance(file, File))
-        self._pipeline.end_items_of(class_name, document["objectId"], keep, why)
-
-    def _ruled(self, save: Save, saved: Saved, ruling: _Ruling) -> Saved:
-        file = saved.document.get(ruling.column)
+    def _plan_ruling(self, save: Save, column: str) -> None:
+        """A ruling needs an image, and one from before moderation needs an item first."""
+        plan = self._plan(save, column)
+        if plan.ruling is None or plan.item is not None:
+            return
+        original = save.original or {}
+        file = None if column in save.changes else original.get(column)
         if not isinstance(file, File):
+            raise ParseError(VALIDATION_ERROR, f"There is no image in {column} to decide on.")
+        if shown_item(original, column) is None:
+            self._begin(save, column, file)
+            plan.guard = both(Equals(column, file), Exists(shown_column(column), exists=False))
+
+    def _plan(self, save: Save, column: str) -> _Plan:
+        plan: _Plan = save.notes[column]
+        return plan
+
+    def _ruled(self, save: Save, saved: Saved, column: str, after: State) -> Saved:
+        item_id = shown_item(saved.document, column)
+        item = None if item_id is None else self._items.get(item_id)
+        decision = self._decide(item, after, _name(save.caller))
+        if decision is None:
             return saved
-        subject = Subject(save.class_name, save.object_id, ruling.column, file.name)
-        item = self._items.current(subject) or self._items.add(subject, utc_now())
-        if item.state is ruling.after:
-            return saved
-        try:
-            decision = self._pipeline.decide(
-                item, ruling.after, decided_by=_name(save.caller), reasons=("saved through an SDK",)
-            )
-        except AlreadyDecided:
-            message = "This image was decided by somebody else a moment ago. Fetch it again."
-            raise ParseError(SCRIPT_FAILED, message) from None
-        shown = mirror(subject, decision.after, decision.evidence)
+        shown = mirror(decision.subject, decision.after, decision.evidence)
         return replace(saved, document=_with(saved.document, shown))
 
+    def _decide(self, item: Item | None, after: State, decided_by: str) -> Decision | None:
+        """Make the decision, over the rules' if need be. None: it stands so already.
 
-def _asked_for(save: Save, column: str) -> set[str]:
+        Raises ParseError when another person was faster, or the image is gone.
+        """
+        while item is not None and item.state is not State.ENDED:
+            if item.state is after:
+                return None
+            try:
+                return self._pipeline.decide(
+                    item, after, decided_by=decided_by, reasons=("saved through an SDK",)
+                )
+            except AlreadyDecided as error:
+                item = error.item
+                if item is not None and item.decided_by_person:
+                    break
+        raise ParseError(SCRIPT_FAILED, _too_late(item))
+
+
+def _asked_for(save: Save, column: str) -> list[str]:
     """The mirrored columns that a save wants to write, by dotted path as well."""
     names = mirror_columns(save.class_name, column)
-    return {path for path in save.changes if path.partition(".")[0] in names}
+    return sorted(path for path in save.changes if path.partition(".")[0] in names)
 
 
 def _check_type(save: Save, path: str) -> None:
@@ -153,13 +218,26 @@ def _check_type(save: Save, path: str) -> None:
         check_type(save.schema, name, given)
 
 
-def _ruling(save: Save, column: str) -> _Ruling | None:
-    """Read what the moderator means: safe before deleted before needing review."""
-    names = mirror_columns(save.class_name, column)
-    for name, after in zip(names, (State.APPROVED, State.REJECTED, State.REVIEW), strict=False):
-        if save.value(name) is True:
-            return _Ruling(column, after)
-    return None
+def _ruling(save: Save, column: str) -> State | None:
+    """Read what a moderator means by the columns' new values.
+
+    One of them true says it. Taking back what was true leaves the image for review. Raises
+    ParseError for what says nothing, or two things.
+    """
+    safe, deleted, review, _ = mirror_columns(save.class_name, column)
+    meanings = {safe: State.APPROVED, deleted: State.REJECTED, review: State.REVIEW}
+    said = [name for name in meanings if save.value(name) is True]
+    if len(said) > 1:
+        message = f"{' and '.join(said)} cannot be true at once."
+        raise ParseError(VALIDATION_ERROR, message)
+    if said:
+        return meanings[said[0]]
+    was_true = {name for name in meanings if (save.original or {}).get(name) is True}
+    taken_back = was_true & save.changes.keys()
+    if review in taken_back:
+        message = f"Set {safe} or {deleted} to true to say what was found in review."
+        raise ParseError(VALIDATION_ERROR, message)
+    return State.REVIEW if taken_back else None
 
 
 def _may_rule(caller: Caller) -> bool:
@@ -167,7 +245,13 @@ def _may_rule(caller: Caller) -> bool:
 
 
 def _name(caller: Caller) -> str:
-    return f"user:{caller.user_id}" if caller.user_id else "master key"
+    return "master key" if caller.master else f"user:{caller.user_id}"
+
+
+def _too_late(item: Item | None) -> str:
+    if item is None or item.state is State.ENDED:
+        return "This image was replaced or deleted a moment ago. Fetch the object again."
+    return f"This image was already decided by {item.decided_by}. Fetch the object again."
 
 
 def _with(document: Document, columns: Mapping[str, Any]) -> Document:

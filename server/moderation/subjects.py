@@ -1,53 +1,101 @@
 """The objects whose images are moderated: their columns mirror their items."""
 
+from typing import Any
+
 from cloud.moderation.item_ports import Mirrored
-from cloud.moderation.items import Decision, Subject, mirror
+from cloud.moderation.items import (
+    Decision,
+    Item,
+    Subject,
+    decision_id,
+    item_of,
+    mirror,
+    mirror_columns,
+)
 from cloud.operations import Delete, Operation, Set
-from cloud.values import File
+from cloud.values import File, Pointer
 from server.objects.identity import utc_now
-from server.objects.schemas import Schemas
-from server.storage.port import All, ClassSchema, Condition, Database, Equals
+from server.storage.port import All, ClassSchema, ColumnType, Database, Document, Equals, OneOf
+
+_DECISION = "ModerationDecision"
+
+
+def subject_schema(class_name: str, column: str) -> ClassSchema:
+    """What moderation knows of a class: a file column and those that go with it."""
+    safe, deleted, review, predictions = mirror_columns(class_name, column)
+    return ClassSchema(
+        class_name,
+        {
+            column: ColumnType("File"),
+            safe: ColumnType("Boolean"),
+            deleted: ColumnType("Boolean"),
+            review: ColumnType("Boolean"),
+            predictions: ColumnType("Array"),
+            shown_column(column): ColumnType("Pointer", _DECISION),
+        },
+    )
+
+
+def shown_column(column: str) -> str:
+    """The column, which no client sees, that names the decision an object shows.
+
+    By it a write that comes late, of an earlier decision or for an earlier file, is told from the
+    one that is due.
+    """
+    return f"_{column}Decision"
+
+
+def shows(item_id: str, number: int) -> Pointer:
+    """The value of `shown_column` for an item's decision; by number 0 there is none yet."""
+    return Pointer(_DECISION, decision_id(item_id, number))
+
+
+def shown_item(document: Document, column: str) -> str | None:
+    """Return the item that an object shows, if it has ever shown one."""
+    shown = document.get(shown_column(column))
+    return item_of(shown.object_id) if isinstance(shown, Pointer) else None
 
 
 class StoredSubjects:
     """The Subjects port on a Database; see there for its contract."""
 
-    def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._database, self._schemas = database, schemas
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def find(self, subject: Subject) -> Mirrored:
-        schema = self._schema(subject)
-        if self._database.objects.count(schema, _holds_file(subject)):
-            return Mirrored.WRITTEN
-        return self._gone_or_replaced(schema, subject)
+    def find(self, item: Item) -> Mirrored:
+        return self._find(item.subject, item.item_id)
 
     def mirror(self, decision: Decision) -> Mirrored:
-        subject, schema = decision.subject, self._schema(decision.subject)
+        subject, item_id = decision.subject, decision.item_id
+        values: dict[str, Any] = dict(mirror(subject, decision.after, decision.evidence))
+        values |= {shown_column(subject.column): shows(item_id, decision.number)}
+        values |= {"updatedAt": utc_now()}
         operations: dict[str, Operation] = {
-            name: Delete() if value is None else Set(value)
-            for name, value in mirror(subject, decision.after, decision.evidence).items()
+            name: Delete() if value is None else Set(value) for name, value in values.items()
         }
-        operations["updatedAt"] = Set(utc_now())
-        where = _holds_file(subject)
-        if self._database.objects.update(schema, where, operations) is not None:
+        earlier = tuple(shows(item_id, number) for number in range(decision.number))
+        where = All(
+            (
+                Equals("objectId", subject.object_id),
+                Equals(subject.column, File(subject.file_name)),
+                OneOf(shown_column(subject.column), earlier),
+            )
+        )
+        if self._database.objects.update(_schema(subject), where, operations) is not None:
             return Mirrored.WRITTEN
-        return self._gone_or_replaced(schema, subject)
+        return self._find(subject, item_id)  # written if it shows this decision or a later one
 
     def read_file(self, name: str) -> bytes | None:
         return self._database.files.read(name)
 
-    def _gone_or_replaced(self, schema: ClassSchema, subject: Subject) -> Mirrored:
-        is_there = self._database.objects.get(schema, subject.object_id) is not None
-        return Mirrored.REPLACED if is_there else Mirrored.GONE
+    def _find(self, subject: Subject, item_id: str) -> Mirrored:
+        document = self._database.objects.get(_schema(subject), subject.object_id)
+        if document is None:
+            return Mirrored.GONE
+        holds_file = document.get(subject.column) == File(subject.file_name)
+        is_shown = holds_file and shown_item(document, subject.column) == item_id
+        return Mirrored.WRITTEN if is_shown else Mirrored.REPLACED
 
-    def _schema(self, subject: Subject) -> ClassSchema:
-        return self._schemas.find(subject.class_name) or ClassSchema(subject.class_name)
 
-
-def _holds_file(subject: Subject) -> Condition:
-    return All(
-        (
-            Equals("objectId", subject.object_id),
-            Equals(subject.column, File(subject.file_name)),
-        )
-    )
+def _schema(subject: Subject) -> ClassSchema:
+    return subject_schema(subject.class_name, subject.column)

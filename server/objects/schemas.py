@@ -10,7 +10,7 @@ from typing import Any
 from cloud.operations import Add, AddUnique, Change, Delete, Increment, Relate, Remove, Set
 from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
 from server.auth import Caller
-from server.parse.errors import INCORRECT_TYPE, OPERATION_FORBIDDEN, ParseError
+from server.parse.errors import INCORRECT_TYPE, INVALID_KEY_NAME, OPERATION_FORBIDDEN, ParseError
 from server.parse.operations import check_class_name, check_column_name
 from server.storage.port import (
     ClassExists,
@@ -22,6 +22,7 @@ from server.storage.port import (
 
 # Other processes, and a Parse Server beside us, add classes and columns too.
 _CACHE_S = 1.0
+_MAX_COLUMNS = 1_000  # all schemas are in memory, and read again and again
 
 BUILT_IN_COLUMNS: Mapping[str, ColumnType] = {
     "objectId": ColumnType("String"),
@@ -86,6 +87,8 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ImageClassification", permissions=NOBODY),
         ClassSchema("ModerationDecision", permissions=NOBODY),
         ClassSchema("ModerationItem", permissions=NOBODY),
+        ClassSchema("ModerationMemory", permissions=NOBODY),
+        ClassSchema("ModerationMemoryMatch", permissions=NOBODY),
         ClassSchema("ModerationPolicy", permissions=NOBODY),
         ClassSchema(
             "UserImage",
@@ -137,8 +140,8 @@ class Schemas:
     ) -> ClassSchema:
         """Return the schema after the class and the columns of `changes` have been made sure of.
 
-        Raises ParseError 111 for a value of another type than its column's, 119 when a client
-        may not make the class.
+        Raises ParseError 111 for a value of another type than its column's, 105 for a column more
+        than a class may have, 119 when a client may not make the class.
         """
         schema = self._existing(caller, class_name)
         new = _new_columns(schema, changes)
@@ -146,11 +149,10 @@ class Schemas:
             self._read_again()  # another process may have been first
             schema = self.find(class_name) or schema
             new = _new_columns(schema, changes)
-        _refuse_second_geo_point(schema, new)
-        for name, column in new.items():
-            check_column_name(name)
-            schema = self._with_column(schema, name, column)
-        return schema
+        if not new:
+            return schema
+        _check_new_columns(schema, new)
+        return self._with_columns(schema, new)
 
     def new_columns(self, class_name: str, changes: Mapping[str, Change]) -> set[str]:
         """Return which of the changed columns the class does not have yet."""
@@ -162,8 +164,7 @@ class Schemas:
         try:
             self._store.create(schema)
         except ClassExists:
-            for name, column in schema.columns.items():
-                self._store.add_column(schema.class_name, name, column)
+            self._store.add_columns(schema.class_name, schema.columns)
         self._read_again()
         return self._by_name[schema.class_name]
 
@@ -184,18 +185,22 @@ class Schemas:
         self._require_class_creation(caller, class_name)
         return self.declare(ClassSchema(class_name))
 
-    def _with_column(self, schema: ClassSchema, name: str, column: ColumnType) -> ClassSchema:
+    def _with_columns(self, schema: ClassSchema, new: Mapping[str, ColumnType]) -> ClassSchema:
+        class_name = schema.class_name
         try:
-            self._store.add_column(schema.class_name, name, column)
-        except ColumnConflict:  # another save was faster, with another type
+            self._store.add_columns(class_name, new)
+        except ColumnConflict as conflict:  # another save was faster, with another type
             self._read_again()
-            schema = self._by_name[schema.class_name]
-            check_type(schema, name, column)
-            return schema
+            schema = self.find(class_name) or schema
+            for name, column in new.items():
+                if name in schema.columns:
+                    check_type(schema, name, column)
+            # A type that we do not know, or a column that went away again.
+            raise ParseError(INCORRECT_TYPE, f"schema mismatch: {conflict}") from None
         with self._lock:  # which other threads may have added columns to since
-            schema = self._by_name.get(schema.class_name, schema)
-            schema = replace(schema, columns={**schema.columns, name: column})
-            self._by_name = {**self._by_name, schema.class_name: schema}
+            schema = self._by_name.get(class_name, schema)
+            schema = replace(schema, columns={**schema.columns, **new})
+            self._by_name = {**self._by_name, class_name: schema}
             self._changed_at = time.monotonic()
         return schema
 
@@ -205,18 +210,25 @@ class Schemas:
             raise ParseError(OPERATION_FORBIDDEN, message)
 
     def _read_again(self) -> None:
-        """Read every schema, and again if another thread added to the cache meanwhile."""
-        while True:
-            started = time.monotonic()
-            found = {
-                schema.class_name: _with_system_columns(schema) for schema in self._store.all()
-            }
-            with self._lock:
-                if started < self._read_at:
-                    return  # another thread read later than this one, and was faster
-                if started >= self._changed_at:
-                    self._by_name, self._read_at = found, started
-                    return
+        """Read every schema; what other threads added to the cache meanwhile stays in it."""
+        started = time.monotonic()
+        found = {schema.class_name: _with_system_columns(schema) for schema in self._store.all()}
+        with self._lock:
+            if started < self._read_at:
+                return  # another thread read later than this one, and was faster
+            if started < self._changed_at:
+                found = _with_columns_of(self._by_name, found)
+            self._by_name, self._read_at = found, started
+
+
+def _with_columns_of(
+    older: Mapping[str, ClassSchema], found: Mapping[str, ClassSchema]
+) -> dict[str, ClassSchema]:
+    merged = {**older, **found}
+    for name in older.keys() & found.keys():
+        columns = {**older[name].columns, **found[name].columns}
+        merged[name] = replace(found[name], columns=columns)
+    return merged
 
 
 def _with_system_columns(schema: ClassSchema) -> ClassSchema:
@@ -241,9 +253,14 @@ def _new_columns(schema: ClassSchema, changes: Mapping[str, Change]) -> dict[str
     return new
 
 
-def _refuse_second_geo_point(schema: ClassSchema, new: Mapping[str, ColumnType]) -> None:
+def _check_new_columns(schema: ClassSchema, new: Mapping[str, ColumnType]) -> None:
+    for name in new:
+        check_column_name(name)
     columns = [*schema.columns.values(), *new.values()]
-    if new and sum(column.kind == "GeoPoint" for column in columns) > 1:
+    if len(columns) > _MAX_COLUMNS:
+        message = f"{schema.class_name} would have more than {_MAX_COLUMNS} columns"
+        raise ParseError(INVALID_KEY_NAME, message)
+    if sum(column.kind == "GeoPoint" for column in columns) > 1:
         raise ParseError(INCORRECT_TYPE, "there can only be one geopoint field in a class")
 
 

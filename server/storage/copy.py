@@ -122,8 +122,7 @@ def _create(target: Database, schema: ClassSchema) -> None:
     try:
         target.schemas.create(schema)
     except ClassExists:  # made by a server that once ran on the target
-        for name, column in schema.columns.items():
-            target.schemas.add_column(schema.class_name, name, column)
+        target.schemas.add_columns(schema.class_name, schema.columns)
 
 
 def _copy_objects(source: ObjectStore, target: ObjectStore, schema: ClassSchema) -> int:

@@ -5,10 +5,11 @@ Pure; knows no database and no wire. The embedded store finishes with it what SQ
 
 import operator
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from cloud.operations import identity
 from cloud.values import File
 from server.storage.port import (
     All,
@@ -33,7 +34,6 @@ from server.storage.regex import Budget, Search
 from server.storage.typed_json import typed_json
 
 Values = Mapping[str, Any]
-Test = Callable[[Values], bool]
 Comparable = tuple[int, Any]
 """A value as Python compares it in MongoDB's order: the rank of its type, then its content."""
 
@@ -50,13 +50,14 @@ _ORDERS: Mapping[Order, Callable[[Comparable, Comparable], bool]] = {
 }
 
 
-def matcher(condition: Condition, *, ignore_case: bool = False) -> Test:
+def matcher(condition: Condition, *, ignore_case: bool = False) -> Callable[[Values], bool]:
     """Prepare a condition for many documents, one after the other: one query's use.
 
     Raises RegexRefused, and so does the test, once the query's regular expressions together
     have taken too long.
     """
-    return _Compiler(ignore_case).test(condition)
+    test = _Compiler(ignore_case).test(condition)
+    return lambda values: test(_Document(values, ignore_case))
 
 
 def sort_key(document: Values, key: SortKey, *, ignore_case: bool = False) -> Comparable:
@@ -74,6 +75,48 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
 
 
+class _Document:
+    """A document under test. Many conditions may ask for one array: it is made ready once."""
+
+    __slots__ = ("_comparables", "_elements", "_identities", "_ignore_case", "values")
+
+    def __init__(self, values: Values, ignore_case: bool) -> None:
+        self.values = values
+        self._ignore_case = ignore_case
+        self._comparables: dict[str, list[Comparable]] = {}
+        self._identities: dict[str, frozenset[str]] = {}
+        self._elements: dict[str, frozenset[str]] = {}
+
+    def comparables(self, path: str) -> list[Comparable]:
+        """Return what a condition on a plain value looks at."""
+        if path not in self._comparables:
+            found = _candidates(self.values, _names(path))
+            self._comparables[path] = [self._comparable(path, value) for value in found]
+        return self._comparables[path]
+
+    def identities(self, path: str) -> frozenset[str]:
+        """Return the same, to be looked up in."""
+        if path not in self._identities:
+            self._identities[path] = frozenset(map(identity, self.comparables(path)))
+        return self._identities[path]
+
+    def elements(self, path: str) -> frozenset[str]:
+        """Return the elements of arrays, to be looked up in."""
+        if path not in self._elements:
+            leaves = _leaves(self.values, _names(path))
+            found = (element for leaf in leaves if isinstance(leaf, list) for element in leaf)
+            self._elements[path] = frozenset(
+                identity(self._comparable(path, element)) for element in found
+            )
+        return self._elements[path]
+
+    def _comparable(self, path: str, value: Any) -> Comparable:
+        return _comparable_at(path, value, self._ignore_case)
+
+
+_Test = Callable[[_Document], bool]
+
+
 class _Compiler:
     """Turns conditions into tests."""
 
@@ -81,7 +124,7 @@ class _Compiler:
         self._ignore_case = ignore_case
         self._budget = Budget()
 
-    def test(self, condition: Condition) -> Test:
+    def test(self, condition: Condition) -> _Test:
         match condition:
             case Equals(path, value):
                 return self._one_of(path, (value,))
@@ -95,13 +138,14 @@ class _Compiler:
                 return self._compares(condition)
             case Exists(path, exists):
                 names = _names(path)
-                return lambda document: _is_there(document, names) is exists
+                return lambda document: _is_there(document.values, names) is exists
             case Matches(path, regex):
                 return self._finds(path, regex)
             case ContainsAll(path, values):
                 return self._contains_all(path, values)
             case ContainedBy(path, values):
-                return self._contained_by(path, values)
+                allowed = self._identities(path, values)
+                return lambda document: document.elements(path) <= allowed
             case All(parts):
                 tests = [self.test(part) for part in parts]
                 return lambda document: all(test(document) for test in tests)
@@ -111,50 +155,39 @@ class _Compiler:
             case Neither(parts):
                 return _not(self.test(Either(parts)))
             case Permits(right, principals):
-                return lambda document: _permits(document.get("ACL"), right, principals)
+                return lambda document: _permits(document.values.get("ACL"), right, principals)
 
-    def _one_of(self, path: str, values: tuple[Any, ...]) -> Test:
-        names, wanted = _names(path), {self._comparable(value, path) for value in values}
+    def _one_of(self, path: str, values: tuple[Any, ...]) -> _Test:
+        wanted = self._identities(path, values)
+        return lambda document: not wanted.isdisjoint(document.identities(path))
+
+    def _compares(self, condition: Compares) -> _Test:
+        path, holds = condition.path, _ORDERS[condition.order]
+        bound = _comparable_at(path, condition.value, self._ignore_case)
         return lambda document: any(
-            self._comparable(value, path) in wanted for value in _candidates(document, names)
+            key[0] == bound[0] and holds(key, bound) for key in document.comparables(path)
         )
 
-    def _compares(self, condition: Compares) -> Test:
-        names, holds = _names(condition.path), _ORDERS[condition.order]
-        bound = self._comparable(condition.value, condition.path)
-
-        def test(document: Values) -> bool:
-            keys = (self._comparable(v, condition.path) for v in _candidates(document, names))
-            return any(key[0] == bound[0] and holds(key, bound) for key in keys)
-
-        return test
-
-    def _finds(self, path: str, regex: Regex) -> Test:
+    def _finds(self, path: str, regex: Regex) -> _Test:
         names, search = _names(path), Search(regex.pattern, regex.options, self._budget)
         return lambda document: any(
-            isinstance(value, str) and search.finds(value) for value in _candidates(document, names)
+            isinstance(value, str) and search.finds(value)
+            for value in _candidates(document.values, names)
         )
 
-    def _contains_all(self, path: str, values: tuple[Any, ...]) -> Test:
+    def _contains_all(self, path: str, values: tuple[Any, ...]) -> _Test:
         if not values:
             return lambda document: False
-        parts: list[Condition] = [
-            Matches(path, value) if isinstance(value, Regex) else Equals(path, value)
-            for value in values
-        ]
-        return self.test(All(tuple(parts)))
-
-    def _contained_by(self, path: str, values: tuple[Any, ...]) -> Test:
-        names, allowed = _names(path), {self._comparable(value, path) for value in values}
-        return lambda document: all(
-            self._comparable(element, path) in allowed
-            for leaf in _leaves(document, names)
-            if isinstance(leaf, list)
-            for element in leaf
+        plain = [value for value in values if not isinstance(value, Regex)]
+        wanted = self._identities(path, plain)
+        finders = [self._finds(path, value) for value in values if isinstance(value, Regex)]
+        return lambda document: (
+            wanted <= document.identities(path) and all(finds(document) for finds in finders)
         )
 
-    def _comparable(self, value: Any, path: str) -> Comparable:
-        return _comparable_at(path, value, self._ignore_case)
+    def _identities(self, path: str, values: Iterable[Any]) -> frozenset[str]:
+        keys = (_comparable_at(path, value, self._ignore_case) for value in values)
+        return frozenset(map(identity, keys))
 
 
 def _sort_keys(path: str, leaf: Any, ignore_case: bool) -> list[Comparable]:
@@ -162,7 +195,7 @@ def _sort_keys(path: str, leaf: Any, ignore_case: bool) -> list[Comparable]:
     return [_comparable_at(path, element, ignore_case) for element in elements] or [_EMPTY_ARRAY]
 
 
-def _not(test: Test) -> Test:
+def _not(test: _Test) -> _Test:
     return lambda document: not test(document)
 
 

@@ -43,7 +43,7 @@ class ClassExists(Exception):
 
 
 class ColumnConflict(Exception):
-    """The column exists already, with another type."""
+    """A column exists already, with another type."""
 
 
 # --- schemas ------------------------------------------------------------------------------------
@@ -145,7 +145,8 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    r"""A PCRE pattern, `\Q...\E` included, and its options out of `imxs`."""
+    r"""A PCRE pattern, `\Q...\E` included, and its options out of `imxs`. Databases differ in what
+    they refuse of PCRE."""
 
     pattern: str
     options: str = ""
@@ -291,10 +292,11 @@ class SchemaStore(Protocol):
     def create(self, schema: ClassSchema) -> None:
         """Record a new class. Raises ClassExists, and then changes nothing."""
 
-    def add_column(self, class_name: str, name: str, column: ColumnType) -> None:
-        """Add a column to an existing class; fine if it is there with the same type.
+    def add_columns(self, class_name: str, columns: Mapping[str, ColumnType]) -> None:
+        """Add columns to an existing class; fine if some are there with the same type.
 
-        Raises ColumnConflict when it has another one, also if another call was faster.
+        Raises ColumnConflict when one has another type, also if another call was faster; whether
+        the others are there then is not said.
         """
 
 

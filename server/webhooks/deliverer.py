@@ -31,15 +31,9 @@ class Deliverer:
     """Sends the deliveries of one process; make it after forking, and close it."""
 
     def __init__(
-        self,
-        deliveries: StoredDeliveries,
-        receivers: Sequence[Receiver],
-        sender: SignedSender,
-        *,
-        now: Callable[[], datetime] = utc_now,
-        look_every_s: float = _LOOK_EVERY_S,
+        self, outboxes: Sequence["Outbox"], *, look_every_s: float = _LOOK_EVERY_S
     ) -> None:
-        self._outboxes = [_Outbox(deliveries, receiver, sender, now) for receiver in receivers]
+        self._outboxes = tuple(outboxes)
         self._look_every_s = look_every_s
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -64,15 +58,16 @@ class Deliverer:
                 _guarded("webhooks are looked for again shortly", outbox.submit_due)
 
 
-class _Outbox:
-    """The senders of one receiver."""
+class Outbox:
+    """The deliveries of one receiver, and the threads that send them."""
 
     def __init__(
         self,
         deliveries: StoredDeliveries,
         receiver: Receiver,
         sender: SignedSender,
-        now: Callable[[], datetime],
+        *,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._deliveries, self._receiver = deliveries, receiver
         self._sender, self._now = sender, now
@@ -90,7 +85,24 @@ class _Outbox:
         for delivery_id in new:
             self._pool.submit(self._deliver_queued, delivery_id)
 
+    def deliver(self, delivery_id: str) -> None:
+        """Make one attempt, unless somebody else makes it. Raises StoreUnavailable."""
+        now = self._now()
+        delivery = self._deliveries.lease(delivery_id, now, now + _LEASE)
+        if delivery is None:
+            return
+        try:
+            status = self._sender.send(delivery, now)
+        except FetchError as error:
+            self._failed(delivery, None, str(error))
+            return
+        if 200 <= status < 300:
+            self._deliveries.delivered(delivery, status, self._now())
+        else:
+            self._failed(delivery, status, _sentence(status))
+
     def close(self) -> None:
+        """Take nothing more and let what is being sent come to its end."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _deliver_queued(self, delivery_id: str) -> None:
@@ -102,22 +114,6 @@ class _Outbox:
         finally:
             with self._lock:
                 self._queued.discard(delivery_id)
-
-    def deliver(self, delivery_id: str) -> None:
-        """Make one attempt, unless somebody else makes it. Raises StoreUnavailable."""
-        now = self._now()
-        delivery = self._deliveries.lease(delivery_id, now, now + _LEASE)
-        if delivery is None:
-            return
-        try:
-            status = self._sender.send(self._receiver.url, delivery_id, delivery.body, now)
-        except FetchError as error:
-            self._failed(delivery, None, str(error))
-            return
-        if 200 <= status < 300:
-            self._deliveries.delivered(delivery, status, self._now())
-        else:
-            self._failed(delivery, status, _sentence(status))
 
     def _failed(self, delivery: Delivery, status: int | None, problem: str) -> None:
         now, wait = self._now(), wait_after(delivery.attempts)

@@ -15,7 +15,6 @@ from cloud.moderation.items import Decision
 from cloud.moderation.webhooks import announcement
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
-from server.moderation.items import decision_id
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     All,
@@ -82,9 +81,7 @@ class StoredDeliveries:
     Thread-safe. Every method raises StoreUnavailable. Without receivers nothing is written.
     """
 
-    def __init__(
-        self, database: Database, schemas: Schemas, receivers: Sequence[Receiver]
-    ) -> None:
+    def __init__(self, database: Database, schemas: Schemas, receivers: Sequence[Receiver]) -> None:
         self._objects, self._schemas = database.objects, schemas
         self._receivers = tuple(receivers)
         self._declared = False
@@ -181,7 +178,7 @@ def _is_due(now: datetime) -> Condition:
 
 
 def _document(decision: Decision, receiver: Receiver) -> Document:
-    identity = decision_id(decision)
+    identity = decision.decision_id
     return {
         "objectId": hashlib.sha256(f"{identity} {receiver.shown}".encode()).hexdigest()[:24],
         "createdAt": decision.decided_at,
@@ -189,7 +186,7 @@ def _document(decision: Decision, receiver: Receiver) -> Document:
         "ACL": {},
         "url": receiver.shown,
         "decision": Pointer("ModerationDecision", identity),
-        "body": json.dumps(announcement(identity, decision)),
+        "body": json.dumps(announcement(decision)),
         "state": DeliveryState.WAITING.value,
         "attempts": 0,
         "notBefore": decision.decided_at,

@@ -23,6 +23,8 @@ from ml_models.errors import (
     ModelMissing,
     UnsupportedImage,
 )
+from ml_models.fingerprint import fingerprint
+from ml_models.images import decode
 from ml_models.types import Label
 
 JPEG = encoded(picture(), "JPEG")
@@ -59,7 +61,7 @@ def known_classifier(request, models_dir):
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_bytes_become_the_predictions_of_nsfwjs(known_classifier, name):
-    predictions = known_classifier.classify(image_path(name).read_bytes())
+    predictions = known_classifier.classify(image_path(name).read_bytes()).predictions
     expected = REFERENCE[name]["predictions"][known_classifier.model.name]
     assert {p.label.value: p.probability for p in predictions} == pytest.approx(
         expected, abs=TOLERANCE
@@ -67,11 +69,16 @@ def test_bytes_become_the_predictions_of_nsfwjs(known_classifier, name):
 
 
 def test_all_labels_are_predicted_most_probable_first(make_classifier):
-    predictions = make_classifier().classify(JPEG)
+    predictions = make_classifier().classify(JPEG).predictions
     assert {prediction.label for prediction in predictions} == set(Label)
     probabilities = [prediction.probability for prediction in predictions]
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+
+
+def test_fingerprint_is_that_of_the_decoded_pixels(make_classifier):
+    seen = make_classifier().classify(JPEG).fingerprint
+    assert seen == fingerprint(decode(JPEG, 1_000_000))
 
 
 def test_image_errors_cross_the_process_with_their_facts(make_classifier):
@@ -131,7 +138,7 @@ def test_image_that_crashes_its_children_is_a_decode_error_and_the_next_is_serve
     with pytest.raises(DecodeError, match="crashed"):
         classifier.classify(SLOW_PNG)
     killer.join()
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
 
 
 def test_child_killed_once_costs_no_image_its_predictions(make_classifier):
@@ -139,7 +146,7 @@ def test_child_killed_once_costs_no_image_its_predictions(make_classifier):
     classifier.warm_up()
     killer = threading.Thread(target=kill_while_decoding, args=[classifier, 1])
     killer.start()
-    assert len(classifier.classify(SLOW_PNG)) == 5
+    assert len(classifier.classify(SLOW_PNG).predictions) == 5
     killer.join()
 
 
@@ -149,7 +156,7 @@ def test_terminating_the_group_does_not_cost_the_image_in_hand(make_classifier):
     for child in children(classifier):
         child.terminate()
     before = [child.pid for child in children(classifier)]
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
     assert [child.pid for child in children(classifier)] == before
 
 
@@ -169,7 +176,7 @@ def test_image_that_stalls_its_child_is_a_decode_error_in_bounded_time(make_clas
     with pytest.raises(DecodeError, match="not decoded within"):
         classifier.classify(JPEG)
     assert time.monotonic() - started < 15
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
 
 
 def test_child_that_died_while_idle_is_replaced(make_classifier):
@@ -178,7 +185,7 @@ def test_child_that_died_while_idle_is_replaced(make_classifier):
     for child in children(classifier):
         child.kill()
     time.sleep(0.2)
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
 
 
 def test_children_end_when_their_parent_is_killed(models_dir, tmp_path):
@@ -225,7 +232,7 @@ def test_full_queue_is_busy_at_once_and_drains(make_classifier):
         child.resume()
     for thread in threads:
         thread.join()
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
 
 
 def test_wait_for_a_permit_is_bounded(make_classifier):
@@ -250,7 +257,7 @@ def test_missing_model_is_said_and_found_as_soon_as_it_is_there(
         _ = classifier.model
     shutil.copytree(models_dir / "MobileNetV2", tmp_path / "MobileNetV2")
     time.sleep(1.1)
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
 
 
 def test_child_is_not_replaced_by_another_model(make_classifier, models_dir, tmp_path):
@@ -270,7 +277,7 @@ def test_child_is_not_replaced_by_another_model(make_classifier, models_dir, tmp
         classifier.check()
     model.unlink()
     model.write_bytes(good)
-    assert len(classifier.classify(JPEG)) == 5
+    assert len(classifier.classify(JPEG).predictions) == 5
     classifier.check()
 
 

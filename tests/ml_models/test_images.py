@@ -298,3 +298,19 @@ def test_resize_is_bilinear_with_aligned_corners(shape):
 def test_resize_to_the_same_size_only_divides():
     pixels = np.random.default_rng(7).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     assert np.array_equal(resize(pixels, 224), pixels.astype(np.float32) / np.float32(255))
+
+
+@pytest.mark.parametrize(
+    "turned",
+    [
+        lambda pixels: pixels.transpose(1, 0, 2),
+        lambda pixels: pixels[:, ::-1],
+        lambda pixels: pixels[::-1, ::-1],
+        lambda pixels: pixels.transpose(1, 0, 2)[:, ::-1],
+        lambda pixels: pixels.transpose(1, 0, 2)[::-1],
+    ],
+)
+def test_turned_view_is_scaled_like_its_upright_copy(turned):
+    view = turned(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
+    scaled = resize(view, 32)
+    assert np.allclose(scaled, resize(np.ascontiguousarray(view), 32), atol=1e-6)

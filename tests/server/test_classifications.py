@@ -7,9 +7,11 @@ import pytest
 from pymongo import MongoClient
 
 from cloud.moderation.types import Classification, Outcome, Verdict
-from ml_models.types import Label, ModelSpec, Prediction
-from server.classifications import StoredClassifications
+from cloud.operations import Delete
+from ml_models.types import Fingerprint, Label, ModelSpec, Prediction
+from server.classifications import SCHEMA, StoredClassifications
 from server.objects.schemas import Schemas
+from server.storage.port import EVERYTHING
 
 MOMENT = datetime(2026, 11, 22, 18, 27, 49, 690000, UTC)
 LATER = MOMENT + timedelta(hours=1)
@@ -22,6 +24,7 @@ RECORD = Classification(
         Prediction(label, probability)
         for label, probability in zip(Label, (0.9, 0.05, 1e-09, 0.0, 0.049999), strict=True)
     ),
+    fingerprint=Fingerprint("cd" * 32, 87),
     verdict=Verdict(Outcome.REVIEW, ("Drawing 0.9000 is from 0.5 to 1",)),
     source_url="https://a.example/x.jpg",
     seen_count=1,
@@ -75,6 +78,15 @@ def test_source_stays_known_when_the_bytes_come_without_one(records):
     records.add(RECORD)
     again = records.seen_again(RECORD, RECORD.verdict, None, LATER)
     assert again.source_url == RECORD.source_url
+
+
+def test_record_of_an_earlier_version_is_completed(database, records):
+    records.add(RECORD)
+    only_fingerprint = {"pdqHash": Delete(), "pdqQuality": Delete()}
+    database.objects.update(SCHEMA, EVERYTHING, only_fingerprint)
+    assert records.find(RECORD.content_sha256, MODEL) is None
+    assert records.add(RECORD).seen_count == 2
+    assert records.find(RECORD.content_sha256, MODEL).fingerprint == RECORD.fingerprint
 
 
 def test_two_processes_that_add_the_same_image_make_one_record(database, records):

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pymongo import UpdateOne
 from pymongo.database import Database
 
 from cloud.moderation.errors import StoreUnavailable
@@ -31,6 +32,7 @@ _KINDS = {
     "bytes": "Bytes",
     "polygon": "Polygon",
 }
+_NO_COLUMNS = ("_id", "_metadata", "_client_permissions")  # as Parse Server has them
 _IN_EVERY_CLASS = {"objectId": "string", "updatedAt": "date", "createdAt": "date"}
 
 
@@ -52,17 +54,27 @@ class MongoSchemas:
         except DuplicateObject as error:
             raise ClassExists(schema.class_name) from error
 
-    def add_column(self, class_name: str, name: str, column: ColumnType) -> None:
-        unless_there = {"_id": class_name, name: {"$exists": False}}
+    def add_columns(self, class_name: str, columns: Mapping[str, ColumnType]) -> None:
+        """Add columns, each unless it is there, in one call."""
+        unless_there = [
+            UpdateOne(
+                {"_id": class_name, name: {"$exists": False}},
+                {"$set": {name: _stored_type(column)}},
+            )
+            for name, column in columns.items()
+        ]
+        if not unless_there:
+            return
         with translated_errors():
-            added = self._rows.update_one(unless_there, {"$set": {name: _stored_type(column)}})
-            if added.matched_count:
+            added = self._rows.bulk_write(unless_there)
+            if added.matched_count == len(columns):
                 return
             row = self._rows.find_one({"_id": class_name})
         if row is None:
             raise StoreUnavailable(f"MongoDB: class {class_name} is not there any more")
-        if _column_type(row.get(name)) != column:
-            raise ColumnConflict(f"{class_name}.{name} is {row.get(name)}")
+        for name, column in columns.items():
+            if _column_type(row.get(name)) != column:
+                raise ColumnConflict(f"{class_name}.{name} is {row.get(name)}")
 
 
 def schema_row(schema: ClassSchema) -> dict[str, Any]:
@@ -79,7 +91,7 @@ def schema_row(schema: ClassSchema) -> dict[str, Any]:
 
 def parse_schema(row: Mapping[str, Any]) -> ClassSchema:
     """Return the class that a row of `_SCHEMA` describes; what is no type is left out."""
-    types = {name: _column_type(stored) for name, stored in row.items() if name[0] != "_"}
+    types = {name: _column_type(stored) for name, stored in row.items() if name not in _NO_COLUMNS}
     metadata = row.get("_metadata") or {}
     return ClassSchema(
         row["_id"],

@@ -15,6 +15,7 @@ from server.storage.port import (
     Index,
     ObjectId,
     Query,
+    Refused,
     SortKey,
 )
 from server.storage.sqlite.connections import Connections
@@ -29,6 +30,7 @@ from server.storage.sqlite.translate import (
 
 _ALWAYS_READ = frozenset({"objectId", "createdAt", "updatedAt", "ACL"})
 _NO_LIMIT = -1
+_MAX_DOCUMENT_BYTES = 16 * 1024 * 1024  # MongoDB's, to which an installation may move
 
 
 class SqliteObjects:
@@ -70,7 +72,7 @@ class SqliteObjects:
         made = _made_by_upsert(where) if upsert else None
         with self._connections.transaction() as connection:
             for sequence, document in _rows(connection, schema, Query(where, limit=1)):
-                text = dump(apply(document, operations))
+                text = _text(apply(document, operations))
                 connection.execute(
                     "UPDATE objects SET document = ? WHERE sequence = ?", (text, sequence)
                 )
@@ -103,7 +105,14 @@ _Row = tuple[int, Document]
 
 
 def _row(schema: ClassSchema, document: Document) -> tuple[str, ObjectId, str]:
-    return schema.class_name, document["objectId"], dump(document)
+    return schema.class_name, document["objectId"], _text(document)
+
+
+def _text(document: Document) -> str:
+    text = dump(document)
+    if len(text.encode()) > _MAX_DOCUMENT_BYTES:
+        raise Refused("an object may have at most 16 MB")
+    return text
 
 
 def _made_by_upsert(where: Condition) -> Document:

@@ -1,5 +1,7 @@
 """The SchemaStore in SQLite: one JSON document for each class."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cloud.moderation.errors import StoreUnavailable
@@ -33,7 +35,7 @@ class SqliteSchemas:
         except DuplicateObject:
             raise ClassExists(f"there is a class {schema.class_name}") from None
 
-    def add_column(self, class_name: str, name: str, column: ColumnType) -> None:
+    def add_columns(self, class_name: str, columns: Mapping[str, ColumnType]) -> None:
         with self._connections.transaction() as connection:
             found = connection.execute(
                 "SELECT document FROM schemas WHERE class_name = ?", (class_name,)
@@ -41,12 +43,10 @@ class SqliteSchemas:
             if found is None:
                 raise StoreUnavailable(f"SQLite: class {class_name} is not there any more")
             schema = _schema(class_name, found[0])
-            existing = schema.columns.get(name, column)
-            if existing != column:
-                raise ColumnConflict(f"{class_name}.{name} is {existing}, not {column}")
-            changed = ClassSchema(
-                class_name, {**schema.columns, name: column}, schema.permissions, schema.options
-            )
+            for name, column in columns.items():
+                if schema.columns.get(name, column) != column:
+                    raise ColumnConflict(f"{class_name}.{name} is {schema.columns[name]}")
+            changed = replace(schema, columns={**schema.columns, **columns})
             connection.execute(
                 "INSERT OR REPLACE INTO schemas VALUES (?, ?)", (class_name, _dump(changed))
             )

@@ -1,5 +1,6 @@
 """A hostile server in plain sockets on loopback, scripted names, and a certificate of our own."""
 
+import re
 import socket
 import ssl
 import threading
@@ -107,7 +108,7 @@ class HostileServer:
 
     def _play(self, connection: socket.socket, script: bytes | Handler) -> None:
         if self._reads_request:
-            self.heads.append(_read_head(connection))
+            self.heads.append(_read_request(connection))
         if isinstance(script, bytes):
             connection.sendall(script)
             if isinstance(connection, ssl.SSLSocket):
@@ -116,14 +117,16 @@ class HostileServer:
             script(connection, self._stopped)
 
 
-def _read_head(connection: socket.socket) -> bytes:
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
+def _read_request(connection: socket.socket) -> bytes:
+    request, length = b"", 0
+    while len(request.partition(b"\r\n\r\n")[2]) < length or b"\r\n\r\n" not in request:
         piece = connection.recv(65536)
         if not piece:
             break
-        head += piece
-    return head
+        request += piece
+        announced = re.search(rb"Content-Length: (\d+)", request)
+        length = int(announced[1]) if announced else 0
+    return request
 
 
 class ScriptedNames:

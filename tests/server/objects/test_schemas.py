@@ -13,7 +13,7 @@ from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
 from server.auth import Caller
 from server.objects.schemas import Schemas, type_of, type_of_change
 from server.parse.errors import ParseError
-from server.storage.port import ClassExists, ClassSchema, ColumnType
+from server.storage.port import ClassExists, ClassSchema, ColumnConflict, ColumnType
 
 CLIENT = Caller(master=False, ip="127.0.0.1")
 OWNER = Caller(master=True, ip="127.0.0.1")
@@ -220,14 +220,19 @@ def test_two_first_saves_of_other_columns_both_succeed(parse_on_each):
 
 
 class SlowStore:
-    """A SchemaStore whose `all` can be held up between reading and returning."""
+    """A SchemaStore whose `all` can be held up between reading and returning, and whose
+    `add_columns` before it adds."""
 
     def __init__(self):
         self.by_name = {}
         self.read, self.go_on = threading.Event(), threading.Event()
+        self.adding, self.may_add = threading.Event(), threading.Event()
+        self.may_add.set()
         self.slow = False
+        self.reads = 0
 
     def all(self):
+        self.reads += 1
         found = list(self.by_name.values())
         if self.slow:
             self.slow = False
@@ -240,9 +245,11 @@ class SlowStore:
             raise ClassExists(schema.class_name)
         self.by_name[schema.class_name] = schema
 
-    def add_column(self, class_name, name, column):
+    def add_columns(self, class_name, columns):
+        self.adding.set()
+        assert self.may_add.wait(10)
         old = self.by_name[class_name]
-        self.by_name[class_name] = ClassSchema(class_name, {**old.columns, name: column})
+        self.by_name[class_name] = ClassSchema(class_name, {**old.columns, **columns})
 
 
 def test_a_slow_reader_does_not_bring_back_what_the_schemas_were():
@@ -270,6 +277,52 @@ def test_a_class_that_a_slow_reader_missed_is_still_there():
     store.go_on.set()
     reader.join()
     assert schemas.find("Post").columns.keys() == {"n", "m"}
+
+
+def test_a_reader_keeps_what_was_added_meanwhile_and_reads_once():
+    store = SlowStore()
+    schemas = Schemas(store, clients_make_classes=True)
+    schemas.for_writing(CLIENT, "Post", {"n": Set(1)})
+    store.adding.clear()
+    store.may_add.clear()
+    writer = threading.Thread(
+        target=schemas.for_writing, args=(CLIENT, "Post", {"m": Set(1), "l": Set([])})
+    )
+    writer.start()
+    assert store.adding.wait(10)
+    store.slow, store.reads = True, 0
+    reader = threading.Thread(target=schemas.all)
+    reader.start()
+    assert store.read.wait(10)
+    store.may_add.set()
+    writer.join()
+    store.go_on.set()
+    reader.join()
+    assert store.reads == 1
+    assert schemas.find("Post").columns.keys() == {"n", "m", "l"}
+
+
+def test_a_class_has_at_most_1000_columns(parse_on_each):
+    parse = parse_on_each
+    sentence = "Post would have more than 1000 columns"
+    names = [f"c{number}" for number in range(1001)]
+    assert error(parse.post("/classes/Post", dict.fromkeys(names, 1))) == (105, sentence)
+    object_id = parse.create("Post", dict.fromkeys(names[:1000], 1))
+    assert error(parse.put(f"/classes/Post/{object_id}", {"one": 1})) == (105, sentence)
+    assert parse.put(f"/classes/Post/{object_id}", {"c0": 2, "c999": 2}).status_code == 200
+    assert parse.services.schemas.find("Post").columns.keys() == set(names[:1000])
+
+
+def test_a_column_of_a_type_that_we_do_not_know_takes_no_values():
+    store = SlowStore()
+    schemas = Schemas(store, clients_make_classes=True)
+
+    def conflict(class_name, columns):
+        raise ColumnConflict("Post.odd is unheard-of")
+
+    store.add_columns = conflict
+    with pytest.raises(ParseError, match=r"schema mismatch: Post\.odd is unheard-of"):
+        schemas.for_writing(CLIENT, "Post", {"odd": Set(1)})
 
 
 def test_declaring_twice_adds_columns_and_changes_none():

@@ -7,8 +7,9 @@ import time
 
 import pytest
 from bson import json_util
-from pymongo import MongoClient
+from pymongo import MongoClient, monitoring
 from pymongo.errors import DuplicateKeyError
+from pymongo.monitoring import CommandListener
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Add, AddUnique, Delete, Increment, Set
@@ -217,7 +218,7 @@ ROW = {
 def test_schema_is_stored_as_parse_server_does(database, raw):
     database.schemas.create(THING)
     assert json_util.dumps(raw["_SCHEMA"].find_one()) == json_util.dumps(ROW)
-    database.schemas.add_column("Thing", "likes", ColumnType("Relation", "_User"))
+    database.schemas.add_columns("Thing", {"likes": ColumnType("Relation", "_User")})
     assert raw["_SCHEMA"].find_one() == ROW | {"likes": "relation<_User>"}
     assert database.schemas.all() == [
         ClassSchema("Thing", {**THING.columns, "likes": ColumnType("Relation", "_User")})
@@ -247,7 +248,37 @@ def test_old_schema_rows_are_read(database, raw):
         }
     )
     assert database.schemas.all() == [ClassSchema("Old", {"o": ColumnType("Object")})]
-    database.schemas.add_column("Old", "o", ColumnType("Object"))
+    database.schemas.add_columns("Old", {"o": ColumnType("Object")})
+
+
+class Commands(CommandListener):
+    """What is sent to MongoDB."""
+
+    def __init__(self):
+        self.sent = []
+
+    def started(self, event):
+        self.sent.append(event.command)
+
+    def succeeded(self, event):
+        pass
+
+    failed = succeeded
+
+
+def test_mongodb_is_told_when_to_stop(database_uri):
+    commands = Commands()
+    monitoring.register(commands)  # for clients made from now on
+    database = MongoDatabase(database_uri)
+    where = Matches("text", Regex("(a|b)*c"))
+    database.objects.find(THING, Query(where))
+    database.objects.count(THING, where)
+    database.objects.update(THING, where, {"n": Set(1)})
+    database.objects.delete(THING, where)
+    names = [next(iter(command)) for command in commands.sent]
+    assert names == ["find", "aggregate", "findAndModify", "delete"]
+    assert all(0 < command["maxTimeMS"] <= 2000 for command in commands.sent)
+    database.close()
 
 
 def test_class_is_made_once_by_calls_that_race(database, raw):
@@ -259,7 +290,9 @@ def test_class_is_made_once_by_calls_that_race(database, raw):
 def test_column_gets_one_type_from_calls_that_race(database, raw):
     database.schemas.create(THING)
     kinds = [STRING, NUMBER, ColumnType("Boolean"), ColumnType("Pointer", "_User")] * 2
-    answers = together(8, lambda number: database.schemas.add_column("Thing", "x", kinds[number]))
+    answers = together(
+        8, lambda number: database.schemas.add_columns("Thing", {"x": kinds[number]})
+    )
     (schema,) = database.schemas.all()
     expected = [None if kind == schema.columns["x"] else ColumnConflict for kind in kinds]
     assert answers == expected
@@ -342,7 +375,7 @@ CALLS = [
     lambda database: database.objects.ensure_index(THING, Index("text_1", ("text",))),
     lambda database: database.schemas.all(),
     lambda database: database.schemas.create(THING),
-    lambda database: database.schemas.add_column("Thing", "n", NUMBER),
+    lambda database: database.schemas.add_columns("Thing", {"n": NUMBER}),
     lambda database: database.relations.add(LIKES, "a", ["1"]),
     lambda database: database.relations.remove(LIKES, "a", ["1"]),
     lambda database: database.relations.related_ids(LIKES, ["a"]),

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cloud.moderation.errors import StoreUnavailable
-from cloud.operations import Increment, Set
+from cloud.operations import Add, Increment, Set
 from cloud.values import Pointer
 from server.storage.port import (
     EVERYTHING,
@@ -34,6 +34,7 @@ from server.storage.port import (
     Order,
     Permits,
     Query,
+    Refused,
     Regex,
     SortKey,
 )
@@ -222,6 +223,27 @@ def test_value_that_no_document_may_hold_is_refused_and_the_connection_stays_usa
         opened.objects.update(THING, ABC, {"t": Set(value)})
     opened.objects.update(THING, ABC, {"n": Set(1)})
     assert ids(opened) == ["abc"]
+
+
+def test_object_is_at_most_as_large_as_mongodb_takes_it(opened):
+    most = 16 * 1024 * 1024 - len('{"objectId":"abc","t":""}')
+    opened.objects.insert(THING, {"objectId": "abc", "t": "x" * most})
+    opened.objects.update(THING, ABC, {"t": Set("é" * (most // 2))})
+    for operations in [{"t": Set("é" * (most // 2 + 1))}, {"list": Add(("x",))}]:
+        with pytest.raises(Refused, match="at most 16 MB"):
+            opened.objects.update(THING, ABC, operations)
+    for document in [
+        {"objectId": "b", "t": "x" * (most + 3)},
+        {"objectId": "b", "list": [most] * 2**21},
+    ]:
+        with pytest.raises(Refused, match="at most 16 MB"):
+            opened.objects.insert(THING, document)
+    with pytest.raises(Refused, match="at most 16 MB"):
+        opened.objects.update(
+            THING, Equals("objectId", "b"), {"t": Set("x" * (most + 3))}, upsert=True
+        )
+    assert ids(opened) == ["abc"]
+    assert opened.objects.get(THING, "abc") == {"objectId": "abc", "t": "é" * (most // 2)}
 
 
 def test_names_never_reach_sql_or_the_file_system(opened, tmp_path):

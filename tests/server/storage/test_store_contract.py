@@ -445,19 +445,33 @@ def test_class_is_created_once(database):
 
 def test_column_is_added_once_and_keeps_its_type(database):
     database.schemas.create(schema("Thing", n="Number"))
-    database.schemas.add_column("Thing", "p", ColumnType("Pointer", "_User"))
-    database.schemas.add_column("Thing", "p", ColumnType("Pointer", "_User"))
+    database.schemas.add_columns("Thing", {"p": ColumnType("Pointer", "_User")})
+    database.schemas.add_columns("Thing", {"p": ColumnType("Pointer", "_User")})
     for other in [ColumnType("String"), ColumnType("Pointer", "Other")]:
         with pytest.raises(ColumnConflict):
-            database.schemas.add_column("Thing", "p", other)
+            database.schemas.add_columns("Thing", {"p": other})
     assert database.schemas.all() == [schema("Thing", n="Number", p="Pointer _User")]
+
+
+def test_columns_are_added_together_beside_those_that_are_there(database):
+    number = ColumnType("Number")
+    database.schemas.create(schema("Thing", n="Number"))
+    many = {f"c{number}": ColumnType("String") for number in range(200)}
+    database.schemas.add_columns("Thing", {"n": number, **many})
+    database.schemas.add_columns("Thing", {})
+    [found] = database.schemas.all()
+    assert found == ClassSchema("Thing", {"n": number, **many})
+    with pytest.raises(ColumnConflict, match=r"Thing\.n is"):
+        database.schemas.add_columns("Thing", {"new": number, "n": ColumnType("String")})
+    [found] = database.schemas.all()
+    assert found.columns["n"] == number
 
 
 def test_of_two_types_for_a_new_column_one_wins(database):
     database.schemas.create(schema("Thing"))
     outcomes = run_at_once(
         *(
-            lambda kind=kind: database.schemas.add_column("Thing", "c", ColumnType(kind))
+            lambda kind=kind: database.schemas.add_columns("Thing", {"c": ColumnType(kind)})
             for kind in ["Number", "String"] * 4
         )
     )
@@ -569,7 +583,7 @@ def out_of_reach(tmp_path):
         lambda database: database.objects.ensure_index(THING, Index("n_1", ("n",))),
         lambda database: database.schemas.all(),
         lambda database: database.schemas.create(THING),
-        lambda database: database.schemas.add_column("Thing", "n", ColumnType("Number")),
+        lambda database: database.schemas.add_columns("Thing", {"n": ColumnType("Number")}),
         lambda database: database.relations.add(LIKES, "a", ["b"]),
         lambda database: database.relations.remove(LIKES, "a", ["b"]),
         lambda database: database.relations.related_ids(LIKES, ["a"]),

@@ -1,0 +1,74 @@
+"""Pixels in, a fingerprint out by which near copies of a picture are known: PDQ.
+
+PDQ is Meta's (https://github.com/facebook/ThreatExchange/tree/main/pdq): luminance in 64 x 64
+cells, a cosine transform, and for each of its 16 x 16 lowest frequencies whether it is above their
+median. From the cells on, this gives the bits of PyPI's `pdqhash`, which has to be compiled
+wherever it is installed on Linux, and would take 12 ms a megapixel instead of half of one: the
+cells are the means of 16 samples each here, not of every pixel. On photos that changes some 10 of
+256 bits.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_models.images import Pixels
+from ml_models.types import Fingerprint
+
+_CELLS = 64
+_SAMPLES = 4
+"""In each direction in each cell."""
+_FREQUENCIES = 16
+_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+
+_Cells = NDArray[np.float32]
+"""float32 [64, 64], luminance in 0..255."""
+
+
+def _cosines() -> NDArray[np.float32]:
+    """The rows of the cosine transform from 1 on: without the mean, which is row 0."""
+    frequency = np.arange(1, _FREQUENCIES + 1)[:, np.newaxis]
+    position = np.arange(1, 2 * _CELLS, 2)
+    cosines = np.sqrt(2 / _CELLS) * np.cos(np.pi / (2 * _CELLS) * frequency * position)
+    rows: NDArray[np.float32] = cosines.astype(np.float32)
+    return rows
+
+
+_COSINES = _cosines()
+
+
+def fingerprint(pixels: Pixels) -> Fingerprint:
+    """Compute the fingerprint of uint8 [H, W, 3] RGB; half a millisecond whatever its size."""
+    cells = _cells(pixels)
+    return Fingerprint(_pdq(cells), _quality(cells))
+
+
+def _cells(pixels: Pixels) -> _Cells:
+    if abs(pixels.strides[0]) < abs(pixels.strides[1]):  # a turned photo, whose columns are rows
+        return _cells(pixels.transpose(1, 0, 2)).T
+    height, width, _ = pixels.shape
+    side = _CELLS * _SAMPLES
+    samples = pixels[_middles(height, side)].take(_middles(width, side), axis=1)
+    luminance = samples.reshape(-1, 3).astype(np.float32) @ _LUMINANCE
+    rows = luminance.reshape(_CELLS, _SAMPLES, side).sum(axis=1)
+    cells: _Cells = rows.reshape(_CELLS, _CELLS, _SAMPLES).sum(axis=2)
+    return cells / np.float32(_SAMPLES**2)
+
+
+def _middles(size: int, parts: int) -> NDArray[np.intp]:
+    """The pixels in the middle of equal parts."""
+    return (2 * np.arange(parts) + 1) * size // (2 * parts)
+
+
+def _pdq(cells: _Cells) -> str:
+    frequencies = (_COSINES @ cells @ _COSINES.T).ravel()
+    median = np.partition(frequencies, frequencies.size // 2 - 1)[frequencies.size // 2 - 1]
+    return np.packbits(frequencies[::-1] > median).tobytes().hex()
+
+
+def _quality(cells: _Cells) -> int:
+    """PDQ's measure of how much there is to see: the sum of differences between neighbours."""
+    total = sum(
+        np.abs((np.diff(cells, axis=axis) * np.float32(100 / 255)).astype(np.int32)).sum()
+        for axis in (0, 1)
+    )
+    return min(100, int(total) // 90)

@@ -1,0 +1,241 @@
+"""What moderators decided about images, and lists of images, as objects for the master key alone.
+
+An entry of source "decision" holds for the bytes that a moderator decided about, one for the same
+bytes: the newest decision. An entry of source "list" was put there by hand. Both also hold for near
+copies where they have a fingerprint of some quality. The same bytes go before a near copy, and
+among equals a rejection before an approval.
+"""
+
+import hashlib
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from cloud.moderation.items import Decision, Evidence, State
+from cloud.moderation.memory import Recollection
+from cloud.operations import Delete, Operation, Set
+from cloud.values import Pointer
+from server import fingerprints
+from server.moderation.near_copies import NearCopies
+from server.objects.identity import utc_now
+from server.objects.schemas import NOBODY, Schemas
+from server.storage.port import (
+    All,
+    ClassSchema,
+    ColumnType,
+    Compares,
+    Condition,
+    Database,
+    Differs,
+    Document,
+    DuplicateObject,
+    Either,
+    Equals,
+    Index,
+    OneOf,
+    Order,
+    Query,
+    SortKey,
+)
+
+logger = logging.getLogger(__name__)
+
+FROM_DECISION, FROM_LIST = "decision", "list"
+OUTCOMES = (State.APPROVED.value, State.REJECTED.value)
+ENTRY = ClassSchema(
+    "ModerationMemory",
+    {
+        "source": ColumnType("String"),
+        "outcome": ColumnType("String"),
+        "active": ColumnType("Boolean"),
+        "contentSha256": ColumnType("String"),
+        fingerprints.HASH: ColumnType("String"),
+        fingerprints.QUALITY: ColumnType("Number"),
+        "note": ColumnType("String"),
+        "decision": ColumnType("Pointer", "ModerationDecision"),
+        "item": ColumnType("Pointer", "ModerationItem"),
+        "number": ColumnType("Number"),
+        "decidedBy": ColumnType("String"),
+        "decidedAt": ColumnType("Date"),
+        "forgottenBy": ColumnType("String"),
+        "forgottenAt": ColumnType("Date"),
+    },
+    permissions=NOBODY,
+)
+MATCH = ClassSchema(
+    "ModerationMemoryMatch",
+    {
+        "entry": ColumnType("Pointer", "ModerationMemory"),
+        "item": ColumnType("Pointer", "ModerationItem"),
+        "distance": ColumnType("Number"),
+    },
+    permissions=NOBODY,
+)
+ENTRY_INDEXES = [
+    Index("content", ("contentSha256",)),
+    Index("updated", ("updatedAt",)),
+    Index("item", ("item",)),
+]
+MATCH_INDEXES = [Index("entry_created", ("entry", "createdAt"))]
+
+_HOUR = timedelta(hours=1)
+
+
+class StoredMemory:
+    """The Memory port on a Database; see there for its contract.
+
+    Without `near_copies` nothing is recalled, but decisions are remembered all the same.
+    """
+
+    def __init__(
+        self, database: Database, schemas: Schemas, near_copies: NearCopies | None
+    ) -> None:
+        self._objects, self._schemas = database.objects, schemas
+        self._near_copies = near_copies
+        self._declared = False
+
+    def recall(self, evidence: Evidence, item_id: str, now: datetime) -> Recollection | None:
+        if self._near_copies is None:
+            return None
+        self._declare()
+        found = self._same_bytes(evidence)
+        distance = None
+        if found is None and evidence.fingerprint is not None:
+            near = self._near_copies.nearest(evidence.fingerprint)
+            found, distance = near or (None, None)
+        if found is None:
+            return None
+        return Recollection(
+            entry_id=found["objectId"],
+            after=State(found["outcome"]),
+            decided_by=found.get("decidedBy", "somebody"),
+            decision_id=found["decision"].object_id if "decision" in found else None,
+            distance=distance,
+            matches=self._count_match(found["objectId"], item_id, distance, now),
+        )
+
+    def learn(self, decision: Decision, content_sha256: str) -> None:
+        self._declare()
+        self._write(decision, content_sha256)
+        if self._near_copies is not None:
+            self._near_copies.look_again()
+
+    def unlearn(self, decision: Decision) -> None:
+        self._declare()
+        where = All(
+            (
+                Equals("item", Pointer("ModerationItem", decision.item_id)),
+                Compares("number", Order.LESS, decision.number),
+            )
+        )
+        forgotten = forgetting(decision.decided_by)
+        forgotten |= {"number": Set(decision.number), "updatedAt": Set(utc_now())}
+        if self._objects.update(ENTRY, where, forgotten) is not None:
+            logger.info(
+                "forgot what item %s had taught, by %s", decision.item_id, decision.decided_by
+            )
+
+    def _write(self, decision: Decision, content_sha256: str) -> None:
+        """Write the entry of these bytes, unless it is of a later decision."""
+        entry_id = _entry_id(content_sha256)
+        values = _entry_columns(decision, content_sha256)
+        operations = {name: Set(value) for name, value in values.items()} | HOLDING
+        where = All((Equals("objectId", entry_id), _is_of_earlier(decision)))
+        if self._objects.update(ENTRY, where, operations) is not None:
+            return
+        row = {"objectId": entry_id, "createdAt": decision.decided_at, "ACL": {}, "active": True}
+        try:
+            self._objects.insert(ENTRY, row | values)
+        except DuplicateObject:  # as new as this decision, or newer
+            return
+
+    def _same_bytes(self, evidence: Evidence) -> Document | None:
+        if evidence.content_sha256 is None:
+            return None
+        where = All(
+            (
+                Equals("contentSha256", evidence.content_sha256),
+                Equals("active", True),
+                OneOf("outcome", OUTCOMES),
+            )
+        )
+        rejected_first = (SortKey("outcome", descending=True),)
+        found = self._objects.find(ENTRY, Query(where, order=rejected_first, limit=1))
+        return found[0] if found else None
+
+    def _count_match(self, entry_id: str, item_id: str, distance: int | None, now: datetime) -> int:
+        """Written before it is counted: so no two processes both count themselves the last."""
+        entry = Pointer(ENTRY.class_name, entry_id)
+        match = {
+            "objectId": f"{entry_id}-{item_id}",
+            "createdAt": now,
+            "updatedAt": now,
+            "ACL": {},
+            "entry": entry,
+            "item": Pointer("ModerationItem", item_id),
+            **({} if distance is None else {"distance": distance}),
+        }
+        try:
+            self._objects.insert(MATCH, match)
+        except DuplicateObject:
+            logger.info("item %s is judged once more", item_id)
+        recent = Compares("createdAt", Order.GREATER, now - _HOUR)
+        return self._objects.count(MATCH, All((Equals("entry", entry), recent)))
+
+    def _declare(self) -> None:
+        if self._declared:
+            return
+        for schema, indexes in ((ENTRY, ENTRY_INDEXES), (MATCH, MATCH_INDEXES)):
+            self._schemas.declare(schema)
+            for index in indexes:
+                self._objects.ensure_index(schema, index)
+        self._declared = True
+
+
+def _is_of_earlier(decision: Decision) -> Condition:
+    """Whether an entry is of an earlier decision: numbers tell on one item, time on others."""
+    item = Pointer("ModerationItem", decision.item_id)
+    return Either(
+        (
+            All((Equals("item", item), Compares("number", Order.LESS, decision.number))),
+            All(
+                (
+                    Differs("item", item),
+                    Compares("decidedAt", Order.LESS, decision.decided_at),
+                )
+            ),
+        )
+    )
+
+
+HOLDING: dict[str, Operation] = {
+    "active": Set(True),
+    "forgottenBy": Delete(),
+    "forgottenAt": Delete(),
+}
+"""The change that makes an entry hold, again if need be."""
+
+
+def forgetting(by: str) -> dict[str, Operation]:
+    """The change that makes an entry hold no longer; it stays as a record."""
+    return {"active": Set(False), "forgottenBy": Set(by), "forgottenAt": Set(utc_now())}
+
+
+def _entry_id(content_sha256: str) -> str:
+    """Follows from the bytes, for which there is one entry of all decisions."""
+    return hashlib.sha256(f"decision {content_sha256}".encode()).hexdigest()[:24]
+
+
+def _entry_columns(decision: Decision, content_sha256: str) -> dict[str, Any]:
+    return {
+        "updatedAt": utc_now(),
+        "source": FROM_DECISION,
+        "outcome": decision.after.value,
+        "contentSha256": content_sha256,
+        **fingerprints.to_columns(decision.evidence.fingerprint),
+        "decision": Pointer("ModerationDecision", decision.decision_id),
+        "item": Pointer("ModerationItem", decision.item_id),
+        "number": decision.number,
+        "decidedBy": decision.decided_by,
+        "decidedAt": decision.decided_at,
+    }

@@ -1,0 +1,184 @@
+"""Near copies of remembered images, found by an index in memory that follows the database.
+
+The index may name what no longer holds, never what isn't there: each find is compared with its row
+before it counts, so what one process forgets, all forget at once. What one process learns, the
+others know within seconds.
+"""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cloud.moderation.items import State
+from ml_models.types import Fingerprint
+from server import fingerprints
+from server.objects.identity import utc_now
+from server.storage.port import (
+    All,
+    ClassSchema,
+    Compares,
+    Condition,
+    Document,
+    Equals,
+    Exists,
+    ObjectStore,
+    Order,
+    Query,
+    SortKey,
+)
+
+if TYPE_CHECKING:
+    from server.moderation.hash_index import HashIndex
+
+logger = logging.getLogger(__name__)
+
+_REFRESH_EVERY_S = 3.0
+# Rows are asked for by `updatedAt`, which the clock of another machine wrote, a while before the
+# row could be seen here. Rows from further back are read once more each time.
+_OVERLAP = timedelta(seconds=30)
+_PAGE_SIZE = 5000
+_COLUMNS = frozenset({"outcome", fingerprints.HASH, fingerprints.QUALITY})
+# Whoever lists a hash without its quality vouches for it.
+_BEST_QUALITY = 100
+
+
+class NearCopies:
+    """The fingerprints of one process; thread-safe.
+
+    Fingerprints below `min_quality` are neither kept nor looked for: they say too little.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        schema: ClassSchema,
+        *,
+        max_distance: int,
+        min_quality: int,
+        refresh_every_s: float = _REFRESH_EVERY_S,
+        page_size: int = _PAGE_SIZE,
+    ) -> None:
+        self._objects, self._schema = objects, schema
+        self._max_distance, self._min_quality = max_distance, min_quality
+        self._refresh_every_s, self._page_size = refresh_every_s, page_size
+        self._indexes: dict[State, HashIndex] = {}
+        self._refreshing = threading.Lock()
+        self._read_at = -math.inf
+        self._since: datetime | None = None
+        self._lately_added: dict[str, datetime] = {}
+
+    def nearest(self, fingerprint: Fingerprint) -> tuple[Document, int] | None:
+        """Return the entry of the nearest fingerprint, a rejection first, and the distance.
+
+        Raises StoreUnavailable.
+        """
+        if fingerprint.quality < self._min_quality:
+            return None
+        self._refresh()
+        for outcome in (State.REJECTED, State.APPROVED):
+            found = self._nearest(fingerprint, outcome)
+            if found is not None:
+                return found
+        return None
+
+    def look_again(self) -> None:
+        """Read what is new before the next search."""
+        self._read_at = -math.inf
+
+    def _nearest(self, fingerprint: Fingerprint, outcome: State) -> tuple[Document, int] | None:
+        index = self._indexes.get(outcome)
+        while index is not None:
+            neighbour = index.nearest(fingerprint.pdq, self._max_distance)
+            if neighbour is None:
+                break
+            row = self._objects.get(self._schema, neighbour.entry_id)
+            if row is not None and row.get("active") and row.get("outcome") == outcome:
+                distance = _distance(row[fingerprints.HASH], fingerprint.pdq)
+                if distance == neighbour.distance:
+                    return row, distance
+            index.drop(neighbour)
+        return None
+
+    def _refresh(self) -> None:
+        """Read what is new, the first time all. While one thread does, others use what there is."""
+        if self._since is not None and not self._is_old():
+            return
+        if self._refreshing.acquire(blocking=self._since is None):
+            try:
+                if self._since is None or self._is_old():
+                    self._read()
+            finally:
+                self._refreshing.release()
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._read_at >= self._refresh_every_s
+
+    def _read(self) -> None:
+        started, since = time.monotonic(), utc_now() - _OVERLAP
+        if self._since is None:  # what an attempt that failed has read is read again
+            self._indexes = {}
+        lately_added: dict[str, datetime] = {}
+        for rows in self._pages(self._since):
+            self._add([row for row in rows if self._is_new(row) and self._is_telling(row)])
+            lately_added |= {r["objectId"]: r["updatedAt"] for r in rows if r["updatedAt"] >= since}
+        self._lately_added = lately_added
+        self._since, self._read_at = since, started
+
+    def _pages(self, since: datetime | None) -> Iterator[list[Document]]:
+        last = ""
+        while True:
+            parts: list[Condition] = [
+                Equals("active", True),
+                Exists(fingerprints.HASH, exists=True),
+                Compares("objectId", Order.GREATER, last),
+            ]
+            if since is not None:
+                parts.append(Compares("updatedAt", Order.GREATER_OR_EQUAL, since))
+            query = Query(
+                All(tuple(parts)),
+                order=(SortKey("objectId"),),
+                limit=self._page_size,
+                columns=_COLUMNS,
+            )
+            rows = self._objects.find(self._schema, query)
+            yield rows
+            if len(rows) < self._page_size:
+                return
+            last = rows[-1]["objectId"]
+
+    def _is_new(self, row: Document) -> bool:
+        updated_at: datetime = row["updatedAt"]
+        return self._lately_added.get(row["objectId"]) != updated_at
+
+    def _is_telling(self, row: Document) -> bool:
+        try:
+            fingerprint = Fingerprint(
+                row[fingerprints.HASH], int(row.get(fingerprints.QUALITY, _BEST_QUALITY))
+            )
+        except ValueError as error:  # written past our rules; no reason to forget the others
+            logger.warning("the entry %s is of no use: %s", row["objectId"], error)
+            return False
+        return fingerprint.quality >= self._min_quality
+
+    def _add(self, rows: list[Document]) -> None:
+        for outcome in (State.REJECTED, State.APPROVED):
+            chosen = [row for row in rows if row["outcome"] == outcome]
+            if chosen:
+                ids = [row["objectId"] for row in chosen]
+                self._index(outcome).add(ids, [row[fingerprints.HASH] for row in chosen])
+
+    def _index(self, outcome: State) -> "HashIndex":
+        # Imported by now: a process that remembers no fingerprint does without numpy's 25 MB.
+        from server.moderation.hash_index import HashIndex
+
+        if outcome not in self._indexes:
+            self._indexes[outcome] = HashIndex()
+        return self._indexes[outcome]
+
+
+def _distance(one: str, other: str) -> int:
+    return (int(one, 16) ^ int(other, 16)).bit_count()

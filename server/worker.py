@@ -1,0 +1,110 @@
+"""The worker process: judges items that a server tells of through the broker, and serves nothing.
+
+One process for each machine: its threads wait for classifier processes, one for each permit, which
+do the work, have a limit of time and are replaced when they crash. What is lost on the way is none
+of its business: the servers sweep.
+"""
+
+import logging
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from celery import Celery, bootsteps
+from celery.worker import WorkController, state
+
+from cloud.moderation.errors import StoreUnavailable
+from cloud.moderation.pipeline import ModerationPipeline
+from config import Settings, SettingsError
+from server.app import check_settings, make_services
+from server.dispatch.celery import broker_app, process_with
+from server.memory import keep_memory
+from server.serve import is_served
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_S = 5.0
+
+
+def work(settings: Settings, heartbeat: Path | None) -> int:
+    """Judge items until told to stop, then finish those begun; returns the exit status.
+
+    The heartbeat file is touched every HEARTBEAT_S while the broker is there. Raises SettingsError.
+    """
+    _check(settings)
+    keep_memory()
+    services = make_services(settings.model_copy(update={"web_workers": 1}))
+    services.warm_up()
+    app = broker_app(settings.celery_broker_url)
+    process_with(app, lambda item_id: _process(services.pipeline, item_id))
+    status = _consume(app, settings.classify_permits, heartbeat)
+    services.dispatch.close()
+    services.classifier.close()
+    services.database.close()
+    return status
+
+
+def _check(settings: Settings) -> None:
+    if not settings.celery_broker_url:
+        raise SettingsError(
+            "CELERY_BROKER_URL is not set: a worker hears of images through the Redis or RabbitMQ "
+            "that it names; without one the server judges them itself"
+        )
+    if not settings.database_uri and not is_served(settings.data_dir):
+        raise SettingsError(
+            f"DATABASE_URI is not set, and no server is running on {settings.data_dir.resolve()} "
+            "on this machine: start it first, or set the DATABASE_URI of a MongoDB, which workers "
+            "on other machines need"
+        )
+    check_settings(settings)
+
+
+def _process(pipeline: ModerationPipeline, item_id: str) -> None:
+    try:
+        pipeline.process(item_id)
+    except StoreUnavailable as error:
+        logger.warning("item %s waits for the database: %s", item_id, error)
+
+
+def _consume(app: Celery, threads: int, heartbeat: Path | None) -> int:
+    """Run Celery's worker until SIGTERM or SIGINT; returns its exit status."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # two lines for each message
+    if heartbeat is not None:
+        app.steps["consumer"].add(_Heartbeat)
+    worker = WorkController(
+        app=app,
+        pool_cls="threads",
+        concurrency=threads,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        heartbeat_file=heartbeat,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    logger.info("judging up to %d images at once", threads)
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    state.should_stop = 0  # the exit status; Celery looks about once a second
+
+
+class _Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery carries no types
+    """Touches a file while Celery's event loop turns, which it does not without a broker."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, heartbeat_file: Path, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._file = heartbeat_file
+
+    def start(self, consumer: Any) -> None:
+        self._file.touch()
+        self._timer = consumer.timer.call_repeatedly(HEARTBEAT_S, self._file.touch)
+
+    def stop(self, _consumer: Any) -> None:
+        self._timer.cancel()
