@@ -16,12 +16,12 @@ from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
-from server.memory_commands import memory
-from server.moderate import moderate_class
+from server.commands.memory import memory
+from server.commands.moderate import moderate_class
+from server.commands.policy_check import check_policy
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
-from server.policy_check import check_policy
 from server.serve import CannotServe, serve, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 

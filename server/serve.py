@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from config import Settings
 from server.app import check_settings, create_app
 from server.deadlines import read_deadlines
-from server.memory import keep_memory
+from server.malloc import keep_memory
 from server.welcome import what_to_try
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.

@@ -19,7 +19,7 @@ from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings, SettingsError
 from server.app import check_settings, make_services
 from server.dispatch.celery import broker_app, process_with
-from server.memory import keep_memory
+from server.malloc import keep_memory
 from server.serve import is_served
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from config import Settings, SettingsError
 from server.app import make_services
-from server.memory import keep_memory
+from server.malloc import keep_memory
 from server.moderation.backlog import Backlog, Fate
 from server.moderation.items import StoredItems
 from server.parse.query import read_find
