@@ -1,8 +1,9 @@
 """Small Parse calls, beside Parse Server on the same machine and database in the same run.
 
-Prints one Markdown table: an empty cloud function, get by id and find by id. Parse Server comes
-from npm into `data/bench` at the first run; its MongoDB is nx-27017, and ours is measured on the
-same one and on the embedded database. The ratio is ours to Parse Server's on the same row.
+Prints one Markdown table: an empty cloud function, get by id and find by id, each with one and with
+two processes of either server. Parse Server comes from npm into `data/bench` at the first run; its
+MongoDB is nx-27017, and ours is measured on the same one and on the embedded database. The ratio
+is ours to Parse Server's on the same row.
 """
 
 import http.client
@@ -33,22 +34,29 @@ CLOUD_CODE = (
 def main():
     parse_server = installed_parse_server()
     print(f"\nSmall calls, concurrency {CONCURRENCY}, requests/s; {CORES} cores, load included.\n")
-    print("| call | database | Parse Server | Parsewarden | ratio |\n|---|---|--:|--:|--:|")
+    print("| call | processes | our database | Parse Server | Parsewarden | ratio |")
+    print("|---|--:|---|--:|--:|--:|")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parsewarden-bench-")))
         mongo = stack.enter_context(nx(folder))
-        theirs = stack.enter_context(node_server(parse_server, f"{mongo}/theirs"))
-        servers = {
-            "nx-27017": stack.enter_context(our_server(folder, "mongo", f"{mongo}/ours")),
-            "embedded": stack.enter_context(our_server(folder, "embedded", "")),
-        }
+        for processes in (1, 2):
+            rows(parse_server, folder / str(processes), mongo, processes)
+
+
+def rows(parse_server, folder, mongo, processes):
+    """All lines for one number of processes."""
+    folder.mkdir()
+    names = {"nx-27017": f"{mongo}/ours{processes}", "embedded": ""}
+    with node_server(parse_server, f"{mongo}/theirs{processes}", processes) as theirs:
         reference_calls = calls(theirs)
-        for database, ours in servers.items():
-            for name, request in calls(ours).items():
-                row(name, database, (theirs, reference_calls[name]), (ours, request))
+        for database, uri in names.items():
+            with our_server(folder, database, uri, processes) as ours:
+                for name, request in calls(ours).items():
+                    reference = (theirs, reference_calls[name])
+                    row(f"{name} | {processes} | {database}", reference, (ours, request))
 
 
-def row(name, database, theirs, ours):
+def row(name, theirs, ours):
     """Measure the two in turn, twice each, and print the line."""
     figures = {"theirs": [], "ours": []}
     for _ in range(2):
@@ -56,7 +64,7 @@ def row(name, database, theirs, ours):
         figures["ours"].append(load(*ours))
     reference, mine = (sum(figures[who]) / 2 for who in ("theirs", "ours"))
     print(
-        f"| {name} | {database} | {reference:.0f} | {mine:.0f} | {mine / reference:.2f} |",
+        f"| {name} | {reference:.0f} | {mine:.0f} | {mine / reference:.2f} |",
         flush=True,
     )
 
@@ -159,21 +167,23 @@ def nx(folder):
 
 
 @contextmanager
-def node_server(folder, database_uri):
+def node_server(folder, database_uri, processes):
     port = free_port()
     node = Path(sys.executable).with_name("node")
-    command = [node, "index.cjs", str(port), database_uri]
+    command = [node, "index.cjs", str(port), database_uri, str(processes)]
     with started(command, port, folder / "log", cwd=folder):
+        time.sleep(2)  # for the others to listen too
         yield port
 
 
 @contextmanager
-def our_server(folder, name, database_uri):
+def our_server(folder, name, database_uri, processes):
     port, data_dir = free_port(), folder / name
     data_dir.mkdir()
     (data_dir / "main.py").write_text(CLOUD_CODE)
     environment = os.environ | {
         "PORT": str(port),
+        "WEB_WORKERS": str(processes),
         "DATA_DIR": str(data_dir),
         "MODELS_DIR": str(MODELS_DIR),
         "DATABASE_URI": database_uri,

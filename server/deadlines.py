@@ -24,17 +24,16 @@ class ReadDeadlines:
     """
 
     def __init__(self) -> None:
+        # Single steps on a dict need no lock, which eight busy threads would queue for.
         self._due: dict[socket.socket, float] = {}
-        self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._watcher: threading.Thread | None = None
 
     def begin(self, connection: socket.socket, seconds: float = HEAD_S) -> None:
         """Expect what is being read from this connection within so many seconds from now."""
-        with self._lock:
-            self._due[connection] = time.monotonic() + seconds
-            if self._watcher is None:
-                self._watcher = threading.Thread(target=self._watch, name="deadlines", daemon=True)
-                self._watcher.start()
+        self._due[connection] = time.monotonic() + seconds
+        if self._watcher is None:
+            self._start_watching()
 
     def expect_body(self, connection: socket.socket, length: int) -> None:
         """Allow for a body of so many bytes."""
@@ -42,17 +41,21 @@ class ReadDeadlines:
 
     def end(self, connection: socket.socket) -> None:
         """The request is there, or nobody waits for it any more."""
-        with self._lock:
-            self._due.pop(connection, None)
+        self._due.pop(connection, None)
+
+    def _start_watching(self) -> None:
+        with self._starting:
+            if self._watcher is None:
+                self._watcher = threading.Thread(target=self._watch, name="deadlines", daemon=True)
+                self._watcher.start()
 
     def _watch(self) -> None:
         while True:
             time.sleep(_CHECK_EVERY_S)
             now = time.monotonic()
-            with self._lock:
-                overdue = [connection for connection, due in self._due.items() if due <= now]
-                for connection in overdue:
-                    del self._due[connection]
+            for connection, due in self._due.copy().items():
+                if due <= now and self._due.get(connection) == due:
+                    self.end(connection)
                     _stop_reading(connection)
 
 

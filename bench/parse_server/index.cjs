@@ -1,5 +1,6 @@
 // A Parse Server with an empty cloud function, as lean as it comes.
-// Usage: node index.cjs PORT DATABASE_URI
+// Usage: node index.cjs PORT DATABASE_URI PROCESSES
+const cluster = require("node:cluster");
 const http = require("node:http");
 const express = require("express");
 const { ParseServer } = require("parse-server");
@@ -23,4 +24,9 @@ async function main(port, databaseURI) {
   http.createServer(app).listen(Number(port), "127.0.0.1", () => console.log("listening"));
 }
 
-main(...process.argv.slice(2));
+const [port, databaseURI, processes] = process.argv.slice(2);
+if (Number(processes) > 1 && cluster.isPrimary) {
+  for (let n = 0; n < Number(processes); n += 1) cluster.fork();
+} else {
+  main(port, databaseURI);
+}
