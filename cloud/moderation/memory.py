@@ -23,13 +23,21 @@ class Recollection:
     """How many images were known by this entry in the last hour, this one included."""
 
 
-def opinion(recollection: Recollection, max_matches: int) -> tuple[State, tuple[str, ...]]:
+def opinion(
+    recollection: Recollection, max_matches: int, *, rules_say: State
+) -> tuple[State, tuple[str, ...]]:
     """Say what becomes of an image that was known again, and why.
+
+    A near copy of what was approved is not approved over rules that reject it: whoever knows the
+    hash can paint another picture with it.
 
     An entry that matches more than `max_matches` an hour may be a mistake that sweeps away what it
     should not: a moderator has to look.
     """
     reasons = (_cite(recollection),)
+    is_near = recollection.distance is not None
+    if is_near and recollection.after is State.APPROVED and rules_say is State.REJECTED:
+        return State.REVIEW, (*reasons, "the rules reject it")
     if recollection.matches <= max_matches:
         return recollection.after, reasons
     flood = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cloud.moderation.classification import ClassificationService
-from cloud.moderation.errors import ImageTooManyBytes
+from cloud.moderation.errors import ImageTooManyBytes, StoreUnavailable
 from cloud.moderation.item_ports import Memory, Mirrored, ModerationItems, Notifier, Subjects
 from cloud.moderation.items import (
     BY_MEMORY,
@@ -169,8 +169,17 @@ class ModerationPipeline:
         now = self._now()
         for item in self._items.unsettled(now - _SETTLES_WITHIN, limit):
             if item.unsettled is not None:
-                self.settle(item.unsettled)
+                self._settle_or_leave(item.unsettled)
         return self._items.due(now, limit)
+
+    def _settle_or_leave(self, decision: Decision) -> None:
+        """Settle what can be settled: one decision that cannot shall not stop the others."""
+        try:
+            self.settle(decision)
+        except StoreUnavailable:
+            raise
+        except Exception:  # the worker loop: this one comes again with the next sweep
+            logger.exception("decision %s cannot be settled", decision.decision_id)
 
     def _judged_before(self, decision: Decision) -> list[Item]:
         """Items of the column that were judged, so were shown, before this one was judged first.
@@ -230,7 +239,7 @@ class ModerationPipeline:
         recollection = self._memory.recall(evidence, item.item_id, self._now())
         if recollection is not None:
             decided_by = BY_MEMORY
-            after, reasons = opinion(recollection, self._max_matches_per_hour)
+            after, reasons = opinion(recollection, self._max_matches_per_hour, rules_say=after)
         self._decide_or_leave(item, after, decided_by, reasons, evidence)
 
     def _learn(self, decision: Decision) -> None:

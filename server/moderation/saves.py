@@ -138,6 +138,7 @@ class ModeratedFiles(ClassRules):
         return [save.notes[column] for column in self._columns]
 
     def _change_file(self, save: Save, column: str) -> None:
+        change = save.changes[column]
         before, after = (save.original or {}).get(column), save.value(column)
         if isinstance(after, File) and before == File(after.name):
             # Written, it could undo a change of file that another save makes right now, and the
@@ -145,7 +146,7 @@ class ModeratedFiles(ClassRules):
             del save.changes[column]
         elif isinstance(after, File):
             self._begin(save, column, after)
-        elif after is None:
+        elif change in (Delete(), Set(None)):  # and no operation that leaves the file in place
             self._plan(save, column).replaces = shown_item(save.original or {}, column)
             for name in (*mirror_columns(save.class_name, column), shown_column(column)):
                 save.changes[name] = Delete()

@@ -90,6 +90,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationMemory", permissions=NOBODY),
         ClassSchema("ModerationMemoryMatch", permissions=NOBODY),
         ClassSchema("ModerationPolicy", permissions=NOBODY),
+        ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
         ClassSchema(
             "UserImage",
             _columns(

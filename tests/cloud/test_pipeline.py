@@ -596,3 +596,33 @@ def test_a_person_may_decide_at_once_after_a_process_ended(tmp_path):
         assert moderation.path(item) in (["rejected"], ["approved", "rejected"])
         assert moderation.shown(item)[:3] == (False, True, False)
         database.close()
+
+
+class Refuses:
+    """A database that cannot take one object's columns, because they make it too large."""
+
+    def __init__(self, subjects, object_id):
+        self.subjects, self.object_id = subjects, object_id
+
+    def mirror(self, decision, *arguments, **options):
+        if decision.subject.object_id == self.object_id:
+            raise ValueError("an object may have at most 16 MB")
+        return self.subjects.mirror(decision, *arguments, **options)
+
+    def __getattr__(self, name):
+        return getattr(self.subjects, name)
+
+
+def test_decision_that_cannot_be_settled_does_not_stop_the_sweep(moderation):
+    def refusing(item):
+        refuses = Refuses(moderation.subjects, item.subject.object_id)
+        return moderation.pipeline_of(moderation.items, refuses, moderation.announced)
+
+    bad, good = moderation.image(), moderation.image()
+    for item in (bad, good):
+        with pytest.raises(ValueError, match="16 MB"):
+            refusing(item).process(item.item_id)
+    moderation.clock.advance(31)
+    refusing(bad).sweep(10)
+    assert moderation.shown(good)[0] is True
+    assert moderation.shown(bad)[0] is not True

@@ -296,6 +296,24 @@ def test_an_image_taken_away_takes_its_columns_along(app_on_each, unset):
     assert app.log(path) == [("pending", "review", "rules"), ("review", "ended", "system")]
 
 
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        {"__op": "AddRelation", "objects": []},
+        {"__op": "Batch", "ops": []},
+        {"__type": "Relation", "className": "UserImage"},
+    ],
+)
+def test_an_operation_that_leaves_the_file_leaves_its_verdict(moderated, nothing):
+    path = moderated.image(data=b"0.9")
+    moderated.judge()
+    before = moderated.columns(path)
+    moderated.parse.put(path, {"image": nothing})
+    assert moderated.columns(path) == before
+    assert before["deleted"] is True
+    assert len(moderated.items()[0]) == 1
+
+
 def test_a_deleted_object_ends_its_item(app_on_each):
     app = app_on_each
     path = app.image()

@@ -337,3 +337,15 @@ def test_a_schema_for_reading_is_empty_until_the_class_is_made():
     assert schemas.for_reading(OWNER, "Post") == ClassSchema("Post")
     with pytest.raises(ParseError, match="non-existent class: Post"):
         schemas.for_reading(CLIENT, "Post")
+
+
+@pytest.mark.parametrize(
+    "class_name",
+    [
+        "ImageClassification", "ModerationItem", "ModerationDecision", "ModerationPolicy",
+        "ModerationMemory", "ModerationMemoryMatch", "ModerationWebhookDelivery",
+    ],
+)  # fmt: skip
+def test_classes_of_the_server_cannot_be_made_by_a_client_first(make_parse, class_name):
+    parse = make_parse(allow_client_class_creation=True)
+    assert outcome(parse.post(f"/classes/{class_name}", {"state": "approved"})) == (400, 119)
