@@ -618,7 +618,7 @@ def test_decision_that_cannot_be_settled_does_not_stop_the_sweep(moderation):
         refuses = Refuses(moderation.subjects, item.subject.object_id)
         return moderation.pipeline_of(moderation.items, refuses, moderation.announced)
 
-    bad, good = moderation.image(), moderation.image()
+    bad, good = moderation.image(object_id="bad"), moderation.image(object_id="good")
     for item in (bad, good):
         with pytest.raises(ValueError, match="16 MB"):
             refusing(item).process(item.item_id)
