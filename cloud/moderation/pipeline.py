@@ -28,6 +28,7 @@ from cloud.moderation.memory import is_lesson, opinion, takes_back
 from cloud.moderation.ports import PolicySource
 from cloud.moderation.rules import judge_upload
 from cloud.moderation.types import BytesSource, Classification, Outcome
+from ml_models.animation import may_be_animated
 from ml_models.errors import ClassifierBusy, ImageError, ModelError
 
 logger = logging.getLogger(__name__)
@@ -213,19 +214,22 @@ class ModerationPipeline:
         except ModelError as error:
             self._put_off(item, _WAIT_FOR_MODEL, str(error))
         else:
-            self._follow_rules(item, classification)
+            self._follow_rules(item, classification, is_still=not may_be_animated(data))
 
-    def _follow_rules(self, item: Item, classification: Classification) -> None:
+    def _follow_rules(self, item: Item, classification: Classification, *, is_still: bool) -> None:
         verdict = judge_upload(classification.predictions, self._policies.current())
+        after, reasons = _STATES[verdict.outcome], verdict.reasons
+        if not is_still and after is State.APPROVED:
+            after, reasons = State.REVIEW, ("only the first frame of an animation was judged",)
         evidence = Evidence(
             predictions=classification.predictions,
             content_sha256=classification.content_sha256,
-            fingerprint=classification.fingerprint,
+            fingerprint=classification.fingerprint if is_still else None,
             model_name=classification.model.name,
             model_version=classification.model.version,
             policy_version=verdict.policy_version,
         )
-        self._conclude(item, _STATES[verdict.outcome], BY_RULES, verdict.reasons, evidence)
+        self._conclude(item, after, BY_RULES, reasons, evidence)
 
     def _conclude(
         self,

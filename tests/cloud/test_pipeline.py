@@ -626,3 +626,16 @@ def test_decision_that_cannot_be_settled_does_not_stop_the_sweep(moderation):
     refusing(bad).sweep(10)
     assert moderation.shown(good)[0] is True
     assert moderation.shown(bad)[0] is not True
+
+
+def test_animation_of_which_one_frame_was_judged_is_for_a_moderator(moderation):
+    item = moderation.image(b"0.1 ftypavis")  # how an AVIF of several frames begins
+    moderation.process_all()
+    assert moderation.path(item) == ["review"]
+    assert moderation.shown(item)[0] is False
+
+
+def test_animation_that_the_rules_reject_is_rejected(moderation):
+    item = moderation.image(b"0.9 ftypavis")
+    moderation.process_all()
+    assert moderation.path(item) == ["rejected"]
