@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from weakref import WeakValueDictionary
 
+from cloud.clock import utc_now
 from cloud.moderation.errors import ImageTooManyBytes
 from cloud.moderation.ports import (
     ClassificationRecords,
@@ -92,9 +92,9 @@ class ClassificationService:
         recorded = self._records.find(content_sha256, model)
         if recorded is not None:
             verdict = judge(recorded.predictions, policy)
-            return self._records.seen_again(recorded, verdict, source_url, _utc_now())
+            return self._records.seen_again(recorded, verdict, source_url, utc_now())
         inspection = self._classifier.classify(data)
-        now = _utc_now()
+        now = utc_now()
         return self._records.add(
             Classification(
                 content_sha256=content_sha256,
@@ -141,12 +141,6 @@ class _KeyedLocks:
             yield
         finally:
             lock.release()
-
-
-def _utc_now() -> datetime:
-    """Now, as Parse keeps time: in whole milliseconds."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 def _log(classification: Classification, elapsed_s: float) -> None:

@@ -9,8 +9,9 @@ tells the one from the other.
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from cloud.clock import utc_now
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.errors import ImageTooManyBytes, StoreUnavailable
 from cloud.moderation.item_ports import Memory, Mirrored, ModerationItems, Notifier, Subjects
@@ -61,12 +62,6 @@ class AlreadyDecided(Exception):
     def __init__(self, item: Item | None) -> None:
         self.item = item
         super().__init__("the image was decided, replaced or deleted meanwhile")
-
-
-def utc_now() -> datetime:
-    """Now, as Parse keeps time: in whole milliseconds."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class ModerationPipeline:

@@ -48,23 +48,13 @@ def _distinct(pointers: Iterable[Pointer]) -> set[Pointer]:
 
 
 def _paths(schema: ClassSchema, request: FindRequest) -> list[str]:
-    """All paths and their beginnings, shorter ones first."""
-    asked = [*request.include, *_implied(request)]
+    """All paths, shorter ones first; `request.include` holds their beginnings already."""
+    asked = set(request.include)
     if request.include_all:
-        asked += [
+        asked |= {
             name for name, column in schema.columns.items() if column.kind in ("Pointer", "Array")
-        ]
-    beginnings = {
-        ".".join(steps[:end])
-        for steps in (path.split(".") for path in asked)
-        for end in range(1, len(steps) + 1)
-    }
-    return sorted(beginnings, key=lambda path: (path.count("."), path))
-
-
-def _implied(request: FindRequest) -> list[str]:
-    """`keys=owner.name` asks for the owner as well."""
-    return [key.rpartition(".")[0] for key in request.keys or () if "." in key]
+        }
+    return sorted(asked, key=lambda path: (path.count("."), path))
 
 
 def _keys_below(path: str, request: FindRequest) -> set[str] | None:
