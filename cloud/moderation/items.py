@@ -49,6 +49,37 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What a person may add to a decision."""
+
+    category: str | None = None
+    """The code of a reason out of the moderators' list."""
+    note: str | None = None
+    request_key: str | None = None
+    """Names the request that asked for the decision: a repeated one decides nothing twice."""
+
+
+NO_REMARK = Remark()
+
+
+class Lane(StrEnum):
+    """Which moderators an item in review waits for."""
+
+    REVIEW = "review"
+    ESCALATED = "escalated"
+    """For admins: somebody was not sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right of one moderator's session to look at an item, until it runs out."""
+
+    moderator_id: str
+    session_id: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """One transition, as the log keeps it. `number` counts an item's transitions from 1."""
 
@@ -62,6 +93,7 @@ class Decision:
     reasons: tuple[str, ...]
     evidence: Evidence
     decided_at: datetime
+    remark: Remark = NO_REMARK
 
     @property
     def decision_id(self) -> str:
@@ -78,6 +110,7 @@ class Decision:
             decided_by=BY_SYSTEM,
             reasons=(reason,),
             decided_at=now,
+            remark=NO_REMARK,
         )
 
 
@@ -107,9 +140,20 @@ class Item:
     subject: Subject
     state: State
     created_at: datetime
+    uploader: str | None = None
+    """The objectId of the user who saved the file; None: the master key did, or nobody is known."""
     attempts: int = 0
     transitions: int = 0
     decided_by: str | None = None
+    decided_at: datetime | None = None
+    reasons: tuple[str, ...] = ()
+    """The last decision's, as are `decided_by`, `decided_at` and `remark`."""
+    remark: Remark = NO_REMARK
+    lane: Lane | None = None
+    """Where it waits while it is in review."""
+    appeal: str | None = None
+    """What its owner wrote against a decision, once."""
+    claim: Claim | None = None
     evidence: Evidence = field(default_factory=Evidence)
     unsettled: Decision | None = None
 
@@ -127,6 +171,7 @@ def next_decision(
     reasons: Sequence[str],
     evidence: Evidence | None,
     now: datetime,
+    remark: Remark = NO_REMARK,
 ) -> Decision:
     """Describe the item's next transition; without evidence of its own it rests on the item's."""
     return Decision(
@@ -139,6 +184,7 @@ def next_decision(
         reasons=tuple(reasons),
         evidence=evidence or item.evidence,
         decided_at=now,
+        remark=remark,
     )
 
 

@@ -19,9 +19,11 @@ from cloud.moderation.items import (
     BY_MEMORY,
     BY_RULES,
     BY_SYSTEM,
+    NO_REMARK,
     Decision,
     Evidence,
     Item,
+    Remark,
     State,
     next_decision,
 )
@@ -107,6 +109,7 @@ class ModerationPipeline:
         decided_by: str,
         reasons: Sequence[str],
         evidence: Evidence | None = None,
+        remark: Remark = NO_REMARK,
     ) -> Decision:
         """Make a transition and what follows from it. Raises AlreadyDecided, StoreUnavailable.
 
@@ -122,6 +125,7 @@ class ModerationPipeline:
             reasons=reasons,
             evidence=evidence,
             now=self._now(),
+            remark=remark,
         )
         if item.state is State.ENDED or not self._items.decide(decision):
             raise AlreadyDecided(self._items.get(item.item_id))

@@ -4,10 +4,20 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from cloud.moderation.items import Decision, Evidence, Item, State, Subject
+from cloud.moderation.items import (
+    Claim,
+    Decision,
+    Evidence,
+    Item,
+    Lane,
+    Remark,
+    State,
+    Subject,
+)
 from cloud.moderation.predictions import from_objects, to_objects
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
+from ml_models.types import Label
 from server import fingerprints
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
@@ -41,13 +51,18 @@ _SHARED = _columns(
     subjectClass="String", subjectId="String", subjectColumn="String", fileName="String",
     reasons="Array", predictions="Array", contentSha256="String", modelName="String",
     modelVersion="String", policyVersion="Number", pdqHash="String", pdqQuality="Number",
+    category="String", note="String", requestKey="String",
 )  # fmt: skip
 ITEM = ClassSchema(
     "ModerationItem",
     _SHARED
     | _columns(
         state="String", dueAt="Date", attempts="Number", transitions="Number", problem="String",
-        decidedBy="String", unsettled="Object", unsettledSince="Date",
+        decidedBy="String", decidedAt="Date", unsettled="Object", unsettledSince="Date",
+        uploader="String", lane="String", appeal="String",
+        claimedBy="String", claimSession="String", claimedUntil="Date",
+        scoreDrawing="Number", scoreHentai="Number", scoreNeutral="Number", scorePorn="Number",
+        scoreSexy="Number", risk="Number",
     ),
     permissions=NOBODY,
 )  # fmt: skip
@@ -63,8 +78,18 @@ _INDEXES = [
     (ITEM, Index("state_created", ("state", "createdAt"))),
     (ITEM, Index("subject", ("subjectClass", "subjectId"))),
     (ITEM, Index("unsettled_since", ("unsettledSince",))),
+    (ITEM, Index("lane_created", ("lane", "createdAt"))),
+    (ITEM, Index("lane_risk", ("lane", "risk"))),
+    (ITEM, Index("uploader_state", ("uploader", "state"))),
     (DECISION, Index("item", ("item",))),
 ]
+
+
+# What holds only until the next decision.
+_CLAIM = ("claimedBy", "claimSession", "claimedUntil")
+_OF_THE_STATE_BEFORE = ("dueAt", "problem", "lane", "category", "note", "requestKey", *_CLAIM)
+# The classes that the risk of an image is the greatest probability of.
+_RISKS = (Label.HENTAI, Label.PORN, Label.SEXY)
 
 
 class StoredItems:
@@ -87,6 +112,8 @@ class StoredItems:
             "attempts": item.attempts,
             "transitions": item.transitions,
         }
+        if item.uploader is not None:
+            document["uploader"] = item.uploader
         self._objects.insert(ITEM, document)
 
     def get(self, item_id: str) -> Item | None:
@@ -116,14 +143,17 @@ class StoredItems:
         operations: dict[str, Operation] = {
             "state": Set(decision.after.value),
             "decidedBy": Set(decision.decided_by),
+            "decidedAt": Set(decision.decided_at),
             "transitions": Increment(1),
             "unsettled": Set(_decision_columns(decision)),
             "unsettledSince": Set(decision.decided_at),
             "updatedAt": Set(decision.decided_at),
-            "dueAt": Delete(),
-            "problem": Delete(),
+            **dict.fromkeys(_OF_THE_STATE_BEFORE, Delete()),
         }
-        for name, value in _evidence_columns(decision).items():
+        if decision.after is State.REVIEW:
+            operations["lane"] = Set(Lane.REVIEW.value)
+        shown = _evidence_columns(decision) | _remark_columns(decision.remark)
+        for name, value in (shown | _score_columns(decision.evidence)).items():
             operations[name] = Set(value)
         settled = All((where, Exists("unsettled", exists=False)))
         return self._objects.update(ITEM, settled, operations) is not None
@@ -237,10 +267,27 @@ def _evidence_columns(decision: Decision) -> dict[str, Any]:
     return {name: value for name, value in columns.items() if value is not None}
 
 
+def _remark_columns(remark: Remark) -> dict[str, Any]:
+    columns = {
+        "category": remark.category,
+        "note": remark.note,
+        "requestKey": remark.request_key,
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def _score_columns(evidence: Evidence) -> dict[str, Any]:
+    """Each class's probability, and the greatest of those that matter, to search and sort by."""
+    scores = {p.label: p.probability for p in evidence.predictions}
+    columns = {f"score{label}": probability for label, probability in scores.items()}
+    return columns | ({"risk": max(scores[label] for label in _RISKS)} if scores else {})
+
+
 def _decision_columns(decision: Decision) -> dict[str, Any]:
     return {
         **_subject_columns(decision.subject),
         **_evidence_columns(decision),
+        **_remark_columns(decision.remark),
         "number": decision.number,
         "before": decision.before.value,
         "after": decision.after.value,
@@ -279,10 +326,27 @@ def _item(document: Document) -> Item:
         created_at=document["createdAt"],
         attempts=int(document["attempts"]),
         transitions=int(document["transitions"]),
+        uploader=document.get("uploader"),
         decided_by=document.get("decidedBy"),
+        decided_at=document.get("decidedAt"),
+        reasons=tuple(document.get("reasons", ())),
+        remark=_remark(document),
+        lane=Lane(document["lane"]) if "lane" in document else None,
+        appeal=document.get("appeal"),
+        claim=_claim(document),
         evidence=_evidence(document),
         unsettled=None if unsettled is None else _decision(document["objectId"], unsettled),
     )
+
+
+def _remark(document: Mapping[str, Any]) -> Remark:
+    return Remark(document.get("category"), document.get("note"), document.get("requestKey"))
+
+
+def _claim(document: Document) -> Claim | None:
+    if "claimedUntil" not in document:
+        return None
+    return Claim(document["claimedBy"], document["claimSession"], document["claimedUntil"])
 
 
 def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
@@ -296,4 +360,5 @@ def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
         reasons=tuple(columns["reasons"]),
         evidence=_evidence(columns),
         decided_at=columns["decidedAt"],
+        remark=_remark(columns),
     )

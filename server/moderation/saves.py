@@ -154,7 +154,7 @@ class ModeratedFiles(ClassRules):
     def _begin(self, save: Save, column: str, file: File) -> None:
         """Plan an item, and the object's columns of a pending one."""
         subject = Subject(save.class_name, save.object_id, column, file.name)
-        item = Item(new_object_id(), subject, State.PENDING, utc_now())
+        item = Item(new_object_id(), subject, State.PENDING, utc_now(), uploader=_uploader(save))
         for name, value in mirror(subject, State.PENDING, Evidence()).items():
             save.changes[name] = Delete() if value is None else Set(value)
         save.changes[shown_column(column)] = Set(shows(item.item_id, 0))
@@ -243,6 +243,11 @@ def _ruling(save: Save, column: str) -> State | None:
 
 def _may_rule(caller: Caller) -> bool:
     return caller.master or (caller.user is not None and caller.user.get("isModerator") is True)
+
+
+def _uploader(save: Save) -> str | None:
+    """Who saved the file; a user's own pictures are the user's, whoever signed her up."""
+    return save.object_id if save.class_name == "_User" else save.caller.user_id
 
 
 def _name(caller: Caller) -> str:
