@@ -6,6 +6,7 @@ COPY requirements.txt ./
 COPY requirements ./requirements
 RUN pip install --no-cache-dir -r requirements.txt
 COPY config.py ./
+COPY admin ./admin
 COPY cloud ./cloud
 COPY ml_models ./ml_models
 COPY server ./server
@@ -22,6 +23,7 @@ RUN pip install --no-cache-dir -r requirements/runtime.txt \
     && install --directory --owner=parsewarden /data
 COPY --from=models /models /models
 COPY config.py ./
+COPY admin ./admin
 COPY cloud ./cloud
 COPY ml_models ./ml_models
 COPY server ./server

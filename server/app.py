@@ -11,6 +11,7 @@ from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import cloud.functions  # noqa: F401 - defines nsfwImageClassify
+from admin.panel import add_panel
 from cloud.code import RequestContext
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.pipeline import ModerationPipeline
@@ -36,6 +37,7 @@ from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers
+from server.panel.wiring import make_panel_services, panel_secret
 from server.parse_config import ParseConfig
 from server.parse_face import ParseFace
 from server.paths import CaseInsensitivePrefixes
@@ -82,6 +84,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(image_blueprint(services))
     app.register_blueprint(files_blueprint(services, mounts))
     app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
+    add_panel(app, make_panel_services(services), panel_secret(settings))
     app.register_error_handler(Exception, _answer_error)
     prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files")]
     prefixes += ["/health", "/api/image/classify", "/api/image/is_safe"]

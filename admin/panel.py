@@ -1,0 +1,182 @@
+"""The panel as a Flask blueprint: what holds for all of its pages."""
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_decimal, format_percent
+from flask import Blueprint, Flask, Response, abort, redirect, render_template, request, url_for
+from flask_login import LoginManager, current_user
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from admin.access import OPEN_ENDPOINTS, SignedIn
+from admin.pages import (
+    account,
+    console,
+    dashboard,
+    history,
+    lane,
+    pictures,
+    policy,
+    sign_in,
+    sweep,
+    team,
+)
+from admin.services import PanelServices
+from admin.texts import LANGUAGES, language, locale, page_texts, t
+from cloud.moderation.errors import StoreUnavailable
+
+_PAGES = (sign_in, lane, sweep, pictures, history, policy, dashboard, team, account, console)
+_STATIC = Path(__file__).parent / "static"
+_A_YEAR_S = 365 * 24 * 3600
+
+# blob: images that the lane fetched ahead; data: nothing.
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Flask-WTF compares the Referer with the host on HTTPS; others are told nothing.
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def add_panel(app: Flask, services: PanelServices, secret_key: bytes) -> None:
+    """Mount the panel below `/admin`. The key signs cookies; it is the same in all processes."""
+    app.secret_key = secret_key
+    app.config.update(
+        SESSION_COOKIE_NAME="parsewarden_panel",
+        SESSION_COOKIE_PATH="/admin",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session; an offline lane replays hours later
+    )
+    panel = Blueprint(
+        "admin",
+        __name__,
+        url_prefix="/admin",
+        template_folder="templates",
+        static_folder="static",
+    )
+    _sign_ins(app, services)
+    _guard(panel, CSRFProtect(app))
+    _dress(panel)
+    for page in _PAGES:
+        page.add_routes(panel, services)
+    panel.add_url_rule("/", "home", lambda: redirect(url_for("admin.review")), strict_slashes=False)
+    app.register_blueprint(panel)
+
+
+def _sign_ins(app: Flask, services: PanelServices) -> None:
+    """Let Flask-Login find the session of a request's cookie."""
+    manager = LoginManager(app)
+    manager.login_view = "admin.sign_in"
+
+    @manager.user_loader  # type: ignore[untyped-decorator]
+    def load(token: str) -> SignedIn | None:
+        session = services.accounts.session(token)
+        return None if session is None else SignedIn(token, session)
+
+
+def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
+    """Nothing without a sign-in, no change without this site's own form or script."""
+
+    @panel.before_request
+    def require_sign_in() -> BaseResponse | None:
+        if request.endpoint in OPEN_ENDPOINTS:
+            return None
+        if not current_user.is_authenticated:
+            return _to("admin.sign_in")
+        if current_user.session.needs_second_factor:
+            return _to("admin.second_factor")
+        return None
+
+    @panel.before_request
+    def require_token() -> None:
+        csrf.protect()
+
+    @panel.after_request
+    def harden(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        if request.endpoint == "admin.static" and "v" in request.args:
+            response.headers["Cache-Control"] = f"public, max-age={_A_YEAR_S}, immutable"
+        elif request.endpoint != "admin.static":
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _to(endpoint: str) -> BaseResponse:
+    """Send a page elsewhere; tell a script so, which would not see it."""
+    if request.accept_mimetypes.best == "application/json":
+        abort(401)
+    following = request.full_path if request.method == "GET" else None
+    return redirect(url_for(endpoint, next=following))
+
+
+def _dress(panel: Blueprint) -> None:
+    """What all templates may use, and the pages for what went wrong."""
+
+    @panel.context_processor
+    def tools() -> dict[str, Any]:
+        return {
+            "t": t,
+            "page_texts": page_texts,
+            "language": language(),
+            "languages": LANGUAGES,
+            "asset": _asset,
+            "signed_in": current_user.session if current_user.is_authenticated else None,
+        }
+
+    panel.add_app_template_filter(_age, "age")
+    panel.add_app_template_filter(_date, "date")
+    panel.add_app_template_filter(lambda n: format_decimal(n, locale=locale()), "number")
+    panel.add_app_template_filter(_percent, "percent")
+
+    @panel.errorhandler(HTTPException)
+    def say_why(error: HTTPException) -> tuple[Any, int]:
+        return _error_page(error.code or 500, error.description or error.name)
+
+    @panel.errorhandler(StoreUnavailable)
+    def come_back(error: StoreUnavailable) -> tuple[Any, int]:
+        return _error_page(503, t("base.database_away"))
+
+
+def _error_page(status: int, sentence: str) -> tuple[Any, int]:
+    if request.accept_mimetypes.best == "application/json":
+        return {"error": sentence}, status
+    return render_template("error.html", status=status, sentence=sentence), status
+
+
+def _asset(name: str) -> str:
+    """The URL of a static file; it changes with the content, so browsers may keep it."""
+    return url_for("admin.static", filename=name, v=_version(name))
+
+
+@cache
+def _version(name: str) -> str:
+    return hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _age(time: datetime) -> str:
+    """`3 minutes ago`."""
+    return format_timedelta(time - datetime.now(UTC), add_direction=True, locale=locale())
+
+
+def _date(time: datetime) -> str:
+    return format_datetime(time, "medium", locale=locale())
+
+
+def _percent(fraction: float) -> str:
+    return format_percent(fraction, "#,##0.0 %", locale=locale())

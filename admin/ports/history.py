@@ -1,0 +1,7 @@
+"""Past decisions, searched."""
+
+from typing import Protocol
+
+
+class History(Protocol):
+    """Searches items and decisions."""

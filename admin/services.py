@@ -1,0 +1,27 @@
+"""What the pages work with, joined once for each process by `server.panel.wiring`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from admin.ports.accounts import Accounts
+from admin.ports.figures import Figures
+from admin.ports.history import History
+from admin.ports.pictures import Pictures
+from admin.ports.policies import Policies
+from cloud.moderation.classification import ClassificationService
+from cloud.moderation.review import ReviewDesk
+
+
+@dataclass(frozen=True, slots=True)
+class PanelServices:
+    """One process's services for the panel."""
+
+    accounts: Accounts
+    desk: ReviewDesk
+    pictures: Pictures
+    history: History
+    policies: Policies
+    figures: Figures
+    classifications: ClassificationService
+    now: Callable[[], datetime]

@@ -1,0 +1,34 @@
+/* What all pages' scripts share. Each page's own script comes after it. */
+
+"use strict";
+
+const panel = {
+  csrfToken: document.querySelector('meta[name="csrf-token"]').content,
+
+  /** The texts and data that the page carries: <script type="application/json" id="...">. */
+  data(id) {
+    const element = document.getElementById(id);
+    return element ? JSON.parse(element.textContent) : {};
+  },
+
+  /** A sentence of `data("texts")`, its {names} filled in. */
+  t(key, values = {}) {
+    panel.texts ??= panel.data("texts");
+    return (panel.texts[key] ?? key).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+  },
+
+  /** POST JSON; resolves to {status, body}, rejects when there is no connection. */
+  async post(url, body) {
+    const answer = await fetch(url, {
+      method: "POST",
+      credentials: "same-origin",
+      headers: {
+        "Content-Type": "application/json",
+        Accept: "application/json",
+        "X-CSRFToken": panel.csrfToken,
+      },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, body: await answer.json().catch(() => ({})) };
+  },
+};

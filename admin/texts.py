@@ -1,0 +1,57 @@
+"""All text of the panel: one catalogue, a file for each page and language."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from flask import g, request
+from flask_login import current_user
+
+_FOLDER = Path(__file__).parent / "messages"
+LANGUAGES = tuple(sorted(folder.name for folder in _FOLDER.iterdir() if folder.is_dir()))
+_DEFAULT = "en"
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """Return a language's sentences by `page.key`. Raises ValueError for what is no text."""
+    texts = {}
+    for path in sorted((_FOLDER / language).glob("*.toml")):
+        for key, text in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            if not isinstance(text, str):
+                raise ValueError(f"{path}: {key} is not a text")
+            texts[f"{path.stem}.{key}"] = text
+    return texts
+
+
+def language() -> str:
+    """Return this request's language: the moderator's choice, or the browser's."""
+    if "panel_language" not in g:
+        g.panel_language = _chosen() or request.accept_languages.best_match(LANGUAGES, _DEFAULT)
+    chosen: str = g.panel_language
+    return chosen
+
+
+def locale() -> Locale:
+    """Return the locale for dates and numbers."""
+    return Locale(language())
+
+
+def t(key: str, **values: object) -> str:
+    """Return a sentence in this request's language, its `{names}` filled in. Raises KeyError."""
+    text = catalogue(language())[key]
+    return text.format_map(values) if values else text
+
+
+def page_texts(*pages: str) -> dict[str, str]:
+    """Return all sentences of some pages, for their scripts."""
+    prefixes = tuple(f"{page}." for page in pages)
+    return {k: text for k, text in catalogue(language()).items() if k.startswith(prefixes)}
+
+
+def _chosen() -> str | None:
+    if not current_user.is_authenticated:
+        return None
+    chosen: str | None = current_user.session.moderator.preferences.language
+    return chosen if chosen in LANGUAGES else None

@@ -1,0 +1,1 @@
+"""What the moderators' panel needs of the database: the roles of `admin.ports`."""

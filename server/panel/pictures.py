@@ -1,0 +1,10 @@
+"""Being written."""
+
+from server.services import Services
+
+
+class StoredPictures:
+    """Being written."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services

@@ -1,0 +1,116 @@
+"""Chromium, as Debian packages it, in front of a running server."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from panel_site import DESKTOP, PHONE, PanelSite
+from playwright.sync_api import sync_playwright
+from running_server import REPOSITORY, Server
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_HERE = Path(__file__).parent
+_BIN = Path(sys.executable).parent
+
+
+def pytest_collection_modifyitems(items):
+    reason = "no chromium on this machine: apt-get install chromium"
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            if _CHROMIUM is None and not os.environ.get("TEST_NEEDS_CHROMIUM"):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_CHROMIUM, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["phone", "desktop"])
+def page(request, chromium):
+    """A fresh profile's page, on a phone with touch and on a desktop. Fails on script errors."""
+    is_phone = request.param == "phone"
+    context = chromium.new_context(
+        viewport=PHONE if is_phone else DESKTOP,
+        has_touch=is_phone,
+        is_mobile=is_phone,
+        device_scale_factor=2 if is_phone else 1,
+        locale="en-GB",
+    )
+    page, errors = context.new_page(), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: message.type == "error" and errors.append(message.text))
+    page.script_errors = errors
+    page.is_phone = is_phone
+    yield page
+    context.close()
+    assert not [e for e in errors if "Failed to load resource" not in e], errors
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, models_dir):
+    """A server of the test file's own, with `alice` the admin and `bob` the moderator."""
+    data_dir = tmp_path_factory.mktemp("panel") / "data"
+    data_dir.mkdir()
+    server = Server(data_dir, models_dir, CONFIG_CACHE_MS=0)
+    server.wait_until_healthy()
+    site = PanelSite(server, data_dir)
+    site.moderator("alice", admin=True)
+    site.moderator("bob")
+    yield site
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def axe_script():
+    """axe-core, from npm, as package-lock.json pins it."""
+    folder = REPOSITORY / "data" / "axe"
+    lock, installed = _HERE / "package-lock.json", folder / "installed-lock.json"
+    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_HERE / name, folder)
+        environment = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
+        command = [_BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+        shutil.copy(lock, installed)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+@pytest.fixture
+def accessible(axe_script):
+    """Assert that axe-core finds nothing on a page: `accessible(page)`."""
+
+    def check(page):
+        page.evaluate(axe_script)  # the protocol's own evaluation, which no CSP stops
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        found = page.evaluate(
+            "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})", tags
+        )
+        problems = [
+            f"{v['id']}: {v['help']}: {[n['html'][:200] for n in v['nodes']]}"
+            for v in found["violations"]
+        ]
+        assert not problems, json.dumps(problems, indent=1)
+        width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert width <= 0, f"the page is {width} px wider than the screen"
+
+    return check
