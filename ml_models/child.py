@@ -1,7 +1,8 @@
 """The process that decodes and infers: one image at a time, in a child of the server.
 
 Runs as `python -m ml_models.child`. A hostile image that crashes or stalls a decoder takes this
-process with it and nothing else, so what comes back to the parent is JSON, never pickled objects.
+process with it and nothing else, so what comes back to the parent is JSON and the bytes of
+pictures, never pickled objects.
 """
 
 import json
@@ -15,9 +16,11 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from ml_models import requests
 from ml_models.errors import ImageError
 from ml_models.fingerprint import fingerprint
 from ml_models.images import PixelBuffer, decode, resize
+from ml_models.pictures import picture, placeholder
 
 # Below the web process, so that under full load it still accepts, answers and feeds us.
 _NICENESS = 5
@@ -40,29 +43,49 @@ class SingleThreadInterpreter:
         return output
 
 
+class Worker:
+    """Does what `ml_models.requests` names, with one model and one buffer."""
+
+    def __init__(self, model_path: str, input_size_px: int, max_pixels: int) -> None:
+        self._input_size_px, self._max_pixels = input_size_px, max_pixels
+        self._interpreter = SingleThreadInterpreter(model_path)
+        self._interpreter.probabilities(np.zeros((input_size_px, input_size_px, 3), np.float32))
+        self._buffer = PixelBuffer()
+
+    def answer(self, request: bytes, data: bytes) -> tuple[dict[str, Any], bytes | None]:
+        """Return the facts, and the picture if one was asked for."""
+        try:
+            if request == requests.CLASSIFY:
+                return self._classified(data), None
+            if request == requests.PLACEHOLDER:
+                return {"placeholder": placeholder(data, self._max_pixels)}, None
+            made = picture(data, self._max_pixels, requests.rendering_of(request))
+        except ImageError as error:
+            return {"error": type(error).__name__, "arguments": list(error.arguments)}, None
+        return {"picture_follows": True}, made
+
+    def _classified(self, data: bytes) -> dict[str, Any]:
+        pixels = decode(data, self._max_pixels, self._buffer)
+        seen = fingerprint(pixels)
+        probabilities = self._interpreter.probabilities(resize(pixels, self._input_size_px))
+        return {"probabilities": probabilities, "pdq": seen.pdq, "quality": seen.quality}
+
+
 def main(descriptor: int, model_path: str, input_size_px: int, max_pixels: int) -> None:
-    """Answer images on an inherited socket until the parent closes it or dies."""
+    """Answer requests on an inherited socket until the parent closes it or dies."""
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)  # for the parent, which finishes and closes our socket
     os.nice(_NICENESS)
     parent = Connection(descriptor)
-    interpreter = SingleThreadInterpreter(model_path)
-    interpreter.probabilities(np.zeros((input_size_px, input_size_px, 3), np.float32))
-    buffer = PixelBuffer()
-
-    def classified(data: bytes) -> dict[str, Any]:
-        try:
-            pixels = decode(data, max_pixels, buffer)
-        except ImageError as error:
-            return {"error": type(error).__name__, "arguments": list(error.arguments)}
-        seen = fingerprint(pixels)
-        probabilities = interpreter.probabilities(resize(pixels, input_size_px))
-        return {"probabilities": probabilities, "pdq": seen.pdq, "quality": seen.quality}
-
+    worker = Worker(model_path, input_size_px, max_pixels)
     try:
         _send(parent, {"ready": True})
         while True:
-            _send(parent, classified(parent.recv_bytes()))
+            request = parent.recv_bytes()
+            facts, made = worker.answer(request, parent.recv_bytes())
+            _send(parent, facts)
+            if made is not None:
+                parent.send_bytes(made)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 

@@ -66,3 +66,14 @@ class ModelSpec:
     name: str
     version: str
     input_size_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How a picture is made of an image for a person to look at.
+
+    `veiled` is blurred and grey, so that nothing of it disturbs and nothing can be recognised.
+    """
+
+    longest_side_px: int
+    veiled: bool = False

@@ -32,6 +32,7 @@ from server.moderation.near_copies import NearCopies
 from server.moderation.policies import PolicyVersions
 from server.moderation.saves import ModeratedFiles, check_moderated, moderated_class
 from server.moderation.subjects import StoredSubjects
+from server.moderation.unowned import UnownedImages
 from server.objects.cloud_access import cloud_context
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
@@ -117,15 +118,16 @@ def make_services(settings: Settings) -> Services:
         cache_s=settings.config_cache_ms / 1000,
     )
     classifier = _classifier(settings)
+    items = StoredItems(database, schemas)
     moderation = ClassificationService(
         make_fetcher(settings),
         classifier,
         StoredClassifications(database.objects, schemas),
         parse_config,
+        UnownedImages(database, schemas, items),
         max_in_flight=settings.max_in_flight,
         max_image_bytes=settings.max_image_bytes,
     )
-    items = StoredItems(database, schemas)
     receivers = webhook_receivers(settings)
     deliveries = StoredDeliveries(database, schemas, receivers)
     pipeline = ModerationPipeline(

@@ -56,7 +56,7 @@ class StoredClassifications:
 
     def find(self, content_sha256: str, model: ModelSpec) -> Classification | None:
         """See the port."""
-        document = self._store.get(SCHEMA, _object_id(content_sha256, model))
+        document = self._store.get(SCHEMA, record_id(content_sha256, model))
         # Earlier versions took no fingerprint; such an image is classified once more.
         if document is None or fingerprints.HASH not in document:
             return None
@@ -85,7 +85,7 @@ class StoredClassifications:
         operations |= {"lastSeenAt": Set(at), "updatedAt": Set(at)}
         if source_url is not None:
             operations["sourceUrl"] = Set(source_url)
-        same = Equals("objectId", _object_id(recorded.content_sha256, recorded.model))
+        same = Equals("objectId", record_id(recorded.content_sha256, recorded.model))
         operations["seenCount"] = Increment(1)
         document = self._store.update(SCHEMA, same, operations)
         if document is None:  # deleted with the master key since we found it
@@ -99,14 +99,15 @@ class StoredClassifications:
             self._declared = True
 
 
-def _object_id(content_sha256: str, model: ModelSpec) -> str:
+def record_id(content_sha256: str, model: ModelSpec) -> str:
+    """Name the record of a content and a model."""
     identity = f"{content_sha256} {model.name} {model.version} {model.input_size_px}"
     return hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
 def _document(classification: Classification) -> Document:
     document: Document = {
-        "objectId": _object_id(classification.content_sha256, classification.model),
+        "objectId": record_id(classification.content_sha256, classification.model),
         "createdAt": classification.first_seen_at,
         "updatedAt": classification.last_seen_at,
         "ACL": {},

@@ -12,6 +12,7 @@ from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Predictio
 from server.classifications import StoredClassifications
 from server.moderation.items import DECISION, ITEM, StoredItems
 from server.moderation.subjects import StoredSubjects, shown_column, shows, subject_schema
+from server.moderation.unowned import UnownedImages
 from server.objects.identity import new_object_id
 from server.objects.schemas import Schemas
 from server.storage.port import Equals, Query, SortKey
@@ -107,6 +108,7 @@ class Moderation:
             self.classifier,
             StoredClassifications(database.objects, schemas),
             self.policies,
+            UnownedImages(database, schemas, self.items),
             max_in_flight=8,
             max_image_bytes=100,
         )

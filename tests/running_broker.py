@@ -4,11 +4,10 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 
 import psutil
 import pytest
-from running_server import bare_environment, free_port, wait_for_port
+from running_server import bare_environment, free_port, program, wait_for_port
 
 
 def find_redis():
@@ -60,11 +59,11 @@ class Redis:
 class Worker:
     """A `python -m server worker` in a process group of its own."""
 
-    def __init__(self, log, *arguments, **settings):
+    def __init__(self, log, *arguments, clock=None, **settings):
         self.log = log
         with log.open("a") as stream:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "server", "worker", *arguments],
+                [*program(clock), "worker", *arguments],
                 env=bare_environment() | {name: str(value) for name, value in settings.items()},
                 cwd=log.parent,
                 stdout=stream,

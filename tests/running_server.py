@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+CLOCKED = REPOSITORY / "tests" / "faults" / "clocked.py"
 CLASSIFY = "/api/image/classify"
 
 
@@ -42,17 +43,22 @@ def bare_environment():
     }
 
 
+def program(clock=None):
+    """The command line's beginning; with the path of a `clock` the program's clock follows it."""
+    return [sys.executable, *(["-m"] if clock is None else [CLOCKED, clock]), "server"]
+
+
 class Server:
     """A `python -m server run` in a process group of its own, as from a terminal."""
 
-    def __init__(self, data_dir, models_dir, **settings):
+    def __init__(self, data_dir, models_dir, *, clock=None, **settings):
         self.port = int(settings.setdefault("PORT", free_port()))
         self.log = data_dir.with_suffix(".log")
         environment = {**bare_environment(), "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
         environment |= {name: str(value) for name, value in settings.items()}
         with self.log.open("a") as log:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "server", "run"],
+                [*program(clock), "run"],
                 env=environment,
                 cwd=data_dir.parent,
                 stdout=log,

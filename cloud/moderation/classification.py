@@ -15,10 +15,11 @@ from cloud.moderation.ports import (
     Classifier,
     ImageFetcher,
     PolicySource,
+    ReviewQueue,
 )
 from cloud.moderation.rules import judge
 from cloud.moderation.sources import without_credentials
-from cloud.moderation.types import Classification, ImageSource, Policy, UrlSource
+from cloud.moderation.types import Classification, ImageSource, Outcome, Policy, UrlSource
 from ml_models.errors import ClassifierBusy
 from ml_models.types import ModelSpec
 
@@ -41,25 +42,28 @@ class ClassificationService:
         classifier: Classifier,
         records: ClassificationRecords,
         policies: PolicySource,
+        reviews: ReviewQueue,
         *,
         max_in_flight: int,
         max_image_bytes: int,
     ) -> None:
         self._fetcher, self._classifier = fetcher, classifier
-        self._records, self._policies = records, policies
+        self._records, self._policies, self._reviews = records, policies, reviews
         self._max_image_bytes = max_image_bytes
         self._contents = _KeyedLocks()
         self._in_flight = threading.BoundedSemaphore(max_in_flight)
 
-    def classify(self, source: ImageSource) -> Classification:
+    def classify(self, source: ImageSource, *, is_objects: bool = False) -> Classification:
         """Return the predictions and the verdict on them; they are recorded when this returns.
 
-        The same content with the same model is not inferred twice. Raises FetchError,
-        ImageTooManyBytes, MlModelsError or StoreUnavailable; then nothing is recorded.
+        The same content with the same model is not inferred twice. Unless it `is_objects`, so has
+        a moderation item already, an image that the rules send to review is offered to moderators
+        where automation is on. Raises FetchError, ImageTooManyBytes, MlModelsError or
+        StoreUnavailable.
         """
         started = time.monotonic()
         with self._admission():
-            classification = self._classify(source)
+            classification = self._classify(source, is_objects=is_objects)
         _log(classification, time.monotonic() - started)
         return classification
 
@@ -72,14 +76,18 @@ class ClassificationService:
         finally:
             self._in_flight.release()
 
-    def _classify(self, source: ImageSource) -> Classification:
+    def _classify(self, source: ImageSource, *, is_objects: bool) -> Classification:
         model = self._classifier.model  # first: without a model, fetching would be in vain
         policy = self._policies.current()
         data = self._bytes_of(source)
         source_url = without_credentials(source.url) if isinstance(source, UrlSource) else None
         content_sha256 = hashlib.sha256(data).hexdigest()
         with self._contents.hold(content_sha256):
-            return self._recorded(data, content_sha256, model, policy, source_url)
+            classification = self._recorded(data, content_sha256, model, policy, source_url)
+            needs_review = classification.verdict.outcome is Outcome.REVIEW
+            if needs_review and policy.automation_enabled and not is_objects:
+                self._reviews.offer(classification, data)
+        return classification
 
     def _recorded(
         self,

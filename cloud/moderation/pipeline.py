@@ -203,7 +203,7 @@ class ModerationPipeline:
             self._failed(item, "there is no stored file of this name")
             return
         try:
-            classification = self._classifications.classify(BytesSource(data))
+            classification = self._classifications.classify(BytesSource(data), is_objects=True)
         except (ImageError, ImageTooManyBytes) as error:
             evidence = Evidence(content_sha256=hashlib.sha256(data).hexdigest())
             reasons = (error.public_message,)

@@ -48,3 +48,11 @@ class PolicySource(Protocol):
 
         Raises StoreUnavailable.
         """
+
+
+class ReviewQueue(Protocol):
+    """Takes images that are in no object of the app's, known by their bytes alone."""
+
+    def offer(self, classification: Classification, data: bytes) -> None:
+        """Have a moderator look at the image, once for each content and model however often
+        called. Raises StoreUnavailable."""

@@ -77,15 +77,25 @@ class ScriptedPolicy:
         return self.policy
 
 
+class Offered:
+    def __init__(self):
+        self.images = []
+
+    def offer(self, classification, data):
+        self.images.append((classification.content_sha256, data))
+
+
 class World:
     def __init__(self):
         self.fetcher, self.classifier = ScriptedFetcher(), ScriptedClassifier()
+        self.reviews = Offered()
         self.records, self.policies = RecordsInMemory(), ScriptedPolicy()
         self.service = ClassificationService(
             self.fetcher,
             self.classifier,
             self.records,
             self.policies,
+            self.reviews,
             max_in_flight=2,
             max_image_bytes=100,
         )
@@ -191,3 +201,25 @@ def test_call_beyond_the_limit_in_flight_is_refused_at_once_and_places_come_free
     for thread in threads:
         thread.join()
     assert world.service.classify(BytesSource(b"third")).seen_count == 1
+
+
+REVIEW = {"Porn": {"min": 0.4, "max": 1}}
+
+
+@pytest.mark.parametrize(
+    ("scores", "automation", "is_objects", "offered"),
+    [
+        (REVIEW, True, False, 1),
+        (REVIEW, False, False, 0),
+        (REVIEW, True, True, 0),
+        ({"Porn": {"min": 0.1, "max": 0.2}}, True, False, 0),
+        ({"Sexy": {"min": 0.9, "max": 1}}, True, False, 0),
+    ],
+    ids=["review", "no automation", "has an item", "rejected", "approved"],
+)
+def test_moderators_are_offered_what_the_rules_leave_to_them(
+    world, scores, automation, is_objects, offered
+):
+    world.policies.policy = read_policy(scores, automation)
+    world.service.classify(BytesSource(b"picture"), is_objects=is_objects)
+    assert [data for _, data in world.reviews.images] == [b"picture"] * offered

@@ -24,6 +24,7 @@ class Follower:
     def __init__(self, path):
         self.path, self.wrong_by_s = path, 0.0
         self.traveller = time_machine.travel(timedelta(), tick=True).start()
+        time.time()  # from this call on it ticks
         self.follow_once()
         self.start()
         os.register_at_fork(after_in_child=self.start)

@@ -1,0 +1,20 @@
+"""What a child process can be asked to do with an image: one line, sent before the image's bytes."""
+
+from ml_models.types import Rendering
+
+CLASSIFY = b"classify"
+PLACEHOLDER = b"placeholder"
+_PICTURE = b"picture"
+
+
+def picture(rendering: Rendering) -> bytes:
+    """Ask for a picture."""
+    return b"%s %d %d" % (_PICTURE, rendering.longest_side_px, rendering.veiled)
+
+
+def rendering_of(request: bytes) -> Rendering:
+    """Read what `picture` wrote. Raises ValueError for another request."""
+    word, longest_side_px, veiled = request.split()
+    if word != _PICTURE:
+        raise ValueError(f"{request!r} is no request")
+    return Rendering(int(longest_side_px), veiled=veiled == b"1")

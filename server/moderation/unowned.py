@@ -1,0 +1,88 @@
+"""Images that no object of the app's holds: classified by URL or bytes, and left to a moderator.
+
+The record of the classification is the object that holds the image then, in its column `image`,
+with columns that mirror the item like every moderated file's. The bytes that were classified are
+kept for the moderators; the URL that they came from may show something else by now.
+"""
+
+import secrets
+
+from cloud.clock import utc_now
+from cloud.moderation.item_ports import ModerationItems
+from cloud.moderation.items import Evidence, Item, State, Subject, mirror
+from cloud.moderation.types import Classification
+from cloud.operations import Delete, Operation, Set
+from cloud.values import File
+from server.classifications import SCHEMA as RECORD
+from server.classifications import record_id
+from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
+from server.objects.schemas import Schemas
+from server.storage.port import (
+    All,
+    ClassSchema,
+    Database,
+    Document,
+    DuplicateObject,
+    Equals,
+    Exists,
+)
+
+_COLUMN = "image"
+_SHOWN = shown_column(_COLUMN)
+SCHEMA = ClassSchema(
+    RECORD.class_name,
+    {**RECORD.columns, **subject_schema(RECORD.class_name, _COLUMN).columns},
+    permissions=RECORD.permissions,
+)
+
+
+class UnownedImages:
+    """The ReviewQueue port on a Database.
+
+    The record shows its item before there is one: what a killed process left is made good by the
+    next call with the same image. The item's id is the record's, so there is one.
+    """
+
+    def __init__(self, database: Database, schemas: Schemas, items: ModerationItems) -> None:
+        self._database, self._schemas, self._items = database, schemas, items
+        self._declared = False
+
+    def offer(self, classification: Classification, data: bytes) -> None:
+        """See the port."""
+        self._declare()
+        name = record_id(classification.content_sha256, classification.model)
+        record = self._database.objects.get(SCHEMA, name)
+        if record is not None and shown_item(record, _COLUMN) is None:
+            record = self._attach(name, data)
+        if record is not None and self._items.get(name) is None:
+            self._add_item(record)
+
+    def _attach(self, name: str, data: bytes) -> Document | None:
+        """Keep the bytes, and have the record show them; as another call did, if one was faster."""
+        file_name = f"{secrets.token_hex(16)}_classified"  # which nobody can guess
+        self._database.files.put(file_name, data, {})
+        subject = Subject(SCHEMA.class_name, name, _COLUMN, file_name)
+        columns = mirror(subject, State.PENDING, Evidence())
+        operations: dict[str, Operation] = {
+            column: Delete() if value is None else Set(value) for column, value in columns.items()
+        }
+        operations |= {_COLUMN: Set(File(file_name)), _SHOWN: Set(shows(name, 0))}
+        is_first = All((Equals("objectId", name), Exists(_SHOWN, exists=False)))
+        record = self._database.objects.update(SCHEMA, is_first, operations)
+        if record is None:
+            self._database.files.delete(file_name)
+            record = self._database.objects.get(SCHEMA, name)
+        return record
+
+    def _add_item(self, record: Document) -> None:
+        file, name = record[_COLUMN], record["objectId"]
+        subject = Subject(SCHEMA.class_name, name, _COLUMN, file.name)
+        try:
+            self._items.add(Item(name, subject, State.PENDING, utc_now()))
+        except DuplicateObject:  # another call was faster
+            return
+
+    def _declare(self) -> None:
+        if not self._declared:
+            self._schemas.declare(SCHEMA)
+            self._declared = True
