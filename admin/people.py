@@ -46,6 +46,14 @@ class Moderator:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """Where a sign-in comes from, as far as a request tells."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PanelSession:
     """One sign-in on one device; `session_id` names it, and is not what its cookie holds."""
 
@@ -54,7 +62,8 @@ class PanelSession:
     started_at: datetime
     seen_at: datetime
     expires_at: datetime
-    address: str = ""
-    user_agent: str = ""
+    device: Device = Device()
     needs_second_factor: bool = False
     """The password was right; until the second factor is too, nothing else is open."""
+    needs_new_password: bool = False
+    """The password is one that somebody else knows; nothing else is open until it is changed."""

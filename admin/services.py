@@ -7,6 +7,7 @@ from datetime import datetime
 from admin.ports.accounts import Accounts
 from admin.ports.figures import Figures
 from admin.ports.history import History
+from admin.ports.house_rules import HouseRulesSource
 from admin.ports.pictures import Pictures
 from admin.ports.policies import Policies
 from cloud.moderation.classification import ClassificationService
@@ -23,5 +24,6 @@ class PanelServices:
     history: History
     policies: Policies
     figures: Figures
+    house_rules: HouseRulesSource
     classifications: ClassificationService
     now: Callable[[], datetime]

@@ -44,7 +44,9 @@ def blurhash(pixels: Pixels, x_components: int, y_components: int) -> str:
 
 @lru_cache(maxsize=64)  # pictures from one app come in few sizes
 def _cosines(components: int, size: int) -> NDArray[np.float64]:
-    return np.cos(np.pi / size * np.outer(np.arange(components), np.arange(size)))
+    angles = np.pi / size * np.outer(np.arange(components), np.arange(size))
+    cosines: NDArray[np.float64] = np.cos(angles)
+    return cosines
 
 
 def _levels(mean: NDArray[np.float64], others: NDArray[np.float64]) -> str:

@@ -50,7 +50,7 @@ def _shrink(pixels: Pixels, longest_side_px: int) -> Pixels:
     if size == (width, height):
         return np.ascontiguousarray(pixels)
     image = Image.fromarray(pixels)
-    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0))
+    return np.asarray(image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0))
 
 
 def _veil(pixels: Pixels) -> Pixels:

@@ -1,4 +1,4 @@
-"""What a child process can be asked to do with an image: one line, sent before the image's bytes."""
+"""What a child process can be asked to do with an image: a line that goes before its bytes."""
 
 from ml_models.types import Rendering
 

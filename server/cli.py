@@ -16,6 +16,7 @@ from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
+from server.commands.demo import demo
 from server.commands.memory import memory
 from server.commands.moderate import moderate_class
 from server.commands.policy_check import check_policy
@@ -68,6 +69,7 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(memory)
+main.add_command(demo)
 
 
 @main.command(help="Serve until interrupted.")

@@ -13,6 +13,7 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.worker import WorkController, state
+from celery.worker.request import Request
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.pipeline import ModerationPipeline
@@ -37,7 +38,7 @@ def work(settings: Settings, heartbeat: Path | None) -> int:
     services = make_services(settings.model_copy(update={"web_workers": 1}))
     services.warm_up()
     app = broker_app(settings.celery_broker_url)
-    process_with(app, lambda item_id: _process(services.pipeline, item_id))
+    process_with(app, lambda item_id: _process(services.pipeline, item_id), Request=_InHand)
     status = _consume(app, settings.classify_permits, heartbeat)
     services.dispatch.close()
     services.classifier.close()
@@ -87,6 +88,18 @@ def _consume(app: Celery, threads: int, heartbeat: Path | None) -> int:
     logger.info("judging up to %d images at once", threads)
     worker.start()
     return int(worker.exitcode or 0)
+
+
+class _InHand(Request):  # type: ignore[misc]  # Celery carries no types
+    """A message in a thread's hands. That it cannot be acknowledged means a lost connection.
+
+    Celery by itself logs that, and counts the message as in hand for good. With as many of them as
+    threads it asks a Redis for nothing more, and so never learns that there is another by now.
+    """
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        # None of the errors is caught, so that they reach the event loop, which connects anew.
+        super().__init__(message, **{**options, "connection_errors": ()})
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

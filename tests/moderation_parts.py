@@ -91,6 +91,9 @@ class Forgetful:
     def unlearn(self, decision):
         pass
 
+    def restore(self, decision):
+        pass
+
 
 class Moderation:
     """One process's pipeline; several may share a database, a clock and a classifier."""

@@ -1,13 +1,14 @@
-"""What the pipeline needs from outside, each as a role with its whole contract.
+"""What the pipeline and the review desk need from outside, each as a role with its whole contract.
 
 Every method raises StoreUnavailable.
 """
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
 
-from cloud.moderation.items import Decision, Evidence, Item
+from cloud.moderation.items import Claim, Decision, Evidence, Item, Lane, State
 from cloud.moderation.memory import Recollection
 
 
@@ -30,9 +31,12 @@ class ModerationItems(Protocol):
         """Give a leased item back, due again at `until`; an attempt that does not count is taken
         back. Nothing happens if somebody else has the item by now."""
 
-    def decide(self, decision: Decision) -> bool:
+    def decide(self, decision: Decision, claim: Claim | None = None) -> bool:
         """Make the transition, if the item still stands where the decision begins and nothing is
-        unsettled; then the decision is unsettled. False: somebody was faster."""
+        unsettled; then the decision is unsettled. False: somebody was faster.
+
+        Whatever claim there was ends; one that is given begins.
+        """
 
     def log(self, decision: Decision) -> None:
         """Append the decision to the log, once however often it is called."""
@@ -48,6 +52,58 @@ class ModerationItems(Protocol):
 
     def of_object(self, class_name: str, object_id: str) -> list[Item]:
         """Return the items of an object that have not ended."""
+
+
+class Claims(Protocol):
+    """Who looks at which item in review; safe beside other processes.
+
+    A claim that does not hold any more, see `Claim.holds`, is as good as none.
+    """
+
+    def held(
+        self, session_id: str, lane: Lane, now: datetime, *, riskiest_first: bool
+    ) -> list[Item]:
+        """Return the items of a lane that the session's claims hold, oldest first or riskiest."""
+
+    def free(
+        self,
+        lane: Lane,
+        now: datetime,
+        limit: int,
+        *,
+        riskiest_first: bool,
+        skipping: Collection[str],
+    ) -> list[str]:
+        """Return the ids of the first items of a lane that nobody holds. Of the riskiest first,
+        those without scores come last."""
+
+    def take(
+        self, item_ids: Collection[str], lane: Lane, claim: Claim, now: datetime
+    ) -> list[Item]:
+        """Claim those of the items that are in the lane and that nobody else holds by then; return
+        them, in the order of `item_ids`."""
+
+    def renew(self, item_ids: Collection[str], session_id: str, until: datetime) -> list[str]:
+        """Prolong those claims that are the session's, run out or not; return their items' ids."""
+
+    def release(self, session_id: str, item_ids: Collection[str] | None = None) -> None:
+        """End the session's claims on the items, or all of them, as if they had never been."""
+
+
+class ItemRecords(Protocol):
+    """Reads and counts what there is, by index."""
+
+    def decisions(self, item_id: str) -> list[Decision]:
+        """Return what the log has of an item, in order."""
+
+    def waiting(self, lane: Lane) -> int:
+        """Count the items of a lane."""
+
+    def oldest(self, lane: Lane) -> datetime | None:
+        """Return since when the oldest item of a lane exists; None: the lane is empty."""
+
+    def record_of(self, uploader: str) -> Mapping[State, int]:
+        """Count an uploader's items, by every state."""
 
 
 class Mirrored(Enum):
@@ -90,6 +146,10 @@ class Memory(Protocol):
     def unlearn(self, decision: Decision) -> None:
         """Forget what earlier decisions on the item taught."""
 
+    def restore(self, decision: Decision) -> None:
+        """Let hold again what held before the decision that this one undoes taught something, or
+        had something forgotten; nothing, if something else was taught since."""
+
 
 class Dispatch(Protocol):
     """Has items processed soon, here or elsewhere. Losing one loses nothing: the sweeper comes."""
@@ -102,4 +162,7 @@ class Notifier(Protocol):
     """Tells others of decisions, later: whether they listen is no matter of the decision."""
 
     def announce(self, decision: Decision) -> None:
-        """Record who is to be told of the decision, once however often called."""
+        """Record who is to be told of the decision, once however often called.
+
+        Whoever was not told yet of a decision that is undone is told neither of it nor of the undo.
+        """

@@ -6,7 +6,7 @@ the log, can be done again and again until it is done.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +14,9 @@ from cloud.moderation.predictions import to_objects
 from ml_models.types import Fingerprint, Prediction
 
 BY_RULES, BY_SYSTEM, BY_MEMORY = "rules", "system", "memory"
+
+LONGEST_CLAIM = timedelta(minutes=10)
+"""No claim lasts as long: one that seems to was written by a clock that was wrong."""
 
 
 class State(StrEnum):
@@ -78,6 +81,10 @@ class Claim:
     session_id: str
     until: datetime
 
+    def holds(self, now: datetime) -> bool:
+        """Whether it has not run out."""
+        return now < self.until <= now + LONGEST_CLAIM
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -94,11 +101,22 @@ class Decision:
     evidence: Evidence
     decided_at: datetime
     remark: Remark = NO_REMARK
+    lane: Lane | None = None
+    """Where an item in review waits from then on; None: where all do at first."""
+    undoes: int | None = None
+    """The number of the item's decision that this one takes back, if it is an undo."""
+    held_until: datetime | None = None
+    """When others are told of it, since it may be undone until then; None: at once."""
 
     @property
     def decision_id(self) -> str:
         """Names the decision, in the log and at the object that shows it."""
         return decision_id(self.item_id, self.number)
+
+    @property
+    def undone_id(self) -> str | None:
+        """Names the decision that this one takes back, if it is an undo."""
+        return None if self.undoes is None else decision_id(self.item_id, self.undoes)
 
     def orphaned(self, reason: str, now: datetime) -> "Decision":
         """The decision that follows at once where this one found no object to be written to."""
@@ -111,6 +129,9 @@ class Decision:
             reasons=(reason,),
             decided_at=now,
             remark=NO_REMARK,
+            lane=None,
+            undoes=None,
+            held_until=None,
         )
 
 
@@ -154,6 +175,8 @@ class Item:
     appeal: str | None = None
     """What its owner wrote against a decision, once."""
     claim: Claim | None = None
+    shown_to: tuple[str, ...] = ()
+    """The sessions that had a claim on it since it came into review, and did not let go of it."""
     evidence: Evidence = field(default_factory=Evidence)
     unsettled: Decision | None = None
 

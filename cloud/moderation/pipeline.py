@@ -20,6 +20,7 @@ from cloud.moderation.items import (
     BY_RULES,
     BY_SYSTEM,
     NO_REMARK,
+    Claim,
     Decision,
     Evidence,
     Item,
@@ -111,13 +112,7 @@ class ModerationPipeline:
         evidence: Evidence | None = None,
         remark: Remark = NO_REMARK,
     ) -> Decision:
-        """Make a transition and what follows from it. Raises AlreadyDecided, StoreUnavailable.
-
-        Where the object turns out to be gone, or to show another file, the item is ended and
-        AlreadyDecided raised.
-        """
-        if item.unsettled is not None:
-            self.settle(item.unsettled)
+        """Make a transition of the item and what follows from it. Raises as `make` does."""
         decision = next_decision(
             item,
             after,
@@ -127,7 +122,18 @@ class ModerationPipeline:
             now=self._now(),
             remark=remark,
         )
-        if item.state is State.ENDED or not self._items.decide(decision):
+        return self.make(item, decision)
+
+    def make(self, item: Item, decision: Decision, claim: Claim | None = None) -> Decision:
+        """Make the item's next decision and what follows from it; the claim begins with it.
+
+        Raises StoreUnavailable, and AlreadyDecided unless the item still is as given. Where the
+        object turns out to be gone, or to show another file, the item is ended and AlreadyDecided
+        raised.
+        """
+        if item.unsettled is not None:
+            self.settle(item.unsettled)
+        if item.state is State.ENDED or not self._items.decide(decision, claim):
             raise AlreadyDecided(self._items.get(item.item_id))
         _log(decision)
         if self.settle(decision) is not Mirrored.WRITTEN:
@@ -246,7 +252,9 @@ class ModerationPipeline:
         self._decide_or_leave(item, after, decided_by, reasons, evidence)
 
     def _learn(self, decision: Decision) -> None:
-        if takes_back(decision):
+        if decision.undoes is not None:
+            self._memory.restore(decision)
+        elif takes_back(decision):
             self._memory.unlearn(decision)
         elif is_lesson(decision):
             content_sha256 = decision.evidence.content_sha256

@@ -56,13 +56,16 @@ def broker_app(broker_url: str) -> Celery:
     return app
 
 
-def process_with(app: Celery, process: Callable[[str], None]) -> None:
-    """Have the app's worker call `process` with the id of each item that it is told of."""
+def process_with(app: Celery, process: Callable[[str], None], **options: Any) -> None:
+    """Have the app's worker call `process` with the id of each item that it is told of.
+
+    The options are those of a Celery task.
+    """
 
     def process_item(item_id: object) -> None:
         process(str(item_id))
 
-    app.task(process_item, name=_PROCESS)
+    app.task(process_item, name=_PROCESS, **options)
 
 
 def _carrier_options(broker_url: str) -> dict[str, Any]:

@@ -1,24 +1,19 @@
 """Moderation items and the log of decisions, as objects for the master key alone."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
-from cloud.moderation.items import (
-    Claim,
-    Decision,
-    Evidence,
-    Item,
-    Lane,
-    Remark,
-    State,
-    Subject,
-)
-from cloud.moderation.predictions import from_objects, to_objects
+from cloud.moderation.items import Claim, Decision, Item, Lane, State
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
-from ml_models.types import Label
-from server import fingerprints
+from server.moderation.item_columns import (
+    claim_columns,
+    decision_columns,
+    evidence_columns,
+    item_of_row,
+    remark_columns,
+    score_columns,
+    subject_columns,
+)
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     All,
@@ -28,12 +23,12 @@ from server.storage.port import (
     Condition,
     Database,
     Differs,
-    Document,
     DuplicateObject,
     Either,
     Equals,
     Exists,
     Index,
+    ObjectStore,
     Order,
     Query,
     SortKey,
@@ -51,7 +46,7 @@ _SHARED = _columns(
     subjectClass="String", subjectId="String", subjectColumn="String", fileName="String",
     reasons="Array", predictions="Array", contentSha256="String", modelName="String",
     modelVersion="String", policyVersion="Number", pdqHash="String", pdqQuality="Number",
-    category="String", note="String", requestKey="String",
+    category="String", note="String", requestKey="String", lane="String",
 )  # fmt: skip
 ITEM = ClassSchema(
     "ModerationItem",
@@ -59,8 +54,8 @@ ITEM = ClassSchema(
     | _columns(
         state="String", dueAt="Date", attempts="Number", transitions="Number", problem="String",
         decidedBy="String", decidedAt="Date", unsettled="Object", unsettledSince="Date",
-        uploader="String", lane="String", appeal="String",
-        claimedBy="String", claimSession="String", claimedUntil="Date",
+        uploader="String", appeal="String",
+        claimedBy="String", claimSession="String", claimedUntil="Date", shownTo="Array",
         scoreDrawing="Number", scoreHentai="Number", scoreNeutral="Number", scorePorn="Number",
         scoreSexy="Number", risk="Number",
     ),
@@ -70,9 +65,12 @@ DECISION = ClassSchema(
     "ModerationDecision",
     _SHARED
     | {"item": ColumnType("Pointer", "ModerationItem")}
-    | _columns(number="Number", before="String", after="String", decidedBy="String"),
+    | _columns(
+        number="Number", before="String", after="String", decidedBy="String",
+        undoes="Number", heldUntil="Date",
+    ),
     permissions=NOBODY,
-)
+)  # fmt: skip
 _INDEXES = [
     (ITEM, Index("state_due", ("state", "dueAt"))),
     (ITEM, Index("state_created", ("state", "createdAt"))),
@@ -80,16 +78,25 @@ _INDEXES = [
     (ITEM, Index("unsettled_since", ("unsettledSince",))),
     (ITEM, Index("lane_created", ("lane", "createdAt"))),
     (ITEM, Index("lane_risk", ("lane", "risk"))),
+    (ITEM, Index("claim_session", ("claimSession",))),
     (ITEM, Index("uploader_state", ("uploader", "state"))),
     (DECISION, Index("item", ("item",))),
 ]
 
 
+CLAIM = ("claimedBy", "claimSession", "claimedUntil")
+"""The columns of a claim."""
+
 # What holds only until the next decision.
-_CLAIM = ("claimedBy", "claimSession", "claimedUntil")
-_OF_THE_STATE_BEFORE = ("dueAt", "problem", "lane", "category", "note", "requestKey", *_CLAIM)
-# The classes that the risk of an image is the greatest probability of.
-_RISKS = (Label.HENTAI, Label.PORN, Label.SEXY)
+_OF_THE_STATE_BEFORE = ("dueAt", "problem", "lane", "category", "note", "requestKey", *CLAIM)
+
+
+def declare_items(objects: ObjectStore, schemas: Schemas) -> None:
+    """Make sure of both classes and their indexes."""
+    for schema in (ITEM, DECISION):
+        schemas.declare(schema)
+    for schema, index in _INDEXES:
+        objects.ensure_index(schema, index)
 
 
 class StoredItems:
@@ -106,7 +113,7 @@ class StoredItems:
             "createdAt": item.created_at,
             "updatedAt": item.created_at,
             "ACL": {},
-            **_subject_columns(item.subject),
+            **subject_columns(item.subject),
             "state": item.state.value,
             "dueAt": item.created_at,
             "attempts": item.attempts,
@@ -118,7 +125,7 @@ class StoredItems:
 
     def get(self, item_id: str) -> Item | None:
         document = self._objects.get(ITEM, item_id)
-        return None if document is None else _item(document)
+        return None if document is None else item_of_row(document)
 
     def lease(self, item_id: str, now: datetime, until: datetime) -> Item | None:
         where = All((Equals("objectId", item_id), _is_due(now)))
@@ -128,7 +135,7 @@ class StoredItems:
             "updatedAt": Set(now),
         }
         document = self._objects.update(ITEM, where, operations)
-        return None if document is None else _item(document)
+        return None if document is None else item_of_row(document)
 
     def put_off(self, item: Item, until: datetime, problem: str, *, counts: bool) -> None:
         operations: dict[str, Operation] = {"dueAt": Set(until), "problem": Set(problem)}
@@ -138,22 +145,21 @@ class StoredItems:
         where = _stands_as(item.item_id, State.PENDING, item.transitions)
         self._objects.update(ITEM, All((where, is_ours)), operations)
 
-    def decide(self, decision: Decision) -> bool:
+    def decide(self, decision: Decision, claim: Claim | None = None) -> bool:
         where = _stands_as(decision.item_id, decision.before, decision.number - 1)
         operations: dict[str, Operation] = {
             "state": Set(decision.after.value),
             "decidedBy": Set(decision.decided_by),
             "decidedAt": Set(decision.decided_at),
             "transitions": Increment(1),
-            "unsettled": Set(_decision_columns(decision)),
+            "unsettled": Set(decision_columns(decision)),
             "unsettledSince": Set(decision.decided_at),
             "updatedAt": Set(decision.decided_at),
             **dict.fromkeys(_OF_THE_STATE_BEFORE, Delete()),
+            **_begun(decision, claim),
         }
-        if decision.after is State.REVIEW:
-            operations["lane"] = Set(Lane.REVIEW.value)
-        shown = _evidence_columns(decision) | _remark_columns(decision.remark)
-        for name, value in (shown | _score_columns(decision.evidence)).items():
+        shown = evidence_columns(decision) | remark_columns(decision.remark)
+        for name, value in (shown | score_columns(decision.evidence)).items():
             operations[name] = Set(value)
         settled = All((where, Exists("unsettled", exists=False)))
         return self._objects.update(ITEM, settled, operations) is not None
@@ -165,7 +171,7 @@ class StoredItems:
             "updatedAt": decision.decided_at,
             "ACL": {},
             "item": Pointer(ITEM.class_name, decision.item_id),
-            **_decision_columns(decision),
+            **decision_columns(decision),
         }
         del document["decidedAt"]
         try:
@@ -192,7 +198,7 @@ class StoredItems:
             )
         )
         query = Query(since, limit=limit)
-        return [_item(document) for document in self._objects.find(ITEM, query)]
+        return [item_of_row(document) for document in self._objects.find(ITEM, query)]
 
     def of_object(self, class_name: str, object_id: str) -> list[Item]:
         self._declare()
@@ -203,16 +209,25 @@ class StoredItems:
                 Differs("state", State.ENDED.value),
             )
         )
-        return [_item(document) for document in self._objects.find(ITEM, Query(where))]
+        return [item_of_row(document) for document in self._objects.find(ITEM, Query(where))]
 
     def _declare(self) -> None:
-        if self._declared:
-            return
-        for schema in (ITEM, DECISION):
-            self._schemas.declare(schema)
-        for schema, index in _INDEXES:
-            self._objects.ensure_index(schema, index)
-        self._declared = True
+        if not self._declared:
+            declare_items(self._objects, self._schemas)
+            self._declared = True
+
+
+def _begun(decision: Decision, claim: Claim | None) -> dict[str, Operation]:
+    """What begins with a state: to wait for moderators, or to be due to be judged."""
+    if decision.after is State.PENDING:
+        return {"dueAt": Set(decision.decided_at), "attempts": Set(0)}
+    if decision.after is not State.REVIEW:
+        return {}
+    begun: dict[str, Operation] = {"lane": Set((decision.lane or Lane.REVIEW).value)}
+    if claim is None:
+        return begun | {"shownTo": Delete()}
+    begun |= {name: Set(value) for name, value in claim_columns(claim).items()}
+    return begun | {"shownTo": Set([claim.session_id])}
 
 
 def _is_due(now: datetime) -> Condition:
@@ -239,126 +254,3 @@ def _stands_as(item_id: str, state: State, transitions: int) -> Condition:
 def decision_id(decision: Decision) -> str:
     """The objectId in the log; it follows from item and number, so a decision is logged once."""
     return decision.decision_id
-
-
-# --- columns --------------------------------------------------------------------------------------
-
-
-def _subject_columns(subject: Subject) -> dict[str, Any]:
-    return {
-        "subjectClass": subject.class_name,
-        "subjectId": subject.object_id,
-        "subjectColumn": subject.column,
-        "fileName": subject.file_name,
-    }
-
-
-def _evidence_columns(decision: Decision) -> dict[str, Any]:
-    evidence = decision.evidence
-    columns = {
-        "reasons": list(decision.reasons),
-        "predictions": to_objects(evidence.predictions),
-        "contentSha256": evidence.content_sha256,
-        "modelName": evidence.model_name,
-        "modelVersion": evidence.model_version,
-        "policyVersion": evidence.policy_version,
-        **fingerprints.to_columns(evidence.fingerprint),
-    }
-    return {name: value for name, value in columns.items() if value is not None}
-
-
-def _remark_columns(remark: Remark) -> dict[str, Any]:
-    columns = {
-        "category": remark.category,
-        "note": remark.note,
-        "requestKey": remark.request_key,
-    }
-    return {name: value for name, value in columns.items() if value is not None}
-
-
-def _score_columns(evidence: Evidence) -> dict[str, Any]:
-    """Each class's probability, and the greatest of those that matter, to search and sort by."""
-    scores = {p.label: p.probability for p in evidence.predictions}
-    columns = {f"score{label}": probability for label, probability in scores.items()}
-    return columns | ({"risk": max(scores[label] for label in _RISKS)} if scores else {})
-
-
-def _decision_columns(decision: Decision) -> dict[str, Any]:
-    return {
-        **_subject_columns(decision.subject),
-        **_evidence_columns(decision),
-        **_remark_columns(decision.remark),
-        "number": decision.number,
-        "before": decision.before.value,
-        "after": decision.after.value,
-        "decidedBy": decision.decided_by,
-        "decidedAt": decision.decided_at,
-    }
-
-
-def _subject(document: Mapping[str, Any]) -> Subject:
-    return Subject(
-        document["subjectClass"],
-        document["subjectId"],
-        document["subjectColumn"],
-        document["fileName"],
-    )
-
-
-def _evidence(document: Mapping[str, Any]) -> Evidence:
-    version = document.get("policyVersion")
-    return Evidence(
-        predictions=from_objects(document.get("predictions", [])),
-        content_sha256=document.get("contentSha256"),
-        fingerprint=fingerprints.from_columns(document),
-        model_name=document.get("modelName"),
-        model_version=document.get("modelVersion"),
-        policy_version=None if version is None else int(version),
-    )
-
-
-def _item(document: Document) -> Item:
-    unsettled = document.get("unsettled")
-    return Item(
-        item_id=document["objectId"],
-        subject=_subject(document),
-        state=State(document["state"]),
-        created_at=document["createdAt"],
-        attempts=int(document["attempts"]),
-        transitions=int(document["transitions"]),
-        uploader=document.get("uploader"),
-        decided_by=document.get("decidedBy"),
-        decided_at=document.get("decidedAt"),
-        reasons=tuple(document.get("reasons", ())),
-        remark=_remark(document),
-        lane=Lane(document["lane"]) if "lane" in document else None,
-        appeal=document.get("appeal"),
-        claim=_claim(document),
-        evidence=_evidence(document),
-        unsettled=None if unsettled is None else _decision(document["objectId"], unsettled),
-    )
-
-
-def _remark(document: Mapping[str, Any]) -> Remark:
-    return Remark(document.get("category"), document.get("note"), document.get("requestKey"))
-
-
-def _claim(document: Document) -> Claim | None:
-    if "claimedUntil" not in document:
-        return None
-    return Claim(document["claimedBy"], document["claimSession"], document["claimedUntil"])
-
-
-def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
-    return Decision(
-        item_id=item_id,
-        number=int(columns["number"]),
-        subject=_subject(columns),
-        before=State(columns["before"]),
-        after=State(columns["after"]),
-        decided_by=columns["decidedBy"],
-        reasons=tuple(columns["reasons"]),
-        evidence=_evidence(columns),
-        decided_at=columns["decidedAt"],
-        remark=_remark(columns),
-    )

@@ -1,13 +1,15 @@
 """What moderators decided about images, and lists of images, as objects for the master key alone.
 
 An entry of source "decision" holds for the bytes that a moderator decided about, one for the same
-bytes: the newest decision. An entry of source "list" was put there by hand. Both also hold for near
-copies where they have a fingerprint of some quality. The same bytes go before a near copy, and
-among equals a rejection before an approval.
+bytes: the newest decision. It keeps those that it displaced, which hold again if it is undone. An
+entry of source "list" was put there by hand. Both also hold for near copies where they have a
+fingerprint of some quality. The same bytes go before a near copy, and among equals a rejection
+before an approval.
 """
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,6 +61,7 @@ ENTRY = ClassSchema(
         "decidedAt": ColumnType("Date"),
         "forgottenBy": ColumnType("String"),
         "forgottenAt": ColumnType("Date"),
+        "displaced": ColumnType("Array"),
     },
     permissions=NOBODY,
 )
@@ -79,6 +82,13 @@ ENTRY_INDEXES = [
 MATCH_INDEXES = [Index("entry_created", ("entry", "createdAt"))]
 
 _HOUR = timedelta(hours=1)
+# How many displaced decisions an entry keeps; undoing goes no further back.
+_MAX_DISPLACED = 10
+# What of an entry is a decision's, and comes back with it.
+_OF_A_DECISION = (
+    "outcome", "active", "decision", "item", "number", "decidedBy", "decidedAt", "forgottenBy",
+    "forgottenAt",
+)  # fmt: skip
 
 
 class StoredMemory:
@@ -122,12 +132,7 @@ class StoredMemory:
 
     def unlearn(self, decision: Decision) -> None:
         self._declare()
-        where = All(
-            (
-                Equals("item", Pointer("ModerationItem", decision.item_id)),
-                Compares("number", Order.LESS, decision.number),
-            )
-        )
+        where = All((_is_earlier_of_item(decision), Equals("active", True)))
         forgotten = forgetting(decision.decided_by)
         forgotten |= {"number": Set(decision.number), "updatedAt": Set(utc_now())}
         if self._objects.update(ENTRY, where, forgotten) is not None:
@@ -135,19 +140,45 @@ class StoredMemory:
                 "forgot what item %s had taught, by %s", decision.item_id, decision.decided_by
             )
 
+    def restore(self, decision: Decision) -> None:
+        if decision.undone_id is None:
+            return
+        self._declare()
+        taught = Equals("decision", Pointer("ModerationDecision", decision.undone_id))
+        for entry in self._objects.find(ENTRY, Query(All((taught, _is_earlier_of_item(decision))))):
+            self._change(entry, _without_newest(entry, decision))
+        self._remember_again(decision)
+        if self._near_copies is not None:
+            self._near_copies.look_again()
+
+    def _remember_again(self, decision: Decision) -> None:
+        """Let hold again what the undone decision, one back to review, had forgotten."""
+        item = Equals("item", Pointer("ModerationItem", decision.item_id))
+        forgotten = All((item, Equals("number", decision.undoes), Equals("active", False)))
+        again = HOLDING | {"number": Set(decision.number), "updatedAt": Set(utc_now())}
+        self._objects.update(ENTRY, forgotten, again)
+
     def _write(self, decision: Decision, content_sha256: str) -> None:
         """Write the entry of these bytes, unless it is of a later decision."""
         entry_id = _entry_id(content_sha256)
         values = _entry_columns(decision, content_sha256)
         operations = {name: Set(value) for name, value in values.items()} | HOLDING
         where = All((Equals("objectId", entry_id), _is_of_earlier(decision)))
-        if self._objects.update(ENTRY, where, operations) is not None:
-            return
+        while earlier := self._objects.find(ENTRY, Query(where, limit=1)):
+            displaced = {"displaced": Set(_with_newest(earlier[0]))}
+            if self._change(earlier[0], operations | displaced):
+                return
         row = {"objectId": entry_id, "createdAt": decision.decided_at, "ACL": {}, "active": True}
         try:
             self._objects.insert(ENTRY, row | values)
         except DuplicateObject:  # as new as this decision, or newer
             return
+
+    def _change(self, entry: Document, operations: Mapping[str, Operation]) -> bool:
+        """Change an entry that still is as it was read; False: it is not."""
+        read = ("objectId", "decision", "number", "active")
+        unchanged = All(tuple(Equals(name, entry.get(name)) for name in read))
+        return self._objects.update(ENTRY, unchanged, operations) is not None
 
     def _same_bytes(self, evidence: Evidence) -> Document | None:
         if evidence.content_sha256 is None:
@@ -192,20 +223,41 @@ class StoredMemory:
         self._declared = True
 
 
+def _is_earlier_of_item(decision: Decision) -> Condition:
+    item = Equals("item", Pointer("ModerationItem", decision.item_id))
+    return All((item, Compares("number", Order.LESS, decision.number)))
+
+
 def _is_of_earlier(decision: Decision) -> Condition:
     """Whether an entry is of an earlier decision: numbers tell on one item, time on others."""
-    item = Pointer("ModerationItem", decision.item_id)
-    return Either(
-        (
-            All((Equals("item", item), Compares("number", Order.LESS, decision.number))),
-            All(
-                (
-                    Differs("item", item),
-                    Compares("decidedAt", Order.LESS, decision.decided_at),
-                )
-            ),
-        )
-    )
+    is_others = Differs("item", Pointer("ModerationItem", decision.item_id))
+    is_older = Compares("decidedAt", Order.LESS, decision.decided_at)
+    return Either((_is_earlier_of_item(decision), All((is_others, is_older))))
+
+
+def _with_newest(entry: Document) -> list[dict[str, Any]]:
+    """What an entry's next decision displaces: all that its present one did, and that one."""
+    present = {name: entry[name] for name in _OF_A_DECISION if name in entry}
+    return [*entry.get("displaced", []), present][-_MAX_DISPLACED:]
+
+
+def _without_newest(entry: Document, undo: Decision) -> dict[str, Operation]:
+    """The change after which an entry is as if its present decision, now undone, had never been.
+
+    The item's own entry is then as new by its number as the undo, another item's by its time: so
+    the undone decision does not come back when it is settled late.
+    """
+    changes: dict[str, Operation] = {"updatedAt": Set(utc_now())}
+    displaced = entry.get("displaced", [])
+    if not displaced:
+        return changes | forgetting(undo.decided_by) | {"number": Set(undo.number)}
+    last = displaced[-1]
+    for name in _OF_A_DECISION:
+        changes[name] = Set(last[name]) if name in last else Delete()
+    changes["displaced"] = Set(displaced[:-1])
+    if last["item"] == entry["item"]:
+        return changes | {"number": Set(undo.number)}
+    return changes | {"decidedAt": Set(undo.decided_at)}
 
 
 HOLDING: dict[str, Operation] = {

@@ -10,6 +10,7 @@ from config import Settings
 from server.panel.accounts import StoredAccounts
 from server.panel.figures import StoredFigures
 from server.panel.history import StoredHistory
+from server.panel.house_rules import StoredHouseRules
 from server.panel.pictures import StoredPictures
 from server.panel.policies import StoredPolicies
 from server.services import Services
@@ -24,6 +25,7 @@ def make_panel_services(services: Services) -> PanelServices:
         history=StoredHistory(services),
         policies=StoredPolicies(services),
         figures=StoredFigures(services),
+        house_rules=StoredHouseRules(services.parse_config),
         classifications=services.moderation,
         now=utc_now,
     )

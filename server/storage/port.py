@@ -276,6 +276,15 @@ class ObjectStore(Protocol):
         an operation that does not fit what is stored, such as Add to a text.
         """
 
+    def update_all(
+        self, schema: ClassSchema, where: Condition, operations: Mapping[str, Operation]
+    ) -> int:
+        """Apply all operations to every object that fulfils `where`; return how many did.
+
+        Of each object the condition is checked in the same step as it is changed; others may see
+        some of them changed before the rest. Raises as `update` does, after it changed none or some.
+        """
+
     def delete(self, schema: ClassSchema, where: Condition) -> int:
         """Delete every object that fulfils the condition; return how many did."""
 

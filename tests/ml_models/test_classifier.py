@@ -1,5 +1,6 @@
 """The whole way from bytes to predictions; permits, waiting, and images that take a child down."""
 
+import io
 import shutil
 import sys
 import threading
@@ -25,7 +26,9 @@ from ml_models.errors import (
 )
 from ml_models.fingerprint import fingerprint
 from ml_models.images import decode
-from ml_models.types import Label
+from ml_models.pictures import picture as rendered
+from ml_models.pictures import placeholder
+from ml_models.types import Label, Rendering
 
 JPEG = encoded(picture(), "JPEG")
 
@@ -90,6 +93,60 @@ def test_image_errors_cross_the_process_with_their_facts(make_classifier):
         classifier.classify(b"nonsense")
     with pytest.raises(DecodeError):
         make_classifier().classify(JPEG[: len(JPEG) // 2])
+
+
+@pytest.mark.parametrize("rendering", [Rendering(32), Rendering(16, veiled=True)])
+def test_picture_is_made_by_the_child(make_classifier, rendering):
+    made = make_classifier().picture(JPEG, rendering)
+    assert made == rendered(JPEG, 1_000_000, rendering)
+    assert max(Image.open(io.BytesIO(made)).size) == rendering.longest_side_px
+
+
+def test_requests_of_all_kinds_take_turns_in_one_child(make_classifier):
+    classifier = make_classifier()
+    predictions = classifier.classify(JPEG)
+    for _ in range(3):
+        assert classifier.placeholder(JPEG) == placeholder(JPEG, 1_000_000)
+        with pytest.raises(UnsupportedImage):
+            classifier.picture(b"picture 32 0", Rendering(32))  # no request may hide in an image
+        with pytest.raises(UnsupportedImage):
+            classifier.placeholder(b"")
+        assert classifier.picture(JPEG, Rendering(32)) == rendered(JPEG, 1_000_000, Rendering(32))
+        assert classifier.classify(JPEG) == predictions
+
+
+def test_picture_of_noise_fits_through(make_classifier):
+    noise = encoded(Image.effect_noise((1500, 1500), 120).convert("RGB"), "JPEG", quality=95)
+    made = make_classifier(max_pixels=3_000_000).picture(noise, Rendering(1024))
+    assert Image.open(io.BytesIO(made)).size == (1024, 1024)
+
+
+def test_placeholder_waits_for_no_permit_and_loads_no_model(make_classifier):
+    classifier = make_classifier()
+    with pytest.raises(ModelMissing):
+        classifier.placeholder(JPEG)
+    classifier.warm_up()
+    stopped, threads = occupy(classifier, 1)
+    started = time.monotonic()
+    with pytest.raises(ClassifierBusy, match="no permit is free"):
+        classifier.placeholder(JPEG)
+    assert time.monotonic() - started < 0.1
+    for child in stopped:
+        child.resume()
+    for thread in threads:
+        thread.join()
+    assert classifier.placeholder(JPEG) == placeholder(JPEG, 1_000_000)
+
+
+def test_picture_that_crashes_its_children_is_a_decode_error(make_classifier):
+    classifier = make_classifier(max_pixels=16_000_000)
+    classifier.warm_up()
+    killer = threading.Thread(target=kill_while_decoding, args=[classifier, 2])
+    killer.start()
+    with pytest.raises(DecodeError, match="crashed"):
+        classifier.picture(SLOW_PNG, Rendering(1024))
+    killer.join()
+    assert len(classifier.classify(JPEG).predictions) == 5
 
 
 def children(classifier):

@@ -100,6 +100,13 @@ class MongoObjects:
                 where, update, upsert=upsert, return_document=ReturnDocument.AFTER
             )
 
+    def update_all(
+        self, schema: ClassSchema, where: Condition, operations: Mapping[str, Operation]
+    ) -> int:
+        selected, update = to_filter(schema, where), to_update(schema, operations)
+        with translated_errors():
+            return self._database[schema.class_name].update_many(selected, update).matched_count
+
     def delete(self, schema: ClassSchema, where: Condition) -> int:
         selected = to_filter(schema, where)
         with translated_errors():

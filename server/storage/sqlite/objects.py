@@ -72,14 +72,20 @@ class SqliteObjects:
         made = _made_by_upsert(where) if upsert else None
         with self._connections.transaction() as connection:
             for sequence, document in _rows(connection, schema, Query(where, limit=1)):
-                text = _text(apply(document, operations))
-                connection.execute(
-                    "UPDATE objects SET document = ? WHERE sequence = ?", (text, sequence)
-                )
+                connection.execute(_UPDATE, (_text(apply(document, operations)), sequence))
                 return document
             if made is not None:
                 connection.execute(_INSERT, _row(schema, apply(made, operations)))
             return made
+
+    def update_all(
+        self, schema: ClassSchema, where: Condition, operations: Mapping[str, Operation]
+    ) -> int:
+        with self._connections.transaction() as connection:
+            rows = _rows(connection, schema, Query(where))
+            changed = ((_text(apply(document, operations)), sequence) for sequence, document in rows)
+            connection.executemany(_UPDATE, changed)
+            return len(rows)
 
     def delete(self, schema: ClassSchema, where: Condition) -> int:
         condition = translate(schema, where)
@@ -99,6 +105,7 @@ class SqliteObjects:
 
 
 _INSERT = "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)"
+_UPDATE = "UPDATE objects SET document = ? WHERE sequence = ?"
 
 _Row = tuple[int, Document]
 """A row's number and document."""

@@ -350,6 +350,28 @@ def test_update_changes_one_object_only(store):
     assert store.count(THING, Equals("n", 1)) == 1
 
 
+def test_update_of_all_changes_every_object_that_fulfils_the_condition(store):
+    insert(store, thing("a", n=1, list=["x"]), thing("b", n=1), thing("c", n=2))
+    changes = {"b": Set(True), "d": Set(LATER), "n": Increment(5), "list": AddUnique(("x", "y"))}
+    assert store.update_all(THING, Equals("n", 1), changes) == 2
+    assert store.find(THING, Query(Equals("n", 6), order=(SortKey("objectId"),))) == [
+        thing("a", n=6, list=["x", "y"], b=True, d=LATER),
+        thing("b", n=6, list=["x", "y"], b=True, d=LATER),
+    ]
+    assert store.get(THING, "c") == thing("c", n=2)
+    assert store.update_all(THING, Equals("n", 1), changes) == 0
+    assert store.update_all(THING, Equals("n", 6), {"b": Delete(), "list": Remove(("x",))}) == 2
+    assert store.get(THING, "b") == thing("b", n=6, d=LATER, list=["y"])
+
+
+def test_update_of_all_that_does_not_fit_one_is_refused(store, gap_of_nx):
+    gap_of_nx("it makes an array of what is none")
+    insert(store, thing("a"), thing("b", t="text"))
+    with pytest.raises(ValueError):  # noqa: PT011 - each database has its words
+        store.update_all(THING, EVERYTHING, {"t": Add((1,))})
+    assert store.get(THING, "b") == thing("b", t="text")
+
+
 def test_upsert_makes_the_object_from_its_operations(store):
     row = Equals("objectId", 1)
     made = store.update(CONFIG, row, {"params.a": Set("x")}, upsert=True)
@@ -387,6 +409,13 @@ def test_one_of_many_claims_wins(store):
     guard = All((Equals("objectId", "abc"), Equals("t", "pending")))
     claims = [lambda: update(store, {"t": Set("claimed")}, guard)] * 8
     assert sum(outcome is not None for outcome in run_at_once(*claims)) == 1
+
+
+def test_each_of_many_objects_is_claimed_by_one_of_many(store):
+    insert(store, *[thing(f"{n}", t="pending") for n in range(10)])
+    pending = Equals("t", "pending")
+    claims = [lambda: store.update_all(THING, pending, {"t": Set("claimed")})] * 8
+    assert sum(run_at_once(*claims)) == 10
 
 
 # --- unique columns -----------------------------------------------------------------------------
@@ -579,6 +608,7 @@ def out_of_reach(tmp_path):
         lambda database: database.objects.count(THING, EVERYTHING),
         lambda database: database.objects.insert(THING, thing()),
         lambda database: update(database.objects, {"n": Set(1)}),
+        lambda database: database.objects.update_all(THING, EVERYTHING, {"n": Set(1)}),
         lambda database: database.objects.delete(THING, EVERYTHING),
         lambda database: database.objects.ensure_index(THING, Index("n_1", ("n",))),
         lambda database: database.schemas.all(),

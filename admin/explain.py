@@ -1,0 +1,89 @@
+"""Why an image is where it is: the log's sentences, in the reader's language and with links.
+
+The log keeps plain English sentences, for it must be readable without the panel. Those that the
+product itself writes are known here by their form; any other is shown as it stands.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from babel.numbers import format_percent
+
+from admin.texts import locale, t
+from cloud.moderation.items import item_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A sentence to show, and the earlier item that it speaks of."""
+
+    sentence: str
+    earlier_item: str | None = None
+
+
+NameOf = Callable[[str], str]
+
+_NUMBER = r"\d+(?:\.\d+)?(?:e-\d+)?"
+_LABEL = rf"(?P<label>Drawing|Hentai|Neutral|Porn|Sexy) (?P<p>{_NUMBER})"
+_FORMS = {
+    "between": rf"{_LABEL} is from (?P<min>{_NUMBER}) to (?P<max>{_NUMBER})",
+    "above": rf"{_LABEL} is above (?P<max>{_NUMBER})",
+    "no_automation": r"moderationAutomation is not switched on",
+    "no_policy": r"no policy: moderationScores is not set",
+    "animation": r"only the first frame of an animation was judged",
+    "rules_reject": r"the rules reject it",
+    "flood": r"the entry matched (?P<n>\d+) images within an hour, more than (?P<most>\d+): .*",
+    "cut_short": r"not classified: (?P<n>\d+) attempts were cut short",
+    "not_classified": r"not classified after (?P<n>\d+) attempts: (?P<problem>.*)",
+    "near_copy": r"a near copy, (?P<distance>\d+) of 256 bits differ: (?P<memory>.*)",
+    "same_bytes": r"the same bytes: (?P<memory>.*)",
+}
+_KNOWN = {kind: re.compile(form, re.DOTALL) for kind, form in _FORMS.items()}
+_MEMORY = re.compile(
+    r"(?P<after>\w+) by (?P<by>.+) in (?:decision (?P<decision>\S+)|the list), "
+    r"remembered as (?P<entry>\S+)"
+)
+
+
+def explain(reason: str, name_of: NameOf) -> Explanation:
+    """Say a sentence of the log to whoever reads the page; `name_of` names who decided."""
+    for kind, form in _KNOWN.items():
+        found = form.fullmatch(reason)
+        if found is not None:
+            return _explained(kind, found.groupdict(), name_of) or Explanation(reason)
+    return Explanation(reason)
+
+
+def deciders_in(reason: str) -> list[str]:
+    """Return whom a sentence says to have decided, as decisions name them."""
+    return [found["by"] for found in _MEMORY.finditer(reason)]
+
+
+def _explained(kind: str, values: Mapping[str, str], name_of: NameOf) -> Explanation | None:
+    if "memory" in values:
+        return _remembered(kind, values, name_of)
+    shown = {
+        name: _percent(value) if name in ("p", "min", "max") else value
+        for name, value in values.items()
+    }
+    if "label" in shown:
+        shown["label"] = t(f"base.{shown['label']}")
+    return Explanation(t(f"explain.{kind}", **shown))
+
+
+def _remembered(kind: str, values: Mapping[str, str], name_of: NameOf) -> Explanation | None:
+    memory = _MEMORY.fullmatch(values["memory"])
+    if memory is None or memory["after"] not in ("approved", "rejected"):
+        return None
+    likeness = t(f"explain.{kind}", distance=values.get("distance", ""))
+    outcome, decision = t(f"base.{memory['after']}"), memory["decision"]
+    if decision is None:
+        return Explanation(t("explain.listed", likeness=likeness, outcome=outcome))
+    who = name_of(memory["by"])
+    sentence = t("explain.remembered", likeness=likeness, outcome=outcome, who=who)
+    return Explanation(sentence, item_of(decision))
+
+
+def _percent(fraction: str) -> str:
+    return format_percent(float(fraction), "#,##0.## %", locale=locale())

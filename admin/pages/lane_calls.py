@@ -1,0 +1,102 @@
+"""What the lane's script asks of the server: images ahead, decisions one by one, claims kept.
+
+Every call says for which moderator it is made: what was decided by one is never sent as another's.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, request, url_for
+from flask_wtf.csrf import generate_csrf
+
+from admin.access import current_moderator, current_reviewer, current_session
+from admin.lane.answers import refusal
+from admin.lane.items import item_json, show_items, waiting
+from admin.lane.requests import (
+    BadLaneRequest,
+    json_body,
+    read_claim,
+    read_id,
+    read_ids,
+    read_note,
+    read_ruling,
+)
+from admin.services import PanelServices
+from cloud.moderation.pipeline import AlreadyDecided
+from cloud.moderation.review import ReviewError
+
+Answer = dict[str, Any] | tuple[dict[str, Any], int]
+_CALLS = ("claim", "decide", "escalate", "undo", "renew", "release", "me")
+
+
+def urls() -> dict[str, str]:
+    """Where the script finds each call."""
+    return {call: url_for(f"admin.lane_{call}") for call in _CALLS}
+
+
+def add_routes(panel: Blueprint, services: PanelServices) -> None:
+    """Add the calls."""
+    desk = services.desk
+
+    def add(name: str, answer: Callable[[dict[str, Any]], Answer]) -> None:
+        panel.add_url_rule(
+            f"/review/{name}",
+            f"lane_{name}",
+            lambda: _answer(services, answer),
+            methods=["POST"],
+        )
+
+    def claim(body: dict[str, Any]) -> Answer:
+        wanted = read_claim(body)
+        items = desk.claim(
+            current_reviewer(),
+            lane=wanted.place.lane,
+            order=wanted.place.order,
+            count=wanted.count,
+            skipping=wanted.skipping,
+        )
+        shown = show_items(services, items)
+        return {"items": [item_json(each) for each in shown], "waiting": waiting(services)}
+
+    def decide(body: dict[str, Any]) -> Answer:
+        decision = desk.rule(current_reviewer(), read_id(body), read_ruling(body))
+        return {"decision_id": decision.decision_id, "after": decision.after}
+
+    def escalate(body: dict[str, Any]) -> Answer:
+        desk.escalate(current_reviewer(), read_id(body), read_note(body))
+        return {}
+
+    def undo(body: dict[str, Any]) -> Answer:
+        decision = desk.undo(current_reviewer(), read_id(body, "decision_id"))
+        return {"item_id": decision.item_id, "after": decision.after}
+
+    def renew(body: dict[str, Any]) -> Answer:
+        return {"held": desk.renew(current_reviewer(), read_ids(body.get("item_ids")))}
+
+    for call in (claim, decide, escalate, undo, renew):
+        add(call.__name__, call)
+
+    @panel.post("/review/release")
+    def lane_release() -> Response:
+        """A form, because the page sends it as a beacon while it is left."""
+        desk.release(current_reviewer(), read_ids(request.form.getlist("item_id")))
+        return Response(status=204)
+
+    @panel.get("/review/me")
+    def lane_me() -> Answer:
+        """Who is signed in by now, with a token for her calls: after a sign-in elsewhere."""
+        who, session = current_moderator(), current_session()
+        return {"moderator": who.user_id, "session": session.session_id, "token": generate_csrf()}
+
+
+def _answer(services: PanelServices, answer: Callable[[dict[str, Any]], Answer]) -> Answer:
+    try:
+        body = json_body()
+        if body.get("moderator") != current_moderator().user_id:
+            return {"kind": "other_moderator"}, 409
+        return answer(body)
+    except BadLaneRequest as error:
+        return {"kind": "bad_request", "sentence": str(error)}, 422
+    except (ReviewError, AlreadyDecided) as error:
+        refused = refusal(services, error)
+        return {"kind": refused.kind, "sentence": refused.sentence}, refused.status

@@ -1,0 +1,176 @@
+"""Items and decisions to columns and back; where they are stored is not known here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.moderation.items import (
+    Claim,
+    Decision,
+    Evidence,
+    Item,
+    Lane,
+    Remark,
+    State,
+    Subject,
+)
+from cloud.moderation.predictions import from_objects, to_objects
+from ml_models.types import Label
+from server import fingerprints
+from server.storage.port import Document
+
+# The classes that the risk of an image is the greatest probability of.
+_RISKS = (Label.HENTAI, Label.PORN, Label.SEXY)
+
+
+def subject_columns(subject: Subject) -> dict[str, Any]:
+    """Write what names an image."""
+    return {
+        "subjectClass": subject.class_name,
+        "subjectId": subject.object_id,
+        "subjectColumn": subject.column,
+        "fileName": subject.file_name,
+    }
+
+
+def evidence_columns(decision: Decision) -> dict[str, Any]:
+    """Write what a decision rests on."""
+    evidence = decision.evidence
+    columns = {
+        "reasons": list(decision.reasons),
+        "predictions": to_objects(evidence.predictions),
+        "contentSha256": evidence.content_sha256,
+        "modelName": evidence.model_name,
+        "modelVersion": evidence.model_version,
+        "policyVersion": evidence.policy_version,
+        **fingerprints.to_columns(evidence.fingerprint),
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def remark_columns(remark: Remark) -> dict[str, Any]:
+    """Write what a person added to a decision."""
+    columns = {
+        "category": remark.category,
+        "note": remark.note,
+        "requestKey": remark.request_key,
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def score_columns(evidence: Evidence) -> dict[str, Any]:
+    """Write each class's probability, and the greatest that matters, to search and sort by."""
+    scores = {p.label: p.probability for p in evidence.predictions}
+    columns = {f"score{label}": probability for label, probability in scores.items()}
+    return columns | ({"risk": max(scores[label] for label in _RISKS)} if scores else {})
+
+
+def decision_columns(decision: Decision) -> dict[str, Any]:
+    """Write a decision, but for whose it is."""
+    columns = {
+        **subject_columns(decision.subject),
+        **evidence_columns(decision),
+        **remark_columns(decision.remark),
+        "number": decision.number,
+        "before": decision.before.value,
+        "after": decision.after.value,
+        "decidedBy": decision.decided_by,
+        "decidedAt": decision.decided_at,
+        "lane": None if decision.lane is None else decision.lane.value,
+        "undoes": decision.undoes,
+        "heldUntil": decision.held_until,
+    }
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def claim_columns(claim: Claim) -> dict[str, Any]:
+    """Write who looks at an item."""
+    return {
+        "claimedBy": claim.moderator_id,
+        "claimSession": claim.session_id,
+        "claimedUntil": claim.until,
+    }
+
+
+def item_of_row(document: Document) -> Item:
+    """Read a row of ModerationItem."""
+    unsettled = document.get("unsettled")
+    item_id = document["objectId"]
+    return Item(
+        item_id=item_id,
+        subject=_subject(document),
+        state=State(document["state"]),
+        created_at=document["createdAt"],
+        attempts=int(document["attempts"]),
+        transitions=int(document["transitions"]),
+        uploader=document.get("uploader"),
+        decided_by=document.get("decidedBy"),
+        decided_at=document.get("decidedAt"),
+        reasons=tuple(document.get("reasons", ())),
+        remark=_remark(document),
+        lane=_lane(document),
+        appeal=document.get("appeal"),
+        claim=_claim(document),
+        shown_to=tuple(document.get("shownTo", ())),
+        evidence=_evidence(document),
+        unsettled=None if unsettled is None else _decision(item_id, unsettled),
+    )
+
+
+def decision_of_row(document: Document) -> Decision:
+    """Read a row of ModerationDecision, which was created when the decision was made."""
+    columns = {**document, "decidedAt": document["createdAt"]}
+    return _decision(document["item"].object_id, columns)
+
+
+def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
+    undoes = columns.get("undoes")
+    return Decision(
+        item_id=item_id,
+        number=int(columns["number"]),
+        subject=_subject(columns),
+        before=State(columns["before"]),
+        after=State(columns["after"]),
+        decided_by=columns["decidedBy"],
+        reasons=tuple(columns["reasons"]),
+        evidence=_evidence(columns),
+        decided_at=columns["decidedAt"],
+        remark=_remark(columns),
+        lane=_lane(columns),
+        undoes=None if undoes is None else int(undoes),
+        held_until=columns.get("heldUntil"),
+    )
+
+
+def _subject(document: Mapping[str, Any]) -> Subject:
+    return Subject(
+        document["subjectClass"],
+        document["subjectId"],
+        document["subjectColumn"],
+        document["fileName"],
+    )
+
+
+def _evidence(document: Mapping[str, Any]) -> Evidence:
+    version = document.get("policyVersion")
+    return Evidence(
+        predictions=from_objects(document.get("predictions", [])),
+        content_sha256=document.get("contentSha256"),
+        fingerprint=fingerprints.from_columns(document),
+        model_name=document.get("modelName"),
+        model_version=document.get("modelVersion"),
+        policy_version=None if version is None else int(version),
+    )
+
+
+def _remark(document: Mapping[str, Any]) -> Remark:
+    return Remark(document.get("category"), document.get("note"), document.get("requestKey"))
+
+
+def _lane(document: Mapping[str, Any]) -> Lane | None:
+    return Lane(document["lane"]) if "lane" in document else None
+
+
+def _claim(document: Document) -> Claim | None:
+    if "claimedUntil" not in document:
+        return None
+    return Claim(document["claimedBy"], document["claimSession"], document["claimedUntil"])
