@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     allow_client_class_creation: bool = False
     session_length: PositiveInt = 365 * 24 * 3600
 
+    # The moderators' panel
+    panel_session_length: PositiveInt = 12 * 3600
+    panel_idle_length: PositiveInt = 3600
+    panel_require_second_factor: bool = False
+
     # Where it answers
     bind_host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 1337

@@ -10,8 +10,9 @@ from flask_login import UserMixin, current_user
 from admin.people import Moderator, PanelSession
 from cloud.moderation.review import Reviewer
 
-# What answers without a sign-in.
-OPEN_ENDPOINTS = frozenset({"admin.static", "admin.sign_in", "admin.second_factor"})
+# What answers without a sign-in, and what does between the password and the rest of it.
+OPEN_ENDPOINTS = frozenset({"admin.static", "admin.sign_in"})
+HALF_WAY_ENDPOINTS = frozenset({"admin.second_factor", "admin.new_password", "admin.sign_out"})
 
 Page = TypeVar("Page", bound=Callable[..., Any])
 
@@ -42,6 +43,14 @@ def current_reviewer() -> Reviewer:
     session = current_session()
     who = session.moderator
     return Reviewer(who.user_id, who.name, session.session_id, is_admin=who.is_admin)
+
+
+def missing_step() -> str | None:
+    """Return the endpoint of what a sign-in still needs, None once everything is open."""
+    session = current_session()
+    if session.needs_second_factor:
+        return "admin.second_factor"
+    return "admin.new_password" if session.needs_new_password else None
 
 
 def admins_only(page: Page) -> Page:

@@ -8,13 +8,14 @@ from typing import Any
 
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
-from flask import Blueprint, Flask, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
-from admin.access import OPEN_ENDPOINTS, SignedIn
+from admin.access import HALF_WAY_ENDPOINTS, OPEN_ENDPOINTS, SignedIn, missing_step
+from admin.cookies import PanelCookies
 from admin.pages import (
     account,
     console,
@@ -55,6 +56,7 @@ _HEADERS = {
 def add_panel(app: Flask, services: PanelServices, secret_key: bytes) -> None:
     """Mount the panel below `/admin`. The key signs cookies; it is the same in all processes."""
     app.secret_key = secret_key
+    app.session_interface = PanelCookies()
     app.config.update(
         SESSION_COOKIE_NAME="parsewarden_panel",
         SESSION_COOKIE_PATH="/admin",
@@ -86,7 +88,13 @@ def _sign_ins(app: Flask, services: PanelServices) -> None:
 
     @manager.user_loader  # type: ignore[untyped-decorator]
     def load(token: str) -> SignedIn | None:
-        session = services.accounts.session(token)
+        if "database_away" in g:  # while the page is made that says so
+            return None
+        try:
+            session = services.accounts.session(token)
+        except StoreUnavailable:
+            g.database_away = True
+            raise
         return None if session is None else SignedIn(token, session)
 
 
@@ -99,9 +107,10 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
             return None
         if not current_user.is_authenticated:
             return _to("admin.sign_in")
-        if current_user.session.needs_second_factor:
-            return _to("admin.second_factor")
-        return None
+        step = missing_step()
+        if step is None or request.endpoint in HALF_WAY_ENDPOINTS:
+            return None
+        return _to(step)
 
     @panel.before_request
     def require_token() -> None:

@@ -10,6 +10,8 @@ from admin.ports.history import History
 from admin.ports.house_rules import HouseRulesSource
 from admin.ports.pictures import Pictures
 from admin.ports.policies import Policies
+from admin.ports.sign_ins import SecondFactors, SignIns
+from admin.ports.team import Team
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.review import ReviewDesk
 
@@ -19,6 +21,9 @@ class PanelServices:
     """One process's services for the panel."""
 
     accounts: Accounts
+    sign_ins: SignIns
+    second_factors: SecondFactors
+    team: Team
     desk: ReviewDesk
     pictures: Pictures
     history: History

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Self, TypeVar
 
 from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR, CloudError, ValidationFailed
+from cloud.moderation.appeals import ImageAppeals
 from cloud.moderation.classification import ClassificationService
 from cloud.objects import ObjectAccess, ParseObject
 from cloud.validation import Field, Validator
@@ -59,6 +60,7 @@ class RequestContext:
     roles: Callable[[], Collection[str]]
     stored_file: Callable[[str], bytes | None]
     moderation: ClassificationService
+    appeals: ImageAppeals
     log: logging.Logger = _log
 
     @classmethod

@@ -18,7 +18,11 @@ def moderation_status(request: CloudRequest) -> dict[str, Any]:
     """Say where the image of an object stands that the caller may read."""
     image = _image_named_by(request)
     standing = request.appeals.standing(image.subject)
-    return _to_json(standing or Standing(image.state_by_columns))
+    if standing is None:  # from before moderation
+        standing = Standing(image.state_by_columns)
+    elif not image.shows_columns:  # whom the app does not show them is not told another way
+        raise _no_such_object()
+    return _to_json(standing)
 
 
 @cloud.define("moderationAppeal")
@@ -42,6 +46,12 @@ class _Image:
     subject: Subject
 
     @property
+    def shows_columns(self) -> bool:
+        """Whether the caller may see what moderation writes; an item's object has it always."""
+        names = mirror_columns(self.subject.class_name, self.subject.column)
+        return all(name in self.obj for name in names[:3])
+
+    @property
     def state_by_columns(self) -> State:
         """The state of an image from before moderation.
 
@@ -61,15 +71,19 @@ def _image_named_by(request: CloudRequest) -> _Image:
     class_name = _name(request, "className", "UserImage")
     column = _name(request, "column", "image")
     object_id = _name(request, "objectId")
-    if not request.appeals.are_moderated(class_name, column):
+    if not request.appeals.covers(class_name, column):
         raise ValidationFailed(f"{class_name}.{column} is not moderated.")
     obj = request.objects.get(class_name, object_id)
     if obj is None:
-        raise CloudError("Object not found.", _OBJECT_NOT_FOUND)
+        raise _no_such_object()
     file = obj.get(column)
     if not isinstance(file, File):
         raise ValidationFailed(f"There is no image in {column}.")
     return _Image(obj, Subject(class_name, object_id, column, file.name))
+
+
+def _no_such_object() -> CloudError:
+    return CloudError("Object not found.", _OBJECT_NOT_FOUND)
 
 
 def _name(request: CloudRequest, param: str, usual: str = "") -> str:

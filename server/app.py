@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import cloud.functions  # noqa: F401 - defines nsfwImageClassify
+import cloud.functions
+import cloud.moderation_functions  # noqa: F401 - defines moderationStatus and moderationAppeal
 from admin.panel import add_panel
 from cloud.code import RequestContext
+from cloud.moderation.appeals import Appeals
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings, SettingsError
@@ -25,10 +27,12 @@ from server.dispatch.sweeper import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.jobs import JobRunner
+from server.moderation.category_words import OwnersWords
 from server.moderation.items import StoredItems
 from server.moderation.memory import ENTRY, StoredMemory
 from server.moderation.memory_lists import memory_class
 from server.moderation.near_copies import NearCopies
+from server.moderation.placeholders import PlaceholderColumns
 from server.moderation.policies import PolicyVersions
 from server.moderation.saves import ModeratedFiles, check_moderated, moderated_class
 from server.moderation.subjects import StoredSubjects
@@ -42,6 +46,7 @@ from server.panel.wiring import make_panel_services, panel_secret
 from server.parse_config import ParseConfig
 from server.parse_face import ParseFace
 from server.paths import CaseInsensitivePrefixes
+from server.placeholders import Placeholders
 from server.routes.answers import add_cors, answer_of_error, json_answer
 from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
@@ -130,9 +135,10 @@ def make_services(settings: Settings) -> Services:
     )
     receivers = webhook_receivers(settings)
     deliveries = StoredDeliveries(database, schemas, receivers)
+    subjects = StoredSubjects(database)
     pipeline = ModerationPipeline(
         items,
-        StoredSubjects(database),
+        subjects,
         moderation,
         parse_config,
         deliveries,
@@ -147,9 +153,13 @@ def make_services(settings: Settings) -> Services:
         ]
     )
     dispatch = _dispatch(settings, pipeline)
+    placeholders = PlaceholderColumns(database.files, schemas)
+    appeals = Appeals(
+        items, subjects, pipeline, settings.moderated_files, OwnersWords(parse_config)
+    )
 
     def context_of(caller: Caller, context: dict[str, Any]) -> RequestContext:
-        return cloud_context(objects, database.files, moderation, caller, context)
+        return cloud_context(objects, database.files, moderation, appeals, caller, context)
 
     objects = ParseObjects(
         database,
@@ -157,7 +167,9 @@ def make_services(settings: Settings) -> Services:
         Triggers(context_of),
         session_length_s=settings.session_length,
         special=[
-            moderated_class(name, columns, ModeratedFiles(columns, items, pipeline, dispatch))
+            moderated_class(
+                name, columns, ModeratedFiles(columns, items, pipeline, dispatch, placeholders)
+            )
             for name, columns in settings.moderated_files.items()
         ]
         + [memory_class()],
@@ -170,6 +182,7 @@ def make_services(settings: Settings) -> Services:
         roles=Roles(database),
         parse_config=parse_config,
         classifier=classifier,
+        placeholders=Placeholders(classifier, permits=settings.worker_permits),
         moderation=moderation,
         jobs=JobRunner(database, schemas),
         pipeline=pipeline,

@@ -19,6 +19,7 @@ from server.app import make_fetcher
 from server.commands.demo import demo
 from server.commands.memory import memory
 from server.commands.moderate import moderate_class
+from server.commands.moderators import create_moderator
 from server.commands.policy_check import check_policy
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
@@ -69,6 +70,7 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(memory)
+main.add_command(create_moderator)
 main.add_command(demo)
 
 

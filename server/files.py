@@ -75,6 +75,31 @@ def check_content(upload: Upload, max_bytes: int) -> None:
     refuse_operators_in_names(upload.metadata)
 
 
+# --- placeholders -------------------------------------------------------------------------------
+
+# The server's own key beside those of the client.
+_PLACEHOLDER = "_placeholder"
+# 4 x 3 components, or 3 x 4, in base 83.
+_BLURHASH = re.compile(r"[LT][0-9A-Za-z#$%*+,\-.:;=?@\[\]^_{|}~]{27}")
+
+
+def metadata_to_store(upload: Upload, placeholder: str | None) -> dict[str, Any]:
+    """Return the client's metadata and, out of the client's reach, the placeholder."""
+    kept = public_metadata(upload.metadata)
+    return kept if placeholder is None else kept | {_PLACEHOLDER: placeholder}
+
+
+def public_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the client sent of a file's metadata."""
+    return {name: value for name, value in metadata.items() if name != _PLACEHOLDER}
+
+
+def placeholder_of(file: StoredFile | None) -> str | None:
+    """Return the BlurHash that was made when the file was uploaded, if there is one."""
+    found = None if file is None else file.metadata.get(_PLACEHOLDER)
+    return found if isinstance(found, str) and _BLURHASH.fullmatch(found) else None
+
+
 # --- names and types ----------------------------------------------------------------------------
 
 _MAX_NAME_LENGTH = 128

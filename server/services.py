@@ -19,6 +19,7 @@ from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.parse_config import ParseConfig
+from server.placeholders import Placeholders
 from server.storage.port import Database
 from server.webhooks.deliverer import Deliverer
 
@@ -36,6 +37,7 @@ class Services:
     roles: Roles
     parse_config: ParseConfig
     classifier: NsfwClassifier
+    placeholders: Placeholders
     moderation: ClassificationService
     jobs: JobRunner
     pipeline: ModerationPipeline

@@ -47,6 +47,9 @@ class TeamAction(StrEnum):
     SECOND_FACTOR_RESET = "second_factor_reset"
     SESSIONS_ENDED = "sessions_ended"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - no password
+    """A new one, to be changed at the next sign-in."""
+    PASSWORD_SET = "password_set"  # noqa: S105
+    """One that the operator chose."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What those who see an image may know of its moderation, and what its owner may say against it.
 
 An appeal sends a rejected image back to review. It can be made once: what moderators decide then
-is final, until they approve the image and reject it anew.
+is final. If it was an approval, and they revise it later, that is a new matter.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +69,9 @@ class ImageAppeals(Protocol):
     Whether the caller may read the object is not asked here. Raises StoreUnavailable.
     """
 
+    def covers(self, class_name: str, column: str) -> bool:
+        """Whether the images in the column are moderated."""
+
     def standing(self, image: Subject) -> Standing | None:
         """Say where the image stands; None: moderation knows nothing of it."""
 
@@ -79,7 +82,8 @@ class ImageAppeals(Protocol):
 class Appeals:
     """Tells where images stand and takes appeals; thread-safe, safe beside other processes.
 
-    The words for categories are the app's owner's, or the usual ones where he has none.
+    `moderated` are the file columns by class. The words for categories are the app's owner's, or
+    the usual ones where he has none.
     """
 
     def __init__(
@@ -87,10 +91,15 @@ class Appeals:
         items: ModerationItems,
         subjects: Subjects,
         pipeline: ModerationPipeline,
+        moderated: Mapping[str, Collection[str]],
         words: CategoryWords,
     ) -> None:
         self._items, self._subjects, self._pipeline = items, subjects, pipeline
-        self._words = words
+        self._moderated, self._words = moderated, words
+
+    def covers(self, class_name: str, column: str) -> bool:
+        """Whether the images in the column are moderated."""
+        return column in self._moderated.get(class_name, ())
 
     def standing(self, image: Subject, appellant: Appellant) -> Standing | None:
         """Say where the image stands for this caller; see ImageAppeals."""
@@ -125,7 +134,7 @@ class Appeals:
         return Standing(
             item.state,
             _public_reason(item, self._words),
-            appealed=item.appeal is not None and not _is_rejected_anew(item),
+            appealed=item.appeal is not None,
             can_appeal=appellant.owns(item) and _why_closed(item) is None,
         )
 
@@ -148,13 +157,9 @@ def _why_closed(item: Item) -> str | None:
         return "An appeal was made already, and waits for a moderator."
     if item.state is not State.REJECTED:
         return f"This image is not rejected, but {_WORDS[item.state]}."
-    if item.appeal_spent:
+    if item.appeal is not None:
         return "A moderator has looked at this image after an appeal; that decision is final."
     return None
-
-
-def _is_rejected_anew(item: Item) -> bool:
-    return item.state is State.REJECTED and not item.appeal_spent
 
 
 _WORDS = {

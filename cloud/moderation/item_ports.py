@@ -3,7 +3,7 @@
 Every method raises StoreUnavailable.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
@@ -77,9 +77,7 @@ class Claims(Protocol):
         """Return the ids of the first items of a lane that nobody holds. Of the riskiest first,
         those without scores come last."""
 
-    def take(
-        self, item_ids: Collection[str], lane: Lane, claim: Claim, now: datetime
-    ) -> list[Item]:
+    def take(self, item_ids: Sequence[str], lane: Lane, claim: Claim, now: datetime) -> list[Item]:
         """Claim those of the items that are in the lane and that nobody else holds by then; return
         them, in the order of `item_ids`."""
 
@@ -97,7 +95,7 @@ class ItemRecords(Protocol):
         """Return what the log has of an item, in order."""
 
     def waiting(self, lane: Lane) -> int:
-        """Count the items of a lane."""
+        """Count the items of a lane; many thousands may have been counted some seconds ago."""
 
     def oldest(self, lane: Lane) -> datetime | None:
         """Return since when the oldest item of a lane exists; None: the lane is empty."""

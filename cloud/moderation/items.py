@@ -14,6 +14,8 @@ from cloud.moderation.predictions import to_objects
 from ml_models.types import Fingerprint, Prediction
 
 BY_RULES, BY_SYSTEM, BY_MEMORY = "rules", "system", "memory"
+BY_OWNER = "owner:"
+"""How the name of an owner who appeals begins."""
 
 LONGEST_CLAIM = timedelta(minutes=10)
 """No claim lasts as long: one that seems to was written by a clock that was wrong."""
@@ -60,6 +62,8 @@ class Remark:
     note: str | None = None
     request_key: str | None = None
     """Names the request that asked for the decision: a repeated one decides nothing twice."""
+    appeal: str | None = None
+    """What the image's owner wrote, whose appeal this is."""
 
 
 NO_REMARK = Remark()
@@ -105,8 +109,12 @@ class Decision:
     """Where an item in review waits from then on; None: where all do at first."""
     undoes: int | None = None
     """The number of the item's decision that this one takes back, if it is an undo."""
+    restores: str | None = None
+    """Who had decided what an undo lets stand again; None: nobody had."""
     held_until: datetime | None = None
     """When others are told of it, since it may be undone until then; None: at once."""
+    waited: timedelta | None = None
+    """How long the item had stood as `before`; None: nobody knows."""
 
     @property
     def decision_id(self) -> str:
@@ -117,6 +125,16 @@ class Decision:
     def undone_id(self) -> str | None:
         """Names the decision that this one takes back, if it is an undo."""
         return None if self.undoes is None else decision_id(self.item_id, self.undoes)
+
+    @property
+    def stands_by(self) -> str | None:
+        """Whose decision stands from then on."""
+        return self.decided_by if self.undoes is None else self.restores
+
+    @property
+    def standing_reasons(self) -> tuple[str, ...]:
+        """Why what stands from then on was decided. An undo says first that it is one."""
+        return self.reasons if self.undoes is None else self.reasons[1:]
 
     def orphaned(self, reason: str, now: datetime) -> "Decision":
         """The decision that follows at once where this one found no object to be written to."""
@@ -131,13 +149,20 @@ class Decision:
             remark=NO_REMARK,
             lane=None,
             undoes=None,
+            restores=None,
             held_until=None,
+            waited=None,
         )
 
 
 def is_person(decided_by: str) -> bool:
     """Whether a person made the decision."""
     return decided_by not in (BY_RULES, BY_MEMORY, BY_SYSTEM)
+
+
+def is_moderator(decided_by: str) -> bool:
+    """Whether somebody decided who answers for the app: a person, but not an owner who appeals."""
+    return is_person(decided_by) and not decided_by.startswith(BY_OWNER)
 
 
 def decision_id(item_id: str, number: int) -> str:
@@ -168,15 +193,16 @@ class Item:
     decided_by: str | None = None
     decided_at: datetime | None = None
     reasons: tuple[str, ...] = ()
-    """The last decision's, as are `decided_by`, `decided_at` and `remark`."""
+    """The last decision's, as are `decided_by`, `decided_at` and `remark`; after an undo those of
+    the decision that stands again."""
     remark: Remark = NO_REMARK
     lane: Lane | None = None
     """Where it waits while it is in review."""
     appeal: str | None = None
-    """What its owner wrote against a decision, once."""
+    """What its owner wrote against a decision, once; gone when an approval is revised."""
     claim: Claim | None = None
     shown_to: tuple[str, ...] = ()
-    """The sessions that had a claim on it since it came into review, and did not let go of it."""
+    """The moderators who had a claim on it since it came into review."""
     evidence: Evidence = field(default_factory=Evidence)
     unsettled: Decision | None = None
 
@@ -208,6 +234,7 @@ def next_decision(
         evidence=evidence or item.evidence,
         decided_at=now,
         remark=remark,
+        waited=max(now - (item.decided_at or item.created_at), timedelta(0)),
     )
 
 
@@ -225,6 +252,12 @@ def mirror_columns(class_name: str, column: str) -> tuple[str, str, str, str]:
         return _MIRRORED
     safe, deleted, review, predictions = (name[0].upper() + name[1:] for name in _MIRRORED)
     return column + safe, column + deleted, column + review, column + predictions
+
+
+def placeholder_column(class_name: str, column: str) -> str:
+    """The name of an object's column with what an app can show until the image may be shown."""
+    is_originals = (class_name, column) == ("UserImage", "image")
+    return "placeholder" if is_originals else f"{column}Placeholder"
 
 
 def mirror(subject: Subject, state: State, evidence: Evidence) -> Mapping[str, Any]:

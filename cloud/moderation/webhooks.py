@@ -32,6 +32,8 @@ def announcement(decision: Decision) -> dict[str, Any]:
             "to": decision.after.value,
             "decidedBy": decision.decided_by,
             "reasons": list(decision.reasons),
+            "category": decision.remark.category,
+            "appealed": decision.remark.appeal is not None,
             "scores": {p.label.value: p.probability for p in evidence.predictions},
             "policyVersion": evidence.policy_version,
             "model": {"name": evidence.model_name, "version": evidence.model_version},

@@ -1,6 +1,8 @@
 """Items and decisions to columns and back; where they are stored is not known here."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from cloud.moderation.items import (
@@ -12,6 +14,7 @@ from cloud.moderation.items import (
     Remark,
     State,
     Subject,
+    is_moderator,
 )
 from cloud.moderation.predictions import from_objects, to_objects
 from ml_models.types import Label
@@ -20,6 +23,7 @@ from server.storage.port import Document
 
 # The classes that the risk of an image is the greatest probability of.
 _RISKS = (Label.HENTAI, Label.PORN, Label.SEXY)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def subject_columns(subject: Subject) -> dict[str, Any]:
@@ -32,11 +36,9 @@ def subject_columns(subject: Subject) -> dict[str, Any]:
     }
 
 
-def evidence_columns(decision: Decision) -> dict[str, Any]:
+def evidence_columns(evidence: Evidence) -> dict[str, Any]:
     """Write what a decision rests on."""
-    evidence = decision.evidence
     columns = {
-        "reasons": list(decision.reasons),
         "predictions": to_objects(evidence.predictions),
         "contentSha256": evidence.content_sha256,
         "modelName": evidence.model_name,
@@ -53,6 +55,7 @@ def remark_columns(remark: Remark) -> dict[str, Any]:
         "category": remark.category,
         "note": remark.note,
         "requestKey": remark.request_key,
+        "appeal": remark.appeal,
     }
     return {name: value for name, value in columns.items() if value is not None}
 
@@ -68,8 +71,9 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
     """Write a decision, but for whose it is."""
     columns = {
         **subject_columns(decision.subject),
-        **evidence_columns(decision),
+        **evidence_columns(decision.evidence),
         **remark_columns(decision.remark),
+        "reasons": list(decision.reasons),
         "number": decision.number,
         "before": decision.before.value,
         "after": decision.after.value,
@@ -77,9 +81,18 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
         "decidedAt": decision.decided_at,
         "lane": None if decision.lane is None else decision.lane.value,
         "undoes": decision.undoes,
+        "restores": decision.restores,
         "heldUntil": decision.held_until,
+        "waitedMs": None if decision.waited is None else decision.waited // _MILLISECOND,
     }
     return {name: value for name, value in columns.items() if value is not None}
+
+
+def counted_columns(decision: Decision) -> dict[str, Any]:
+    """Write what the log's figures are counted by."""
+    top = [prediction.label.value for prediction in decision.evidence.predictions[:1]]
+    columns = {"byPerson": is_moderator(decision.decided_by)}
+    return columns | {"topClass": label for label in top}
 
 
 def claim_columns(claim: Claim) -> dict[str, Any]:
@@ -123,7 +136,7 @@ def decision_of_row(document: Document) -> Decision:
 
 
 def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
-    undoes = columns.get("undoes")
+    undoes, waited_ms = columns.get("undoes"), columns.get("waitedMs")
     return Decision(
         item_id=item_id,
         number=int(columns["number"]),
@@ -134,10 +147,12 @@ def _decision(item_id: str, columns: Mapping[str, Any]) -> Decision:
         reasons=tuple(columns["reasons"]),
         evidence=_evidence(columns),
         decided_at=columns["decidedAt"],
-        remark=_remark(columns),
+        remark=replace(_remark(columns), appeal=columns.get("appeal")),
         lane=_lane(columns),
         undoes=None if undoes is None else int(undoes),
+        restores=columns.get("restores"),
         held_until=columns.get("heldUntil"),
+        waited=None if waited_ms is None else timedelta(milliseconds=waited_ms),
     )
 
 

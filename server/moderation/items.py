@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from cloud.moderation.items import Claim, Decision, Item, Lane, State
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
+from server.moderation.history_indexes import ITEM_INDEXES
 from server.moderation.item_columns import (
     claim_columns,
+    counted_columns,
     decision_columns,
     evidence_columns,
     item_of_row,
@@ -46,7 +48,7 @@ _SHARED = _columns(
     subjectClass="String", subjectId="String", subjectColumn="String", fileName="String",
     reasons="Array", predictions="Array", contentSha256="String", modelName="String",
     modelVersion="String", policyVersion="Number", pdqHash="String", pdqQuality="Number",
-    category="String", note="String", requestKey="String", lane="String",
+    category="String", note="String", requestKey="String", lane="String", appeal="String",
 )  # fmt: skip
 ITEM = ClassSchema(
     "ModerationItem",
@@ -54,7 +56,7 @@ ITEM = ClassSchema(
     | _columns(
         state="String", dueAt="Date", attempts="Number", transitions="Number", problem="String",
         decidedBy="String", decidedAt="Date", unsettled="Object", unsettledSince="Date",
-        uploader="String", appeal="String",
+        uploader="String", legalHold="Boolean",
         claimedBy="String", claimSession="String", claimedUntil="Date", shownTo="Array",
         scoreDrawing="Number", scoreHentai="Number", scoreNeutral="Number", scorePorn="Number",
         scoreSexy="Number", risk="Number",
@@ -67,20 +69,22 @@ DECISION = ClassSchema(
     | {"item": ColumnType("Pointer", "ModerationItem")}
     | _columns(
         number="Number", before="String", after="String", decidedBy="String",
-        undoes="Number", heldUntil="Date",
+        undoes="Number", heldUntil="Date", waitedMs="Number", byPerson="Boolean", topClass="String",
     ),
     permissions=NOBODY,
 )  # fmt: skip
 _INDEXES = [
     (ITEM, Index("state_due", ("state", "dueAt"))),
-    (ITEM, Index("state_created", ("state", "createdAt"))),
-    (ITEM, Index("subject", ("subjectClass", "subjectId"))),
     (ITEM, Index("unsettled_since", ("unsettledSince",))),
     (ITEM, Index("lane_created", ("lane", "createdAt"))),
     (ITEM, Index("lane_risk", ("lane", "risk"))),
     (ITEM, Index("claim_session", ("claimSession",))),
     (ITEM, Index("uploader_state", ("uploader", "state"))),
+    *((ITEM, index) for index in ITEM_INDEXES),
     (DECISION, Index("item", ("item",))),
+    (DECISION, Index("created", ("createdAt",))),
+    (DECISION, Index("before_created", ("before", "createdAt"))),
+    (DECISION, Index("by_person_created", ("byPerson", "createdAt"))),
 ]
 
 
@@ -158,6 +162,8 @@ class StoredItems:
             **dict.fromkeys(_OF_THE_STATE_BEFORE, Delete()),
             **_begun(decision, claim),
         }
+        if decision.before is State.APPROVED and decision.undoes is None:
+            operations["appeal"] = Delete()  # it was granted; what follows is another matter
         shown = evidence_columns(decision) | remark_columns(decision.remark)
         for name, value in (shown | score_columns(decision.evidence)).items():
             operations[name] = Set(value)
@@ -172,6 +178,7 @@ class StoredItems:
             "ACL": {},
             "item": Pointer(ITEM.class_name, decision.item_id),
             **decision_columns(decision),
+            **counted_columns(decision),
         }
         del document["decidedAt"]
         try:

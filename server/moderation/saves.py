@@ -11,11 +11,22 @@ from typing import Any
 
 from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR
 from cloud.moderation.item_ports import Dispatch, ModerationItems
-from cloud.moderation.items import Decision, Evidence, Item, State, Subject, mirror, mirror_columns
+from cloud.moderation.items import (
+    BY_OWNER,
+    Decision,
+    Evidence,
+    Item,
+    State,
+    Subject,
+    mirror,
+    mirror_columns,
+    placeholder_column,
+)
 from cloud.moderation.pipeline import AlreadyDecided, ModerationPipeline
 from cloud.operations import Delete, Set
 from cloud.values import File
 from server.auth import Caller
+from server.moderation.placeholders import PlaceholderColumns, is_placeholder
 from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
 from server.objects.access import both
 from server.objects.identity import new_object_id, utc_now
@@ -58,7 +69,8 @@ def check_moderated(files: Mapping[str, Sequence[str]]) -> None:
             raise ValueError(f"{class_name} is a class of the server's own")
         taken = {**BUILT_IN_COLUMNS, **_RESERVED, **known.columns}
         for column in columns:
-            for name, kind in subject_schema(class_name, column).columns.items():
+            beside = {placeholder_column(class_name, column): ColumnType("String")}
+            for name, kind in {**subject_schema(class_name, column).columns, **beside}.items():
                 if taken.setdefault(name, kind) != kind:
                     raise ValueError(f"{class_name}.{column}: {name} is another column already")
 
@@ -86,8 +98,9 @@ class ModeratedFiles(ClassRules):
         items: ModerationItems,
         pipeline: ModerationPipeline,
         dispatch: Dispatch,
+        placeholders: PlaceholderColumns,
     ) -> None:
-        self._columns = columns
+        self._columns, self._placeholders = columns, placeholders
         self._items, self._pipeline, self._dispatch = items, pipeline, dispatch
 
     def check(self, save: Save) -> None:
@@ -146,10 +159,12 @@ class ModeratedFiles(ClassRules):
             del save.changes[column]
         elif isinstance(after, File):
             self._begin(save, column, after)
+            save.changes |= self._placeholders.changes(save.schema, column, after)
         elif change in (Delete(), Set(None)):  # and no operation that leaves the file in place
             self._plan(save, column).replaces = shown_item(save.original or {}, column)
             for name in (*mirror_columns(save.class_name, column), shown_column(column)):
                 save.changes[name] = Delete()
+            save.changes |= self._placeholders.changes(save.schema, column, None)
 
     def _begin(self, save: Save, column: str, file: File) -> None:
         """Plan an item, and the object's columns of a pending one."""
@@ -201,19 +216,26 @@ class ModeratedFiles(ClassRules):
                 )
             except AlreadyDecided as error:
                 item = error.item
-                if item is not None and item.decided_by_person:
+                if item is not None and item.decided_by_person and not _is_appealed(item):
                     break
         raise ParseError(SCRIPT_FAILED, _too_late(item))
 
 
 def _asked_for(save: Save, column: str) -> list[str]:
-    """The mirrored columns that a save wants to write, by dotted path as well."""
-    names = mirror_columns(save.class_name, column)
-    return sorted(path for path in save.changes if path.partition(".")[0] in names)
+    """The columns of moderation's that a save wants to write, by dotted path as well."""
+    mirrored = mirror_columns(save.class_name, column)
+    names = {path: path.partition(".")[0] for path in save.changes}
+    return sorted(
+        path
+        for path, name in names.items()
+        if name in mirrored or is_placeholder(save.schema, column, name)
+    )
 
 
 def _check_type(save: Save, path: str) -> None:
     name, dot, _ = path.partition(".")
+    if name not in save.schema.columns:  # no placeholder was ever written
+        return
     given = ColumnType("Object") if dot else type_of_change(save.changes[path])
     if given is not None:
         check_type(save.schema, name, given)
@@ -252,6 +274,11 @@ def _uploader(save: Save) -> str | None:
 
 def _name(caller: Caller) -> str:
     return "master key" if caller.master else f"user:{caller.user_id}"
+
+
+def _is_appealed(item: Item) -> bool:
+    """Whether its owner was faster, who only asks for what a moderator is about to say."""
+    return item.decided_by is not None and item.decided_by.startswith(BY_OWNER)
 
 
 def _too_late(item: Item | None) -> str:

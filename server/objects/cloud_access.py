@@ -6,7 +6,9 @@ from typing import Any
 
 from cloud.code import RequestContext
 from cloud.errors import CloudError
+from cloud.moderation.appeals import Appeals, Appellant, Standing
 from cloud.moderation.classification import ClassificationService
+from cloud.moderation.items import Subject
 from cloud.objects import ParseObject
 from server.auth import Caller
 from server.objects.service import ParseObjects
@@ -20,6 +22,7 @@ def cloud_context(
     objects: ParseObjects,
     files: FileStore,
     moderation: ClassificationService,
+    appeals: Appeals,
     caller: Caller,
     context: dict[str, Any],
 ) -> RequestContext:
@@ -37,6 +40,7 @@ def cloud_context(
         roles=lambda: caller.role_names,
         stored_file=files.read,
         moderation=moderation,
+        appeals=CallersAppeals(appeals, caller),
     )
 
 
@@ -103,6 +107,24 @@ class CloudObjects:
         if obj.id is None:
             raise CloudError(f"a {obj.class_name} that was never saved cannot be deleted")
         self._objects.delete(self._caller, obj.class_name, obj.id, self._context)
+
+
+class CallersAppeals:
+    """The ImageAppeals of one caller; see there."""
+
+    def __init__(self, appeals: Appeals, caller: Caller) -> None:
+        self._appeals, self._caller = appeals, caller
+        self._appellant = Appellant(caller.user_id, caller.master)
+
+    def covers(self, class_name: str, column: str) -> bool:
+        return self._appeals.covers(class_name, column)
+
+    def standing(self, image: Subject) -> Standing | None:
+        return self._appeals.standing(image, self._appellant)
+
+    def appeal(self, image: Subject, text: str) -> Standing:
+        self._caller.require_write()
+        return self._appeals.appeal(image, text, self._appellant)
 
 
 def _request(where: Mapping[str, Any] | None = None, **options: Any) -> FindRequest:

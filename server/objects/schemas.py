@@ -89,7 +89,11 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationItem", permissions=NOBODY),
         ClassSchema("ModerationMemory", permissions=NOBODY),
         ClassSchema("ModerationMemoryMatch", permissions=NOBODY),
+        ClassSchema("ModerationPanelAccount", permissions=NOBODY),
+        ClassSchema("ModerationPanelSession", permissions=NOBODY),
+        ClassSchema("ModerationPanelTries", permissions=NOBODY),
         ClassSchema("ModerationPolicy", permissions=NOBODY),
+        ClassSchema("ModerationTeamLog", permissions=NOBODY),
         ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
         ClassSchema(
             "UserImage",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from admin.passwords import check_password
+from admin.passwords import WeakPassword, check_password
 from admin.people import Device, PanelSession
 from admin.ports.sign_ins import Enrolled, Enrolment, Wrong
 from cloud.clock import utc_now
@@ -82,6 +82,8 @@ class StoredSignIns:
     def set_password(self, session: PanelSession, password: str, device: Device) -> str:
         user_id = session.moderator.user_id
         check_password(password, session.moderator.name)
+        if is_password(password, self._user(session).get("_hashed_password")):
+            raise WeakPassword("password_same")
         master = Caller(master=True, ip=device.address)
         changes = {"password": Set(password)}
         saved = self._tables.parse.update(master, "_User", user_id, changes, {})

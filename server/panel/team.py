@@ -58,8 +58,14 @@ _ENDS_SESSIONS = (
     TeamAction.SECOND_FACTOR_RESET,
     TeamAction.SESSIONS_ENDED,
     TeamAction.PASSWORD_RESET,
+    TeamAction.PASSWORD_SET,
 )
-_UNLOCKS = (TeamAction.ENABLED, TeamAction.SECOND_FACTOR_RESET, TeamAction.PASSWORD_RESET)
+_UNLOCKS = (
+    TeamAction.ENABLED,
+    TeamAction.SECOND_FACTOR_RESET,
+    TeamAction.PASSWORD_RESET,
+    TeamAction.PASSWORD_SET,
+)
 
 
 class StoredTeam:
@@ -240,6 +246,8 @@ def _changes(row: Document) -> dict[str, Operation]:
             changes |= FORGOTTEN
         case TeamAction.PASSWORD_RESET:
             changes |= {"needsNewPassword": Set(True)}
+        case TeamAction.PASSWORD_SET:
+            changes |= {"needsNewPassword": Set(False)}
     return changes
 
 

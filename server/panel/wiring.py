@@ -7,19 +7,26 @@ from admin.services import PanelServices
 from cloud.clock import utc_now
 from cloud.moderation.review import ReviewDesk
 from config import Settings
-from server.panel.accounts import StoredAccounts
 from server.panel.figures import StoredFigures
 from server.panel.history import StoredHistory
 from server.panel.house_rules import StoredHouseRules
+from server.panel.people import join_people
 from server.panel.pictures import StoredPictures
 from server.panel.policies import StoredPolicies
+from server.panel.tables import PanelTables
 from server.services import Services
 
 
 def make_panel_services(services: Services) -> PanelServices:
     """Make the panel's services."""
+    settings = services.settings
+    tables = PanelTables(services.database, services.schemas, services.objects)
+    people = join_people(settings, tables, panel_secret(settings))
     return PanelServices(
-        accounts=StoredAccounts(services),
+        accounts=people.accounts,
+        sign_ins=people.sign_ins,
+        second_factors=people.sign_ins,
+        team=people.team,
         desk=ReviewDesk(),
         pictures=StoredPictures(services),
         history=StoredHistory(services),

@@ -15,7 +15,9 @@ from server.files import (
     download_headers,
     file_url,
     is_stored_name,
+    metadata_to_store,
     name_to_store,
+    public_metadata,
     requested_bytes,
 )
 from server.parse.errors import (
@@ -43,7 +45,8 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         check_content(sent, settings.max_image_bytes)
         allowed = None if call.caller.master else settings.file_upload_extensions
         name = name_to_store(call.path["name"], sent, allowed)
-        stored.put(name, sent.data, sent.metadata)
+        placeholder = services.placeholders.make(sent.data) if settings.moderated_files else None
+        stored.put(name, sent.data, metadata_to_store(sent, placeholder))
         url = file_url(settings, call.mount_url, name)
         return Answer({"url": url, "name": name}, 201, {"Location": url})
 
@@ -80,7 +83,7 @@ def files_blueprint(services: Services, mounts: list[str]) -> Blueprint:
 
     def metadata(app_id: str, name: str) -> Response:
         file = find(app_id, name)
-        return json_answer({} if file is None else {"metadata": file.metadata})
+        return json_answer({} if file is None else {"metadata": public_metadata(file.metadata)})
 
     for mount in mounts:
         at = f"{mount}/files/<app_id>"

@@ -228,7 +228,8 @@ class Query:
 
     Without `order` they come as they were inserted, as far as the database keeps that.
     `columns` limits what is read (objectId, createdAt, updatedAt and ACL always are); None is all.
-    With `ignore_case` texts compare without regard to case.
+    With `ignore_case` texts compare without regard to case. `index` names the one to go by, for
+    whoever knows better than the database; it has to be there.
     """
 
     where: Condition = EVERYTHING
@@ -237,6 +238,7 @@ class Query:
     limit: int | None = None
     columns: frozenset[str] | None = None
     ignore_case: bool = False
+    index: Index | None = None
 
 
 # --- the port -----------------------------------------------------------------------------------
@@ -253,6 +255,15 @@ class ObjectStore(Protocol):
 
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
         """Return the objects that fulfil the query."""
+
+    def values(
+        self, schema: ClassSchema, columns: Sequence[str], where: Condition
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield these columns of every object that fulfils the condition, in no order.
+
+        For reading a little of very many objects: `objectId`, or columns of String or Number; what
+        is missing, or of another type, is None.
+        """
 
     def count(self, schema: ClassSchema, where: Condition) -> int:
         """Count the objects that fulfil the condition."""
@@ -290,6 +301,42 @@ class ObjectStore(Protocol):
 
     def ensure_index(self, schema: ClassSchema, index: Index) -> None:
         """Make the index if it is not there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayOf:
+    """The day of a Date column in UTC, as `2026-02-03`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepOf:
+    """How many of `bounds`, which ascend, a Number column reaches: from 0 to all of them."""
+
+    path: str
+    bounds: tuple[float, ...]
+
+
+TallyKey = str | DayOf | StepOf
+"""What objects are counted by; a `str` is a column of String or Boolean."""
+TallyValue = str | bool | int | None
+
+
+class TallyStore(Protocol):
+    """Counts objects without reading them; thread-safe.
+
+    For figures that may be a little old: it may take seconds where there are very many objects.
+    """
+
+    def tally(
+        self, schema: ClassSchema, where: Condition, by: Sequence[TallyKey]
+    ) -> Mapping[tuple[TallyValue, ...], int]:
+        """Count the objects that fulfil the condition, for each combination of these keys.
+
+        A key that is missing in an object, or of another type, is None. Conditions are on columns
+        of String, Number, Boolean, Date, Pointer and File. Raises ValueError for other columns.
+        """
 
 
 class SchemaStore(Protocol):
@@ -370,6 +417,10 @@ class Database(Protocol):
     @property
     def objects(self) -> ObjectStore:
         """Its objects."""
+
+    @property
+    def tallies(self) -> TallyStore:
+        """Its objects, counted."""
 
     @property
     def schemas(self) -> SchemaStore:

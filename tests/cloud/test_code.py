@@ -45,6 +45,7 @@ def context(**changes):
         "roles": lambda: (),
         "stored_file": lambda name: None,
         "moderation": None,
+        "appeals": None,
     }
     return RequestContext(**fields | changes)
 

@@ -1,9 +1,10 @@
 """What is told of a decision, and how long a failed telling is repeated."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cloud.moderation.items import Decision, Evidence, State, Subject
+from cloud.moderation.items import Decision, Evidence, Remark, State, Subject
 from cloud.moderation.webhooks import MAX_ATTEMPTS, announcement, wait_after
 from ml_models.types import Label, Prediction
 
@@ -44,11 +45,25 @@ def test_everything_about_a_decision_is_told():
             "to": "rejected",
             "decidedBy": "user:bob",
             "reasons": ["Porn 0.91 is above 0.8", "said \u201cno\u201d"],
+            "category": None,
+            "appealed": False,
             "scores": {"Porn": 0.91, "Neutral": 0.09},
             "policyVersion": 3,
             "model": {"name": "MobileNetV2Mid", "version": "1"},
         },
     }
+
+
+def test_a_category_and_an_appeal_are_told_but_no_word_of_either():
+    rejected = replace(
+        DECISION, remark=Remark(category="nudity", note="looks like Bob", request_key="k")
+    )
+    told = announcement(rejected)
+    assert told["data"]["category"] == "nudity"
+    appealed = announcement(replace(DECISION, remark=Remark(appeal="It is art.")))
+    assert appealed["data"]["appealed"] is True
+    for secret in ("looks like Bob", "It is art.", '"k"'):
+        assert secret not in json.dumps([told, appealed])
 
 
 def test_what_is_unknown_is_null():

@@ -1,27 +1,40 @@
 """Installations out of real processes, and a clock that all of them follow."""
 
+import time
+
 import pytest
 from parse_calls import wait_until
 from running_mongo import Mongo
 
 
 class Clock:
-    """By how many seconds the processes' wall clock is wrong."""
+    """By how many seconds the wall clock of processes is wrong; they follow it while they run."""
 
     def __init__(self, path):
         self.path = path
-        self.set(0)
+        self._write(0)
 
     def set(self, seconds):
+        """Return once every process has looked."""
+        self._write(seconds)
+        time.sleep(0.3)
+
+    def _write(self, seconds):
         written = self.path.with_suffix(".new")
         written.write_text(str(seconds))
-        written.replace(self.path)
+        written.replace(self.path)  # at once: nobody reads half a number
 
 
 @pytest.fixture
-def clock(tmp_path):
-    """The clock of the processes that are started with `clock=clock.path`."""
-    return Clock(tmp_path / "clock")
+def make_clock(tmp_path):
+    """Make clocks; a process that is started with `clock=clock.path` goes by it."""
+    return lambda name="clock": Clock(tmp_path / name)
+
+
+@pytest.fixture
+def clock(make_clock):
+    """A clock for all of a test's processes."""
+    return make_clock()
 
 
 @pytest.fixture
@@ -34,15 +47,31 @@ def mongo(tmp_path):
 
 @pytest.fixture
 def start_one(start_worker, redis, tmp_path):
-    """Start a worker that hears from the broker."""
+    """Start a worker, and wait until it hears from the broker."""
 
-    def start(clock=None, **settings):
-        heartbeat = tmp_path / f"heartbeat{0 if clock is None else clock.name}"
+    def start(**settings):
+        heartbeat = tmp_path / "heartbeat"
         heartbeat.unlink(missing_ok=True)
-        worker = start_worker(
-            *("--heartbeat", heartbeat), clock=clock, CELERY_BROKER_URL=redis.url, **settings
-        )
+        given = {"CELERY_BROKER_URL": redis.url, **settings}
+        worker = start_worker("--heartbeat", heartbeat, **given)
         wait_until(heartbeat.exists, explain=worker.log.read_text)
         return worker
 
     return start
+
+
+@pytest.fixture
+def hold():
+    """Stop processes; what is still stopped at the end is let go."""
+    stopped = []
+
+    def stop(processes):
+        for process in processes:
+            process.suspend()
+        stopped.extend(processes)
+        return processes
+
+    yield stop
+    for process in stopped:
+        if process.is_running():
+            process.resume()

@@ -40,9 +40,7 @@ class Embedded:
 
     def kill_something(self, dice):
         """The server with all that belongs to it, or one web process or classifier; its name."""
-        if dice.random() < 0.5:
-            return self.kill_the_server()
-        return kill_one(dice.choice(self.server.family()[1:]))
+        return self.kill_the_server() if dice.random() < 0.5 else kill_one(self.server, dice)
 
     def kill_the_server(self):
         kill_family(self.server)
@@ -68,10 +66,10 @@ class Scaled(Embedded):
         if lot == 0:
             return self.kill_the_server()
         if lot == 1:
-            return kill_one(dice.choice(self.server.family()[1:]))
+            return kill_one(self.server, dice)
         number = dice.randrange(2)
         if lot == 2:
-            return kill_one(dice.choice(self.workers[number].family()[1:]))
+            return kill_one(self.workers[number], dice)
         kill_family(self.workers[number])
         self.workers[number] = self._new_worker()
         return "worker"
@@ -95,12 +93,12 @@ def away(service):
     service.start()
 
 
-def kill_one(process):
-    try:
-        name = "classifier" if "ml_models.child" in process.cmdline() else "web process"
-        process.kill()
-    except psutil.NoSuchProcess:  # it ended by itself
-        return "nothing"
+def kill_one(program, dice):
+    """`kill -9` of one of the processes that a program started."""
+    running = [p for p in program.family()[1:] if p.status() != psutil.STATUS_ZOMBIE]
+    victim = dice.choice(running)
+    name = "classifier" if "ml_models.child" in victim.cmdline() else "web process"
+    victim.kill()
     return name
 
 
@@ -119,9 +117,8 @@ def installation(request, start_server, clock):
 
     if request.param == "embedded":
         return Embedded(start)
-    get = request.getfixturevalue
-    worker = get("start_one")
-    return Scaled(start, lambda **s: worker(clock.path, **s), get("redis"), get("mongo"))
+    start_one, redis, mongo = map(request.getfixturevalue, ["start_one", "redis", "mongo"])
+    return Scaled(start, lambda **s: start_one(clock=clock.path, **s), redis, mongo)
 
 
 def test_whatever_is_killed_every_acknowledged_image_is_judged_once(installation, clock):

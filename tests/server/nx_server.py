@@ -8,6 +8,7 @@ import copy
 import re
 
 from neosqlite import Connection, query_operators
+from neosqlite.collection.index_manager import IndexManager
 from neosqlite.collection.query_helper import QueryHelper, set_force_fallback
 from nx_27017.nx_27017 import main
 
@@ -53,9 +54,17 @@ def names(connection, *args, original=Connection.list_collection_names, **option
     return [name.replace(COLON, ":") for name in original(connection, *args, **options)]
 
 
+def index(manager, key, *rest, original=IndexManager.create_index, **options):
+    """Make an index; one of `_id` and something else is refused here."""
+    if isinstance(key, list) and len(key) > 1:
+        key = [part for part in key if part[0] != "_id"]
+    return original(manager, key, *rest, **options)
+
+
 if __name__ == "__main__":
     set_force_fallback()  # in SQL, updates turn booleans into 0/1 and dates into text
     query_operators._all, query_operators._ne, query_operators._regex = all_of, differs, finds
     Connection.__getitem__, Connection.list_collection_names = collection, names
     QueryHelper._perform_python_update = update
+    IndexManager.create_index = index
     main()

@@ -28,6 +28,7 @@ CONTEXT = RequestContext(
     roles=lambda: (),
     stored_file=lambda name: None,
     moderation=None,
+    appeals=None,
 )
 STOPPED = "The server was stopped before this job was done."
 LOST = "The server that ran this job ended before it was done."

@@ -13,6 +13,7 @@ from server.storage.mongo.files import MongoFiles
 from server.storage.mongo.objects import MongoObjects
 from server.storage.mongo.relations import MongoRelations
 from server.storage.mongo.schemas import MongoSchemas
+from server.storage.mongo.tallies import MongoTallies
 
 # A request answers "busy" rather than wait for a database that is away or stands still. Options in
 # the URI come first.
@@ -39,6 +40,7 @@ class MongoDatabase:
             write_concern=WriteConcern(w="majority", j=True)
         )
         self.objects = MongoObjects(database)
+        self.tallies = MongoTallies(database)
         self.schemas = MongoSchemas(database)
         self.relations = MongoRelations(database)
         self.files = MongoFiles(database)

@@ -1,6 +1,6 @@
 """The ObjectStore in MongoDB: one collection for each class."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -57,9 +57,20 @@ class MongoObjects:
                     skip=query.skip,
                     limit=query.limit or 0,
                     collation=_IGNORE_CASE if query.ignore_case else None,
+                    hint=None if query.index is None else _keys(schema, query.index),
                 )
             )
         return [parse_row(schema, row) for row in rows]
+
+    def values(
+        self, schema: ClassSchema, columns: Sequence[str], where: Condition
+    ) -> Iterator[tuple[Any, ...]]:
+        selected = to_filter(schema, where)
+        paths = {stored_path(schema, name): _is_number(schema, name) for name in columns}
+        wanted = {"_id": False} | dict.fromkeys(paths, True)
+        with translated_errors():
+            for row in self._database[schema.class_name].find(selected, wanted):
+                yield tuple(_plain(row.get(path), number) for path, number in paths.items())
 
     def count(self, schema: ClassSchema, where: Condition) -> int:
         """Count; without a condition by what MongoDB keeps anyway, as Parse Server does."""
@@ -115,13 +126,27 @@ class MongoObjects:
     def ensure_index(self, schema: ClassSchema, index: Index) -> None:
         """Make the index if it is not there yet; one that is there for the same columns will do,
         except that a unique one has to be."""
-        keys = [(stored_path(schema, column), 1) for column in index.columns]
+        keys = _keys(schema, index)
         with translated_errors(), more_time(self._database, INDEX_TIMEOUT_S):
             try:
                 self._database[schema.class_name].create_index(keys, **_options(index))
             except OperationFailure as error:
                 if index.unique or error.code not in _INDEX_EXISTS_OTHERWISE:
                     raise
+
+
+def _keys(schema: ClassSchema, index: Index) -> list[tuple[str, int]]:
+    return [(stored_path(schema, column), 1) for column in index.columns]
+
+
+def _is_number(schema: ClassSchema, name: str) -> bool:
+    return name in schema.columns and schema.columns[name].kind == "Number"
+
+
+def _plain(value: Any, is_number: bool) -> Any:
+    if is_number:
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return value if isinstance(value, str) else None
 
 
 def _options(index: Index) -> dict[str, Any]:

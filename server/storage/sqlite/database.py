@@ -7,6 +7,7 @@ from server.storage.sqlite.files import SqliteFiles
 from server.storage.sqlite.objects import SqliteObjects
 from server.storage.sqlite.relations import SqliteRelations
 from server.storage.sqlite.schemas import SqliteSchemas
+from server.storage.sqlite.tallies import SqliteTallies
 
 FILE_NAME = "parsewarden.sqlite3"
 
@@ -18,6 +19,7 @@ class SqliteDatabase:
         """Open or create it at the first use; the folder must exist by then."""
         self._connections = Connections(data_dir / FILE_NAME)
         self.objects = SqliteObjects(self._connections)
+        self.tallies = SqliteTallies(self._connections)
         self.schemas = SqliteSchemas(self._connections)
         self.relations = SqliteRelations(self._connections)
         self.files = SqliteFiles(self._connections, data_dir / "files")

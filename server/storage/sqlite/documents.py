@@ -48,6 +48,13 @@ def kept_text(text: str) -> str:
     return text.replace("\1", "\1\2").replace("\0", "\1\1")
 
 
+def read_text(kept: str) -> str:
+    """Read what SQL sees as a text in a document."""
+    if "\1" not in kept:
+        return kept
+    return re.sub("\1[\1\2]", lambda match: "\0" if match[0] == "\1\1" else "\1", kept)
+
+
 def kept_date(moment: datetime) -> str:
     """Write a moment as SQL sees it in a document."""
     in_utc = moment.astimezone(UTC).replace(tzinfo=None)

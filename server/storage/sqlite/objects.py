@@ -1,9 +1,10 @@
 """The ObjectStore in SQLite: JSON documents, and operations applied within one transaction."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
+from typing import Any
 
 from cloud.operations import Operation, apply
 from server.storage.matching import matcher, sort_key
@@ -19,13 +20,15 @@ from server.storage.port import (
     SortKey,
 )
 from server.storage.sqlite.connections import Connections
-from server.storage.sqlite.documents import dump, load
+from server.storage.sqlite.documents import dump, load, read_text
 from server.storage.sqlite.translate import (
     Sql,
     class_condition,
+    index_name,
     translate,
     translate_index,
     translate_order,
+    translate_values,
 )
 
 _ALWAYS_READ = frozenset({"objectId", "createdAt", "updatedAt", "ACL"})
@@ -46,6 +49,21 @@ class SqliteObjects:
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
         with self._connections.reading() as connection:
             return [_chosen(document, query) for _, document in _rows(connection, schema, query)]
+
+    def values(
+        self, schema: ClassSchema, columns: Sequence[str], where: Condition
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield them without a word of Python spent on the rest of a document."""
+        condition = translate(schema, where)
+        if not condition.exact:
+            raise Refused("only conditions that SQL can say choose values")
+        statement = f"SELECT {translate_values(schema, columns)} {_from_where(schema, condition)}"
+        with (
+            self._connections.reading() as connection,
+            closing(connection.execute(statement, condition.parameters)) as cursor,
+        ):
+            for row in cursor:
+                yield tuple(read_text(v) if isinstance(v, str) else v for v in row)
 
     def count(self, schema: ClassSchema, where: Condition) -> int:
         condition = translate(schema, where)
@@ -143,7 +161,7 @@ def _rows(connection: sqlite3.Connection, schema: ClassSchema, query: Query) -> 
     limit = _NO_LIMIT if query.limit is None else query.limit
     paging = (limit, query.skip) if condition.exact and order else (_NO_LIMIT, 0)
     statement = (
-        f"SELECT sequence, document {_from_where(schema, condition)} "
+        f"SELECT sequence, document {_from_where(schema, condition, query.index)} "
         f"ORDER BY {order or 'sequence'} LIMIT ? OFFSET ?"
     )
     with closing(connection.execute(statement, (*condition.parameters, *paging))) as cursor:
@@ -175,5 +193,6 @@ def _sorted(rows: list[_Row], order: tuple[SortKey, ...], ignore_case: bool) -> 
     return rows
 
 
-def _from_where(schema: ClassSchema, condition: Sql) -> str:
-    return f"FROM objects WHERE {class_condition(schema.class_name)} AND {condition.text}"
+def _from_where(schema: ClassSchema, condition: Sql, index: Index | None = None) -> str:
+    by = "" if index is None else f'INDEXED BY "{index_name(schema, index)}" '
+    return f"FROM objects {by}WHERE {class_condition(schema.class_name)} AND {condition.text}"

@@ -123,11 +123,25 @@ def translate_index(schema: ClassSchema, index: Index) -> str:
         if column is None:
             raise ValueError(f"{schema.class_name}.{path} can have no index")
         expressions.append(column.expression)
-    name = f"{_checked(schema.class_name)} {_checked(index.name)} {','.join(index.columns)}"
     return (
-        f'CREATE {"UNIQUE " if index.unique else ""}INDEX IF NOT EXISTS "{name}" '
+        f"CREATE {'UNIQUE ' if index.unique else ''}INDEX IF NOT EXISTS "
+        f'"{index_name(schema, index)}" '
         f"ON objects ({', '.join(expressions)}) WHERE {class_condition(schema.class_name)}"
     )
+
+
+def index_name(schema: ClassSchema, index: Index) -> str:
+    """Name an index; the columns are part of it, so others under the same name are another."""
+    columns = ",".join(_checked(column) for column in index.columns)
+    return f"{_checked(schema.class_name)} {_checked(index.name)} {columns}"
+
+
+def translate_values(schema: ClassSchema, columns: Sequence[str]) -> str:
+    """Write what reads columns of text or numbers; what is of another type reads as NULL.
+
+    Raises ValueError for other columns.
+    """
+    return ", ".join(_value(schema, path) for path in columns)
 
 
 class _Translator:
@@ -262,6 +276,16 @@ def _column(schema: ClassSchema, path: str, ignore_case: bool) -> _Scalar | None
     return _Scalar(expression, lambda value: parameter(column, value))
 
 
+def _value(schema: ClassSchema, path: str) -> str:
+    if path == "objectId":
+        return "object_id"
+    column = schema.columns.get(path)
+    if column is None or column.kind not in _JSON_TYPES or not _NAME.fullmatch(path):
+        raise ValueError(f"{schema.class_name}.{path} is no column of text or numbers")
+    is_one = f"json_type(document, '$.{path}') IN {_JSON_TYPES[column.kind]}"
+    return f"CASE WHEN {is_one} THEN json_extract(document, '$.{path}') END"
+
+
 def _object_id(value: Any) -> Parameter | None:
     is_one = isinstance(value, str | int) and not isinstance(value, bool)
     return value if is_one and "\0" not in str(value) else None
@@ -299,6 +323,8 @@ def _file(column: ColumnType, value: Any) -> Parameter | None:
 
 
 _INT64 = range(-(2**63), 2**63)
+
+_JSON_TYPES = {"String": "('text')", "Number": "('integer', 'real')"}
 
 _SCALARS: Mapping[str, tuple[str, Callable[[ColumnType, Any], Parameter | None]]] = {
     "String": ("", _text),

@@ -1,0 +1,88 @@
+"""The team in the hands of whoever runs the server: on the command line, and before it serves."""
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from admin.people import Role
+from admin.ports.team import NameTaken
+from cloud.moderation.errors import StoreUnavailable
+from config import DEVELOPMENT_KEYS, Settings
+from server.app import open_database
+from server.objects.saving import Save, Saved
+from server.objects.schemas import Schemas
+from server.objects.service import ParseObjects
+from server.objects.triggers import Triggers
+from server.panel.people import join_people
+from server.panel.tables import PanelTables
+from server.panel.team import StoredTeam
+from server.panel.wiring import panel_secret
+
+logger = logging.getLogger(__name__)
+
+_DEMO_NAMES = ("demo", "demo-moderator")
+
+
+class _NoTriggers(Triggers):
+    """The app's cloud code, which runs in a server only, has no part in this."""
+
+    def __init__(self) -> None:
+        pass
+
+    def before_save(self, save: Save) -> None:
+        """See Triggers."""
+
+    def after_save(self, save: Save, saved: Saved) -> Saved:
+        """See Triggers."""
+        return saved
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What the operator changes the team with."""
+
+    team: StoredTeam
+    tables: PanelTables
+
+
+@contextmanager
+def operators_hands(settings: Settings) -> Iterator[Hands]:
+    """Open the database, beside a server that may be running on it."""
+    database = open_database(settings)
+    try:
+        schemas = Schemas(database.schemas, clients_make_classes=False)
+        parse = ParseObjects(
+            database, schemas, _NoTriggers(), session_length_s=settings.session_length
+        )
+        tables = PanelTables(database, schemas, parse)
+        yield Hands(join_people(settings, tables, panel_secret(settings)).team, tables)
+    finally:
+        database.close()
+
+
+def make_demo_moderator(settings: Settings) -> tuple[str, str] | None:
+    """Where nobody moderates yet, make an admin to try the panel with; return name and password.
+
+    With the keys of development only, which answer to this machine alone. Call it before forking.
+    """
+    if settings.master_key != DEVELOPMENT_KEYS["master_key"]:
+        return None
+    try:
+        with operators_hands(settings) as hands:
+            return None if hands.team.has_moderators() else _make_demo_moderator(hands.team)
+    except StoreUnavailable as error:
+        logger.warning("the database is away, there is no demo moderator yet: %s", error)
+        return None
+
+
+def _make_demo_moderator(team: StoredTeam) -> tuple[str, str] | None:
+    password = secrets.token_urlsafe(12)
+    for name in _DEMO_NAMES:
+        try:
+            team.create(name, password, Role.ADMIN)
+        except NameTaken:  # by somebody who is no moderator, and does not become one by that
+            continue
+        return name, password
+    return None

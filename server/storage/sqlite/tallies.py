@@ -1,0 +1,66 @@
+"""The TallyStore in SQLite: one GROUP BY over the JSON documents."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+from server.storage.port import ClassSchema, Condition, DayOf, StepOf, TallyKey
+from server.storage.sqlite.connections import Connections
+from server.storage.sqlite.documents import read_text
+from server.storage.sqlite.translate import class_condition, translate, translate_key
+
+
+class SqliteTallies:
+    """The TallyStore; see the port for its contract."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def tally(
+        self, schema: ClassSchema, where: Condition, by: Sequence[TallyKey]
+    ) -> Mapping[tuple[str | bool | int | None, ...], int]:
+        condition = translate(schema, where)
+        if not condition.exact:
+            raise ValueError("a tally has conditions on columns of one type only")
+        keys = [_expression(schema, key) for key in by]
+        numbers = ", ".join(str(number) for number in range(1, len(keys) + 1))
+        statement = (
+            f"SELECT {', '.join([*keys, 'count(*)'])} FROM objects "
+            f"WHERE {class_condition(schema.class_name)} AND {condition.text}"
+            + (f" GROUP BY {numbers}" if keys else "")
+        )
+        with (
+            self._connections.reading() as connection,
+            closing(connection.execute(statement, condition.parameters)) as rows,
+        ):
+            return {
+                tuple(_value(schema, key, v) for key, v in zip(by, row, strict=False)): row[-1]
+                for row in rows
+            }
+
+
+def _expression(schema: ClassSchema, key: TallyKey) -> str:
+    match key:
+        case DayOf(path):
+            return f"substr({translate_key(schema, path, ('Date',))}, 1, 10)"
+        case StepOf(path, bounds):
+            number = translate_key(schema, path, ("Number",))
+            return f"CASE WHEN {number} IS NOT NULL THEN {_step(number, bounds, 0)} END"
+    return translate_key(schema, key, ("String", "Boolean"))
+
+
+def _step(number: str, bounds: Sequence[float], reached: int) -> str:
+    """Find a number's step as one finds a word in a dictionary: half of them is ruled out at a
+    time."""
+    if not bounds:
+        return str(reached)
+    middle = len(bounds) // 2
+    below = _step(number, bounds[:middle], reached)
+    above = _step(number, bounds[middle + 1 :], reached + middle + 1)
+    return f"CASE WHEN {number} < {float(bounds[middle])!r} THEN {below} ELSE {above} END"
+
+
+def _value(schema: ClassSchema, key: TallyKey, value: Any) -> str | bool | int | None:
+    if isinstance(key, str) and value is not None and schema.columns[key].kind == "Boolean":
+        return bool(value)
+    return read_text(value) if isinstance(value, str) else value
