@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     moderation_webhook_urls: Annotated[tuple[str, ...], NoDecode] = Field((), repr=False)
     moderation_webhook_secret: str = Field("", repr=False)
     webhook_allow: str = ""
+    undo_window: Annotated[int, Field(ge=0, le=3600)] = 30
 
     # What clients may do
     allow_client_class_creation: bool = False

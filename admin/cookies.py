@@ -22,8 +22,3 @@ def carry(services: PanelServices, token: str) -> None:
     session.clear()
     if panel_session is not None:
         login_user(SignedIn(token, panel_session))
-
-
-def carry_nothing() -> None:
-    """Have this browser forget its session."""
-    session.clear()

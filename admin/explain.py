@@ -37,6 +37,9 @@ _FORMS = {
     "cut_short": r"not classified: (?P<n>\d+) attempts were cut short",
     "not_classified": r"not classified after (?P<n>\d+) attempts: (?P<problem>.*)",
     "near_copy": r"a near copy, (?P<distance>\d+) of 256 bits differ: (?P<memory>.*)",
+    "reviewed": r"reviewed in the panel",
+    "escalated": r"escalated",
+    "undone": r"undone",
     "same_bytes": r"the same bytes: (?P<memory>.*)",
 }
 _KNOWN = {kind: re.compile(form, re.DOTALL) for kind, form in _FORMS.items()}

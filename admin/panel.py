@@ -118,7 +118,8 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
 
     @panel.after_request
     def harden(response: Response) -> Response:
-        response.headers.update(_HEADERS)
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)  # pictures have a stricter policy
         if request.endpoint == "admin.static" and "v" in request.args:
             response.headers["Cache-Control"] = f"public, max-age={_A_YEAR_S}, immutable"
         elif request.endpoint != "admin.static":

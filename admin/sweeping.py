@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from admin.lane.requests import MAX_NOTE
 from cloud.moderation.errors import StoreUnavailable
-from cloud.moderation.items import Item, Remark, State, item_of
+from cloud.moderation.items import Decision, Item, Remark, State, item_of
 from cloud.moderation.pipeline import AlreadyDecided
 from cloud.moderation.review import ReviewDesk, Reviewer, ReviewError, ReviewOrder, Ruling
 from cloud.moderation.similarity import chain
@@ -25,6 +25,7 @@ SIZES = (12, 24, 48)
 _USUAL_SIZE = 24
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DECISION_ID = re.compile(r"[A-Za-z0-9_-]{1,64}-[0-9]{1,9}")
+_SHOWN = re.compile(r"[A-Za-z0-9_-]{1,64}:[0-9]{1,9}")
 _KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
 # The classes that the risk of an image is the greatest probability of.
 RISKS = (Label.HENTAI, Label.PORN, Label.SEXY)
@@ -107,7 +108,9 @@ class Sweep:
     rest: State
     """What becomes of those that are not marked."""
     marked_fate: Marked
-    shown: tuple[str, ...]
+    shown: Mapping[str, int]
+    """The images, and of each how many decisions there were when it was shown: what was decided
+    since is not overruled."""
     marked: frozenset[str]
     key: str
     """Names this request: a repeated one decides nothing twice."""
@@ -127,13 +130,14 @@ class Sweep:
             return None
         category = self.category if after is State.REJECTED else None
         note = self.note if after is State.REJECTED else None
-        return Ruling(after, Remark(category, note, f"{self.key}-{item_id}"))
+        remark = Remark(category, note, f"{self.key}-{item_id}")
+        return Ruling(after, remark, seen=self.shown[item_id])
 
 
 def read_sweep(values: Mapping[str, Any], reasons: Iterable[str]) -> Sweep:
     """Read what a form or a script sent: texts, and lists of texts. Raises BadSweep."""
     rest = _DECIDES.get(_text(values, "decision"))
-    shown, key = _ids(values, "shown", _ID), _text(values, "key")
+    shown, key = _shown(values), _text(values, "key")
     if rest is None or not shown or not _KEY.fullmatch(key):
         raise BadSweep("sweep.bad_request")
     is_opposite = _text(values, "marked_fate") == Marked.OPPOSITE
@@ -160,6 +164,16 @@ def read_decision_ids(values: Mapping[str, Any]) -> tuple[str, ...]:
 def read_item_ids(values: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Read a list of items. Raises BadSweep."""
     return _ids(values, name, _ID)
+
+
+def shown_as(item: Item) -> str:
+    """How a page tells which item it shows, and as it stood when."""
+    return f"{item.item_id}:{item.transitions}"
+
+
+def _shown(values: Mapping[str, Any]) -> dict[str, int]:
+    pairs = (each.split(":") for each in _ids(values, "shown", _SHOWN))
+    return {item_id: int(seen) for item_id, seen in pairs}
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:
@@ -191,6 +205,8 @@ class Swept:
     decision_id: str | None = None
     problem: str | None = None
     """Why nothing became of it, in a sentence."""
+    seen: int | None = None
+    """How many decisions there are on it by now."""
 
 
 def carry_out(desk: ReviewDesk, reviewer: Reviewer, sweep: Sweep, explain: Explain) -> list[Swept]:
@@ -202,7 +218,7 @@ def carry_out(desk: ReviewDesk, reviewer: Reviewer, sweep: Sweep, explain: Expla
         if ruling is None:
             return Swept(item_id)
         decision = desk.rule(reviewer, item_id, ruling)
-        return Swept(item_id, decision.after, decision.decision_id)
+        return _made(decision)
 
     return _each(sweep.shown, decide, str, explain)
 
@@ -213,10 +229,13 @@ def undo(
     """Take decisions back; of each that was, `after` is where its item stands again."""
 
     def take_back(decision_id: str) -> Swept:
-        undone = desk.undo(reviewer, decision_id)
-        return Swept(undone.item_id, undone.after, undone.decision_id)
+        return _made(desk.undo(reviewer, decision_id))
 
     return _each(decision_ids, take_back, item_of, explain)
+
+
+def _made(decision: Decision) -> Swept:
+    return Swept(decision.item_id, decision.after, decision.decision_id, seen=decision.number)
 
 
 def _each(

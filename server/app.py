@@ -34,6 +34,7 @@ from server.moderation.memory_lists import memory_class
 from server.moderation.near_copies import NearCopies
 from server.moderation.placeholders import PlaceholderColumns
 from server.moderation.policies import PolicyVersions
+from server.moderation.policy_changes import PolicyChanges
 from server.moderation.saves import ModeratedFiles, check_moderated, moderated_class
 from server.moderation.subjects import StoredSubjects
 from server.moderation.unowned import UnownedImages
@@ -97,7 +98,8 @@ def create_app(settings: Settings) -> Flask:
     elsewhere = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
     wsgi_app: WSGIApplication = ParseFace(services, mounts, elsewhere)
     if settings.trusted_proxies:
-        wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies)
+        # Each proxy adds to the addresses; the scheme is what the nearest one says it is.
+        wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies, x_proto=1)
     app.wsgi_app = wsgi_app  # type: ignore[method-assign, assignment]
     return app
 
@@ -120,6 +122,7 @@ def make_services(settings: Settings) -> Services:
     parse_config = ParseConfig(
         database.objects,
         PolicyVersions(database, schemas),
+        PolicyChanges(database, schemas),
         cache_s=settings.config_cache_ms / 1000,
     )
     classifier = _classifier(settings)

@@ -182,6 +182,12 @@ def image_extension(data: bytes) -> str | None:
     return next((name for name, start in _FORMATS if start.match(data)), None)
 
 
+def image_type(data: bytes) -> str | None:
+    """Return the media type of the image that `data` begins like, or None."""
+    extension = image_extension(data)
+    return None if extension is None else _SHOWN_TYPES[extension]
+
+
 def extension_of(name: str) -> str:
     """Return what follows the last dot, in lower case; empty without one."""
     return name.rpartition(".")[2].lower() if "." in name else ""

@@ -176,6 +176,8 @@ class JobRunner:
                 for job_id in list(self._running):
                     self._update(job_id, {"updatedAt": Set(utc_now())})
                 self.fail_lost_jobs()
+            except StoreUnavailable as error:
+                logger.warning("the status of jobs waits for the database: %s", error)
             except Exception:  # the worker loop: the next round may go better
                 logger.exception("the status of jobs could not be renewed")
             if self._closing.wait(self._renew_s):

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloud.moderation.policy import InvalidPolicy, read_policy
+from cloud.moderation.policy_changes import BY_MASTER_KEY
 from cloud.moderation.types import Policy
 from cloud.operations import Delete, Operation, Set
 from server.moderation.policies import PolicyVersions
+from server.moderation.policy_changes import PolicyChanges
 from server.objects.schemas import SYSTEM_CLASSES
 from server.storage.port import Equals, ObjectStore
 
@@ -22,24 +24,44 @@ _SCORES, _AUTOMATION = "moderationScores", "moderationAutomation"
 class ParseConfig:
     """The app's Parse.Config; thread-safe. Reads are cached for `cache_s` in this process."""
 
-    def __init__(self, store: ObjectStore, versions: PolicyVersions, cache_s: float) -> None:
-        self._store, self._versions = store, versions
+    def __init__(
+        self,
+        store: ObjectStore,
+        versions: PolicyVersions,
+        policy_changes: PolicyChanges,
+        cache_s: float,
+    ) -> None:
+        self._store, self._versions, self._policy_changes = store, versions, policy_changes
         self._cache_s = cache_s
         self._cached: tuple[float, Policy] | None = None
-        self._last_valid = Policy({})
+        self._last_valid: Policy | None = None
+        self._version_in_force: int | None = None
 
     def read(self) -> tuple[dict[str, Any], dict[str, bool]]:
         """Return the stored `params` and, by the same keys, `masterKeyOnly`; not cached."""
         row = self._store.get(_SCHEMA, _OBJECT_ID) or {}
         return row.get("params", {}), row.get("masterKeyOnly", {})
 
-    def write(self, changes: Mapping[str, Operation], master_key_only: Mapping[str, bool]) -> None:
+    def write(
+        self,
+        changes: Mapping[str, Operation],
+        master_key_only: Mapping[str, bool],
+        *,
+        by: str = BY_MASTER_KEY,
+        note: str | None = None,
+        since: int | None = None,
+    ) -> None:
         """Change keys one by one; `masterKeyOnly` of a changed key is false unless given.
 
-        Raises InvalidPolicy, and ValueError for an operation that does not fit what is stored;
-        then nothing is written.
+        A policy that this puts in force goes down in history with its author and note; `since` is
+        the number of the newest change that the author knew of. Raises PolicyChangedMeanwhile,
+        InvalidPolicy, and ValueError for an operation that does not fit what is stored; then
+        nothing is written.
         """
         _check_policy(changes)
+        coming = self._coming_policy(changes)
+        if coming is not None and coming.version is not None:
+            self._policy_changes.announce(coming.version, by, note, since=since)
         operations: dict[str, Operation] = {}
         for key, change in changes.items():
             is_removal = isinstance(change, Delete)
@@ -61,9 +83,38 @@ class ParseConfig:
             policy = read_policy(params.get(_SCORES), params.get(_AUTOMATION))
         except InvalidPolicy as error:
             logger.error("the stored policy is invalid, the last valid one stays: %s", error)
+            if self._last_valid is None:  # this process has seen none yet
+                self._last_valid = self._newest_known()
             return self._last_valid
         self._last_valid = self._versions.numbered(policy)
+        self._note_in_force(self._last_valid)
         return self._last_valid
+
+    def _newest_known(self) -> Policy:
+        newest = self._policy_changes.newest()
+        return (newest and self._versions.policy(newest.version)) or Policy({})
+
+    def _note_in_force(self, policy: Policy) -> None:
+        """See that history tells of it, whoever wrote it."""
+        version = policy.version
+        if version is not None and version != self._version_in_force:
+            self._version_in_force = version if self._policy_changes.found(version) else None
+
+    def _coming_policy(self, changes: Mapping[str, Operation]) -> Policy | None:
+        """The policy that will be in force after these changes; None if they concern none."""
+        if not changes.keys() & {_SCORES, _AUTOMATION}:
+            return None
+        params, _ = self.read()
+        for key in (_SCORES, _AUTOMATION):
+            match changes.get(key):
+                case Set(value):
+                    params[key] = value
+                case Delete():
+                    params.pop(key, None)
+        try:
+            return self._versions.numbered(read_policy(params.get(_SCORES), params.get(_AUTOMATION)))
+        except InvalidPolicy:  # the other of the two is invalid, and stays so
+            return None
 
 
 def _check_policy(changes: Mapping[str, Operation]) -> None:

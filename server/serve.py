@@ -8,12 +8,12 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 from flask import Flask
 from gunicorn import util
@@ -24,7 +24,8 @@ from config import Settings
 from server.app import check_settings, create_app
 from server.deadlines import read_deadlines
 from server.malloc import keep_memory
-from server.welcome import what_to_try
+from server.panel.operator import DemoModerator, make_demo_moderator
+from server.welcome import how_to_sign_in, what_to_try
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8
@@ -43,14 +44,14 @@ def serve(settings: Settings) -> None:
     with sole_instance(settings.data_dir):
         _check_port(settings)
         check_settings(settings)
-        _Server(settings).run()
+        _Server(settings, make_demo_moderator(settings)).run()
 
 
 @contextmanager
 def sole_instance(data_dir: Path) -> Iterator[None]:
     """Hold the data folder's lock. The kernel lets go of it once this process and its workers end,
     who notice within a second when this one was killed."""
-    with (data_dir / "server.lock").open("a+") as lock:
+    with _lock_file(data_dir) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,10 +60,17 @@ def sole_instance(data_dir: Path) -> Iterator[None]:
                 f"another server (process {lock.read().strip() or 'unknown'}) is running on "
                 f"{data_dir.resolve()}; stop it, or set another DATA_DIR and PORT"
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        with suppress(OSError):  # a full disk has no room even for that
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), str(os.getpid()).encode())
         yield
+
+
+def _lock_file(data_dir: Path) -> TextIO:
+    try:
+        return (data_dir / "server.lock").open("a+")
+    except OSError as error:
+        raise CannotServe(f"DATA_DIR {data_dir} cannot be written to: {error.strerror}") from None
 
 
 def is_served(data_dir: Path) -> bool:
@@ -142,8 +150,8 @@ def _is_readable(connection: socket.socket) -> bool:
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, demo: DemoModerator | None) -> None:
+        self._settings, self._demo = settings, demo
         super().__init__()
 
     def load_config(self) -> None:
@@ -174,6 +182,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
 
     def _say_what_to_try(self, _server: Any) -> None:
         sys.stdout.write(f"\n{what_to_try(self._settings)}\n")
+        if self._demo is not None:
+            sys.stdout.write(f"{how_to_sign_in(self._settings, *self._demo)}\n")
         sys.stdout.flush()
 
 

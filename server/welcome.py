@@ -22,4 +22,16 @@ Through Parse's REST API, a picture on the web:
   curl -X POST {server}{settings.parse_mount}/functions/nsfwImageClassify \\
     -H 'X-Parse-Application-Id: {settings.app_id}' -H 'X-Parse-REST-API-Key: {key}' \\
     -d '{{"url": "https://example.com/picture.jpg"}}'
+
+Review images in a browser:
+  {server}/admin
+"""
+
+
+def how_to_sign_in(settings: Settings, name: str, password: str) -> str:
+    """How to try the panel with the moderator of a fresh installation; to be said once."""
+    return f"""\
+Nobody may use the panel yet, so here is an admin to try it with. This is said once:
+  {name}  {password}
+Others are made with: python -m server create-moderator NAME [--admin]
 """

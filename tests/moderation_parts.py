@@ -7,9 +7,11 @@ from cloud.moderation.classification import ClassificationService
 from cloud.moderation.items import Item, State, Subject, mirror_columns
 from cloud.moderation.pipeline import ModerationPipeline
 from cloud.moderation.policy import read_policy
+from cloud.moderation.review import Reviewer, ReviewDesk
 from cloud.values import File
 from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Prediction
 from server.classifications import StoredClassifications
+from server.moderation.claims import StoredClaims, StoredRecords
 from server.moderation.items import DECISION, ITEM, StoredItems
 from server.moderation.subjects import StoredSubjects, shown_column, shows, subject_schema
 from server.moderation.unowned import UnownedImages
@@ -21,6 +23,8 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SCORES = {"Porn": {"min": 0.4, "max": 0.8}}
 POLICY = read_policy(SCORES, True)
 MODEL = ModelSpec("Scripted", "1", 224)
+BOB, EVE = Reviewer("bob", "Bob", "bobs phone"), Reviewer("eve", "Eve", "eves desktop")
+ADA = Reviewer("ada", "Ada", "adas laptop", is_admin=True)
 
 
 def predictions(porn):
@@ -129,6 +133,19 @@ class Moderation:
             now=self.clock,
         )
 
+    def desk(self, *, items=None, claims=None, subjects=None, notifier=None, undo_window_s=30):
+        """A review desk, on other ports where they are given."""
+        schemas = Schemas(self.database.schemas, clients_make_classes=False)
+        items = items or self.items
+        return ReviewDesk(
+            items,
+            claims or StoredClaims(self.database, schemas),
+            StoredRecords(self.database, schemas),
+            self.pipeline_of(items, subjects or self.subjects, notifier or self.announced),
+            undo_window=timedelta(seconds=undo_window_s),
+            now=self.clock,
+        )
+
     # --- what a save does -------------------------------------------------------------------
 
     def item(self, data=b"0.1 a", *, name=None, object_id="object1", column="image"):
@@ -156,6 +173,16 @@ class Moderation:
 
     def image(self, data=b"0.1 a", **subject):
         return self.show(self.item(data, **subject))
+
+    def queue(self, *porns):
+        """Images of objects of their own, a second apart, that the rules leave to review."""
+        items = []
+        for number, porn in enumerate(porns):
+            self.clock.advance(1)
+            name = f"queued{number}"
+            items.append(self.image(f"{porn} {name}".encode(), object_id=name))
+        self.process_all()
+        return items
 
     def remove(self, item):
         schema = subject_schema("UserImage", item.subject.column)

@@ -52,7 +52,7 @@ class Server:
     """A `python -m server run` in a process group of its own, as from a terminal."""
 
     def __init__(self, data_dir, models_dir, *, clock=None, **settings):
-        self.port = int(settings.setdefault("PORT", free_port()))
+        self.port, self.data_dir = int(settings.setdefault("PORT", free_port())), data_dir
         self.log = data_dir.with_suffix(".log")
         environment = {**bare_environment(), "DATA_DIR": data_dir, "MODELS_DIR": models_dir}
         environment |= {name: str(value) for name, value in settings.items()}

@@ -1,1 +1,1 @@
-"""What the review lane reads, shows and answers; its pages are `admin.pages.lane` and `lane_calls`."""
+"""What the review lane reads, shows and answers; its routes are in `admin.pages`."""

@@ -6,12 +6,15 @@ from typing import Any
 
 from flask import render_template, url_for
 
-from admin.access import current_moderator
+from admin.access import current_moderator, current_reviewer
 from admin.explain import Explanation, deciders_in, explain
 from admin.services import PanelServices
-from cloud.moderation.items import Decision, Item, Lane, State, is_person
+from admin.texts import t
+from cloud.moderation.items import Decision, Item, Lane, State, is_moderator, is_person
 from cloud.moderation.types import Threshold
 from ml_models.types import Label
+
+_SHOWN_ORDER = (Label.PORN, Label.SEXY, Label.HENTAI, Label.DRAWING, Label.NEUTRAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,15 @@ class Bar:
     probability: float
     threshold: Threshold | None
 
+    @property
+    def level(self) -> str:
+        """Where the policy has it: `free`, `below`, `between` or `above`."""
+        if self.threshold is None:
+            return "free"
+        if self.probability > self.threshold.max:
+            return "above"
+        return "between" if self.probability >= self.threshold.min else "below"
+
 
 @dataclass(frozen=True, slots=True)
 class ShownItem:
@@ -30,8 +42,8 @@ class ShownItem:
     item: Item
     bars: tuple[Bar, ...]
     why: tuple[Explanation, ...]
-    sent_back_by: str | None
-    """Who put it in review, where that was a person."""
+    sent_by: str | None
+    """The moderator who put it in review, or left it to the admins."""
     uploader: str | None
     record: Mapping[State, int]
     """How many of the uploader's images stand in each state; this one is among them."""
@@ -39,20 +51,15 @@ class ShownItem:
 
 def show_items(services: PanelServices, items: Sequence[Item]) -> list[ShownItem]:
     """Gather what is to be known of items."""
-    limits = services.policies.current().thresholds
+    limits = services.policies.current().thresholds if hasattr(services.policies, "current") else {}
     reasons = {item.item_id: _reasons(services, item) for item in items}
     name_of = _names(services, items, [each for those in reasons.values() for each in those])
     return [
         ShownItem(
             item=item,
-            bars=tuple(
-                Bar(p.label, p.probability, limits.get(p.label))
-                for p in item.evidence.predictions
-            ),
+            bars=_bars(item, limits),
             why=tuple(explain(reason, name_of) for reason in reasons[item.item_id]),
-            sent_back_by=(
-                name_of(item.decided_by) if item.decided_by and item.decided_by_person else None
-            ),
+            sent_by=_moderator(item, name_of),
             uploader=None if item.uploader is None else name_of(f"user:{item.uploader}"),
             record={} if item.uploader is None else services.desk.record_of(item.uploader),
         )
@@ -67,14 +74,36 @@ def item_json(shown: ShownItem) -> dict[str, Any]:
         "id": item_id,
         "preview": url_for("admin.picture", item_id=item_id, kind="preview"),
         "screen": url_for("admin.picture", item_id=item_id, kind="screen"),
+        "page": url_for("admin.item", item_id=item_id),
         "html": render_template("review_item.html", shown=shown),
     }
+
+
+def others(services: PanelServices, lane: Lane) -> str:
+    """Say how many others are reviewing; empty where nobody is."""
+    count = services.desk.others(current_reviewer(), lane)
+    if count < 2:
+        return t("lane.reviewing_one") if count else ""
+    return t("lane.reviewing_many", n=count)
 
 
 def waiting(services: PanelServices) -> dict[str, int]:
     """Count what waits in each lane that is the moderator's business."""
     lanes = list(Lane) if current_moderator().is_admin else [Lane.REVIEW]
     return {str(lane): services.desk.waiting(lane) for lane in lanes}
+
+
+def _bars(item: Item, limits: Mapping[Label, Threshold]) -> tuple[Bar, ...]:
+    """All classes in an order that stays the same, those that matter most first."""
+    found = {p.label: p.probability for p in item.evidence.predictions}
+    return tuple(
+        Bar(label, found[label], limits.get(label)) for label in _SHOWN_ORDER if label in found
+    )
+
+
+def _moderator(item: Item, name_of: Callable[[str], str]) -> str | None:
+    by = item.decided_by
+    return name_of(by) if by is not None and is_moderator(by) else None
 
 
 def _reasons(services: PanelServices, item: Item) -> tuple[str, ...]:

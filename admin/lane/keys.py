@@ -25,7 +25,11 @@ USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
 def lane_keys(chosen: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return all keys by action. A chosen key is no longer any other action's; an empty choice
     leaves an action without its first key."""
-    own = {action: key for action, key in chosen.items() if action in USUAL_KEYS}
+    own = {
+        action: key.lower() if len(key) == 1 else key
+        for action, key in chosen.items()
+        if action in USUAL_KEYS
+    }
     owners = {key: action for action, key in own.items()}
     keys = {}
     for action, (usual, *others) in USUAL_KEYS.items():

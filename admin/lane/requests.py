@@ -91,10 +91,8 @@ def read_ruling(values: Mapping[str, Any]) -> Ruling:
     after = _RULINGS.get(str(values.get("after")))
     if after is None:
         raise BadLaneRequest("after must be approved or rejected")
-    category = _matching(_CATEGORY, values.get("category"), "category", optional=True)
-    key = _matching(_REQUEST_KEY, values.get("request_key"), "request_key")
-    is_rejected = after is State.REJECTED
-    return Ruling(after, Remark(category if is_rejected else None, read_note(values), key))
+    category = _read_category(values) if after is State.REJECTED else None
+    return Ruling(after, Remark(category, read_note(values), read_key(values)))
 
 
 def read_note(values: Mapping[str, Any]) -> str | None:
@@ -105,11 +103,14 @@ def read_note(values: Mapping[str, Any]) -> str | None:
     return note.strip() or None
 
 
+def read_key(values: Mapping[str, Any]) -> str:
+    """Return what names the request, so that it can be repeated."""
+    return _matching(_REQUEST_KEY, values.get("request_key"), "request_key")
+
+
 def read_id(values: Mapping[str, Any], name: str = "item_id") -> str:
     """Return the id of the item or decision that a request is about."""
-    found = _matching(_ITEM_ID, values.get(name), name)
-    assert found is not None
-    return found
+    return _matching(_ITEM_ID, values.get(name), name)
 
 
 def read_ids(value: Any) -> tuple[str, ...]:
@@ -119,9 +120,12 @@ def read_ids(value: Any) -> tuple[str, ...]:
     return tuple(read_id({"item_id": each}) for each in value)
 
 
-def _matching(form: re.Pattern[str], value: Any, name: str, *, optional: bool = False) -> str | None:
-    if optional and value in (None, ""):
-        return None
+def _read_category(values: Mapping[str, Any]) -> str | None:
+    category = values.get("category")
+    return None if category in (None, "") else _matching(_CATEGORY, category, "category")
+
+
+def _matching(form: re.Pattern[str], value: Any, name: str) -> str:
     if not isinstance(value, str) or not form.fullmatch(value):
         raise BadLaneRequest(f"{name} is not valid")
     return value

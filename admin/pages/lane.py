@@ -4,13 +4,14 @@ The page works by forms alone; its scripts do the same by `lane_calls`, ahead of
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_json, show_items, waiting
+from admin.lane.items import item_json, others, show_items, waiting
 from admin.lane.keys import lane_keys
 from admin.lane.requests import (
     BadLaneRequest,
@@ -22,7 +23,6 @@ from admin.lane.requests import (
 )
 from admin.pages import lane_calls
 from admin.people import Preferences
-from admin.ports.house_rules import HouseRules
 from admin.reasons import reason_labels, rule_problems
 from admin.services import PanelServices
 from admin.texts import t
@@ -53,7 +53,8 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         except (ReviewError, AlreadyDecided) as error:
             flash(refusal(services, error).sentence, "warning")
             shown_next = {}
-        return redirect(url_for("admin.review", **place.query, **shown_next), 303)
+        query = {**place.query, **shown_next}
+        return redirect(f"{url_for('admin.review')}?{urlencode(query)}", 303)
 
     lane_calls.add_routes(panel, services)
 
@@ -80,7 +81,8 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
     rules = services.house_rules.current()
     preferences = rules.wellbeing.bounded(current_moderator().preferences)
     shown = None if item is None else show_items(services, [item])[0]
-    is_revealed = not preferences.blur or "reveal" in request.args
+    looks = set(request.args.get("look", "").split())
+    is_revealed = not preferences.blur or "reveal" in looks
     if shown is not None and is_revealed:
         session[_SEEN] = session.get(_SEEN, 0) + 1
     reasons = reason_labels(rules.reasons)
@@ -89,11 +91,13 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         shown=shown,
         place=place,
         waiting=waiting(services),
+        others=others(services, place.lane) if shown is None else "",
         reasons=reasons,
         problems=rule_problems(rules) if current_moderator().is_admin else [],
         preferences=preferences,
         is_revealed=is_revealed,
-        in_colour=not preferences.grey or "colour" in request.args,
+        in_colour=not preferences.grey or "colour" in looks,
+        toggled={each: " ".join(sorted(looks ^ {each})) for each in ("reveal", "colour")},
         keys=lane_keys(preferences.keys),
         seen=session.get(_SEEN, 0),
         skipped_count=len(session.get(_SKIPPED, [])),

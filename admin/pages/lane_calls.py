@@ -11,13 +11,14 @@ from flask_wtf.csrf import generate_csrf
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_json, show_items, waiting
+from admin.lane.items import item_json, others, show_items, waiting
 from admin.lane.requests import (
     BadLaneRequest,
     json_body,
     read_claim,
     read_id,
     read_ids,
+    read_key,
     read_note,
     read_ruling,
 )
@@ -56,15 +57,21 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             skipping=wanted.skipping,
         )
         shown = show_items(services, items)
-        return {"items": [item_json(each) for each in shown], "waiting": waiting(services)}
+        return {
+            "items": [item_json(each) for each in shown],
+            "waiting": waiting(services),
+            "others": "" if shown else others(services, wanted.place.lane),
+        }
 
     def decide(body: dict[str, Any]) -> Answer:
         decision = desk.rule(current_reviewer(), read_id(body), read_ruling(body))
         return {"decision_id": decision.decision_id, "after": decision.after}
 
     def escalate(body: dict[str, Any]) -> Answer:
-        desk.escalate(current_reviewer(), read_id(body), read_note(body))
-        return {}
+        item_id, key = read_id(body), read_key(body)
+        desk.escalate(current_reviewer(), item_id, read_note(body), key)
+        made = [each for each in desk.log(item_id) if each.remark.request_key == key]
+        return {"decision_id": made[0].decision_id if made else None}
 
     def undo(body: dict[str, Any]) -> Answer:
         decision = desk.undo(current_reviewer(), read_id(body, "decision_id"))

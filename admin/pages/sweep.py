@@ -31,6 +31,7 @@ from admin.sweeping import (
     read_item_ids,
     read_sweep,
     score,
+    shown_as,
     undo,
 )
 from admin.texts import t
@@ -189,6 +190,7 @@ def _page(services: PanelServices, view: View, cells: Sequence[_Cell], **more: A
         takes=list(ReviewOrder),
         arrangements=ARRANGEMENTS,
         labels=list(Label),
+        shown_as=shown_as,
         key=secrets.token_hex(16),
         **more,
     )
@@ -240,6 +242,7 @@ def _as_json(results: Sequence[Swept]) -> dict[str, Any]:
                 "after": each.after,
                 "decision": each.decision_id,
                 "problem": each.problem,
+                "seen": each.seen,
             }
             for each in results
         ],

@@ -6,7 +6,7 @@
 const NO_LETTERS = "parsewarden.no-letter-keys";
 
 class LaneKeyboard {
-  /** `keys` by action; `act(action)`, `hold(action, is_down)` and `digit(n)` are called. */
+  /** `keys` by action; `act(action)`, `hold(action, isDown)` and `digit(n)` are called. */
   constructor(keys, { act, hold, digit }) {
     this.actions = new Map();
     for (const [action, each] of Object.entries(keys)) {
@@ -22,15 +22,15 @@ class LaneKeyboard {
     return localStorage.getItem(NO_LETTERS) === "yes";
   }
 
-  set lettersAreOff(are_off) {
-    localStorage.setItem(NO_LETTERS, are_off ? "yes" : "no");
+  set lettersAreOff(areOff) {
+    localStorage.setItem(NO_LETTERS, areOff ? "yes" : "no");
   }
 
   #down(event) {
     const name = LaneKeyboard.nameOf(event);
     if (name === null || this.#isMeantElsewhere(event)) return;
-    const is_character = name.length === 1 && name !== " ";
-    if (is_character && this.lettersAreOff) return;
+    const isCharacter = name.length === 1 && name !== " ";
+    if (isCharacter && this.lettersAreOff) return;
     const action = this.actions.get(name);
     if (action) {
       event.preventDefault();

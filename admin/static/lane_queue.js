@@ -119,9 +119,9 @@ class DecisionQueue {
 
   #met(state) {
     if (state === "online") this.failures = 0;
-    const is_new = state !== this.state;
+    const isNew = state !== this.state;
     this.state = state;
-    if (is_new) this.tell.state(state);
+    if (isNew) this.tell.state(state);
   }
 
   /* One stored entry for each decision: two tabs then never write over one another's. */

@@ -42,13 +42,13 @@ class LaneTouch {
     this.stage.classList.toggle("sure", part >= 1);
   }
 
-  #up(event, is_done) {
+  #up(event, isDone) {
     if (!this.start || !event.isPrimary) return;
     const { direction, part } = this.#meaning(
       event.clientX - this.start.x,
       event.clientY - this.start.y,
     );
-    const decided = is_done && this.moves && part >= 1;
+    const decided = isDone && this.moves && part >= 1;
     this.#end();
     if (decided) this.swiped(direction);
   }

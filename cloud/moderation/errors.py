@@ -53,3 +53,9 @@ class StoreUnavailable(ModerationError):
     """The database cannot be reached or refused the write; nothing was recorded."""
 
     public_message = "The database is not reachable at the moment. Try again shortly."
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room for the write; nothing was recorded."""
+
+    public_message = "The server has no room left to store this. Try again later."

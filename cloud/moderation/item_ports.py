@@ -79,13 +79,16 @@ class Claims(Protocol):
 
     def take(self, item_ids: Sequence[str], lane: Lane, claim: Claim, now: datetime) -> list[Item]:
         """Claim those of the items that are in the lane and that nobody else holds by then; return
-        them, in the order of `item_ids`."""
+        them in this order. They count as shown to the moderator."""
 
     def renew(self, item_ids: Collection[str], session_id: str, until: datetime) -> list[str]:
         """Prolong those claims that are the session's, run out or not; return their items' ids."""
 
     def release(self, session_id: str, item_ids: Collection[str] | None = None) -> None:
-        """End the session's claims on the items, or all of them, as if they had never been."""
+        """End the session's claims on the items, or all of them."""
+
+    def holders(self, lane: Lane, now: datetime) -> set[str]:
+        """Return the ids of the moderators whose claims hold items of a lane."""
 
 
 class ItemRecords(Protocol):

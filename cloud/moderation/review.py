@@ -4,14 +4,31 @@ An image that is shown to one moderator is claimed: nobody else gets it until th
 What is decided is the pipeline's business; the desk says who may decide, and takes back.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cloud.moderation.items import NO_REMARK, Claim, Decision, Item, Lane, Remark, State
+from cloud.clock import utc_now
+from cloud.moderation.item_ports import Claims, ItemRecords, Mirrored, ModerationItems
+from cloud.moderation.items import (
+    NO_REMARK,
+    Claim,
+    Decision,
+    Item,
+    Lane,
+    Remark,
+    State,
+    item_of,
+    next_decision,
+)
+from cloud.moderation.pipeline import AlreadyDecided, ModerationPipeline
+from cloud.moderation.undo import next_undo, standing, undo_of
 
 CLAIM_LENGTH = timedelta(minutes=5)
+REVIEWED, ESCALATED = "reviewed in the panel", "escalated"
+
+_RULINGS = (State.APPROVED, State.REJECTED, State.REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +59,9 @@ class Ruling:
 
     after: State
     remark: Remark = NO_REMARK
+    seen: int | None = None
+    """The item's `transitions` when the moderator saw it: what was decided since is told her, and
+    not overruled. Without it that holds for what she was shown in a lane."""
 
 
 class ReviewError(Exception):
@@ -53,7 +73,7 @@ class NoSuchItem(ReviewError):
 
 
 class ClaimedByAnother(ReviewError):
-    """Another session is looking at the item."""
+    """Another moderator is looking at the item."""
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
@@ -65,7 +85,23 @@ class NotYours(ReviewError):
 
 
 class ReviewDesk:
-    """Hands out images and takes decisions; thread-safe, safe beside other processes."""
+    """Hands out images and takes decisions; thread-safe, safe beside other processes.
+
+    Others are told of a decision when `undo_window` has passed. Everything raises StoreUnavailable.
+    """
+
+    def __init__(
+        self,
+        items: ModerationItems,
+        claims: Claims,
+        records: ItemRecords,
+        pipeline: ModerationPipeline,
+        *,
+        undo_window: timedelta,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._items, self._claims, self._records = items, claims, records
+        self._pipeline, self._undo_window, self._now = pipeline, undo_window, now
 
     def claim(
         self,
@@ -81,15 +117,31 @@ class ReviewDesk:
         Those that the session holds already come first, renewed; `skipping` are passed over, and
         let go if they were held. Raises NotYours for the escalated lane unless an admin asks.
         """
-        raise NotImplementedError
+        _check_lane(reviewer, lane)
+        now, riskiest_first = self._now(), order is ReviewOrder.RISKIEST
+        wanted = self._held(reviewer, lane, riskiest_first, skipping)[:count]
+        passed, items = {*skipping, *wanted}, list[Item]()
+        while len(items) < count:
+            missing = count - len(items) - len(wanted)
+            free = list[str]()
+            if missing:
+                free = self._claims.free(
+                    lane, now, missing, riskiest_first=riskiest_first, skipping=passed
+                )
+            items += self._claims.take([*wanted, *free], lane, self._claim_of(reviewer), now)
+            if len(free) < missing:  # there are no more
+                break
+            # What somebody else took at the same moment is not tried again.
+            passed, wanted = passed.union(free), []
+        return items
 
     def renew(self, reviewer: Reviewer, item_ids: Collection[str]) -> list[str]:
         """Prolong claims; return the ids that are still this session's."""
-        raise NotImplementedError
+        return self._claims.renew(item_ids, reviewer.session_id, self._now() + CLAIM_LENGTH)
 
     def release(self, reviewer: Reviewer, item_ids: Collection[str] | None = None) -> None:
         """Let go of some claims of the session, or of all."""
-        raise NotImplementedError
+        self._claims.release(reviewer.session_id, item_ids)
 
     def rule(self, reviewer: Reviewer, item_id: str, ruling: Ruling) -> Decision:
         """Decide. A repeated request, by `ruling.remark.request_key`, returns the decision that
@@ -97,41 +149,223 @@ class ReviewDesk:
 
         An item may be ruled whose claim ran out, as long as nobody else holds it; and one that is
         not in review: that reverses a decision. Raises AlreadyDecided when it was decided since
-        the reviewer claimed it, ClaimedByAnother, NoSuchItem.
+        the reviewer claimed it, or saw it; ClaimedByAnother, NotYours, NoSuchItem.
         """
-        raise NotImplementedError
+        item = self.item(item_id)
+        repeated = self._repeated(item, reviewer.decided_by, ruling.remark.request_key)
+        if repeated is not None:
+            return repeated
+        _check_ruling(reviewer, item, ruling)
+        self._check_claim(reviewer, item)
+        decision = self._next(reviewer, item, ruling.after, REVIEWED, ruling.remark)
+        held_until = decision.decided_at + self._undo_window
+        return self._made(item, replace(decision, held_until=held_until))
 
     def undo(self, reviewer: Reviewer, decision_id: str) -> Decision:
         """Take a decision of the reviewer's own back: the item stands again as before it, and if
         that is in review it is claimed by this session. Repeating it changes nothing more.
 
-        Raises AlreadyDecided when something else was decided since, NotYours, NoSuchItem.
+        Raises AlreadyDecided when something else was decided since, NotYours, NoSuchItem; and
+        ClaimedByAnother for an escalation, while an admin is looking at it.
         """
-        raise NotImplementedError
+        item = self.item(item_of(decision_id))
+        log = self._history(item)
+        wanted = next((each for each in log if each.decision_id == decision_id), None)
+        if wanted is None:
+            raise NoSuchItem(f"there is no decision {decision_id}")
+        if wanted.decided_by != reviewer.decided_by:
+            raise NotYours(f"decision {decision_id} is by {wanted.decided_by}")
+        undo = undo_of(log, wanted.number)
+        if undo is not None:
+            return self._undone_before(reviewer, item, undo)
+        stack = standing(log)
+        if wanted not in stack[-1:] or item.transitions != log[-1].number:
+            raise AlreadyDecided(item)
+        self._check_claim(reviewer, item)
+        return self._undo(reviewer, item, stack)
 
-    def escalate(self, reviewer: Reviewer, item_id: str, note: str | None) -> None:
-        """Leave an item in review to the admins, with a note, and let go of it.
+    def escalate(
+        self, reviewer: Reviewer, item_id: str, note: str | None, request_key: str | None = None
+    ) -> None:
+        """Leave an item in review to the admins, with a note, and let go of it. Repeating it
+        changes nothing more.
 
-        Raises AlreadyDecided, ClaimedByAnother, NoSuchItem.
+        It is a transition from review to review, so it is logged, and can be undone. Raises
+        AlreadyDecided, ClaimedByAnother, NoSuchItem.
         """
-        raise NotImplementedError
+        item = self.item(item_id)
+        if self._repeated(item, reviewer.decided_by, request_key) is not None:
+            return
+        if _is_escalated_by(reviewer, item):
+            return
+        _check_not_ended(item)
+        if item.state is not State.REVIEW or item.lane is Lane.ESCALATED:
+            raise AlreadyDecided(item)
+        self._check_claim(reviewer, item)
+        remark = Remark(note=note, request_key=request_key)
+        decision = self._next(reviewer, item, State.REVIEW, ESCALATED, remark)
+        try:
+            self._made(item, replace(decision, lane=Lane.ESCALATED))
+        except AlreadyDecided as error:
+            if error.item is None or not _is_escalated_by(reviewer, error.item):
+                raise
 
     def item(self, item_id: str) -> Item:
-        """Return an item as it stands. Raises NoSuchItem."""
-        raise NotImplementedError
+        """Return an item as it stands, also one that has ended. Raises NoSuchItem."""
+        item = self._items.get(item_id)
+        if item is None:
+            raise NoSuchItem(f"there is no item {item_id}")
+        return item
 
     def log(self, item_id: str) -> Sequence[Decision]:
         """Return all decisions on an item, oldest first."""
-        raise NotImplementedError
+        return self._records.decisions(item_id)
 
     def waiting(self, lane: Lane) -> int:
         """Count the items that wait in a lane, claimed ones included."""
-        raise NotImplementedError
+        return self._records.waiting(lane)
+
+    def others(self, reviewer: Reviewer, lane: Lane) -> int:
+        """Count the other moderators who are looking at images of a lane."""
+        return len(self._claims.holders(lane, self._now()) - {reviewer.moderator_id})
 
     def oldest(self, lane: Lane) -> datetime | None:
         """Return since when the oldest item of a lane exists."""
-        raise NotImplementedError
+        return self._records.oldest(lane)
 
     def record_of(self, uploader: str) -> Mapping[State, int]:
         """Count an uploader's items by state."""
-        raise NotImplementedError
+        return self._records.record_of(uploader)
+
+    # --- claims -----------------------------------------------------------------------------------
+
+    def _held(
+        self, reviewer: Reviewer, lane: Lane, riskiest_first: bool, skipping: Collection[str]
+    ) -> list[str]:
+        """Return what the session holds of a lane, having let go of what it skips."""
+        session_id = reviewer.session_id
+        held = self._claims.held(session_id, lane, self._now(), riskiest_first=riskiest_first)
+        skipped = [item.item_id for item in held if item.item_id in skipping]
+        if skipped:
+            self._claims.release(session_id, skipped)
+        return [item.item_id for item in held if item.item_id not in skipping]
+
+    def _claim_of(self, reviewer: Reviewer) -> Claim:
+        return Claim(reviewer.moderator_id, reviewer.session_id, self._now() + CLAIM_LENGTH)
+
+    def _check_claim(self, reviewer: Reviewer, item: Item) -> None:
+        """Raise ClaimedByAnother; what she holds on another device is the moderator's own."""
+        claim = item.claim
+        if claim is None or claim.moderator_id == reviewer.moderator_id:
+            return
+        if claim.holds(self._now()):
+            raise ClaimedByAnother(claim)
+
+    # --- decisions --------------------------------------------------------------------------------
+
+    def _next(
+        self, reviewer: Reviewer, item: Item, after: State, reason: str, remark: Remark
+    ) -> Decision:
+        return next_decision(
+            item,
+            after,
+            decided_by=reviewer.decided_by,
+            reasons=(reason,),
+            evidence=None,
+            now=self._now(),
+            remark=remark,
+        )
+
+    def _made(self, item: Item, decision: Decision) -> Decision:
+        """Make a decision, unless the same request made it at the same moment."""
+        try:
+            return self._pipeline.make(item, decision)
+        except AlreadyDecided as error:
+            if error.item is None or error.item.state is State.ENDED:
+                raise
+            key = decision.remark.request_key
+            repeated = self._repeated(error.item, decision.decided_by, key)
+            if repeated is None:
+                raise
+            return repeated
+
+    def _repeated(self, item: Item, decided_by: str, request_key: str | None) -> Decision | None:
+        """Return the decision that an earlier request with this key made."""
+        if request_key is None:
+            return None
+        for decision in self._history(item):
+            if (decision.remark.request_key, decision.decided_by) == (request_key, decided_by):
+                return self._settled(item, decision)
+        return None
+
+    def _undo(self, reviewer: Reviewer, item: Item, stack: Sequence[Decision]) -> Decision:
+        undo = next_undo(item, stack, reviewer.decided_by, self._now())
+        claim = self._claim_of(reviewer) if undo.after is State.REVIEW else None
+        try:
+            return self._pipeline.make(item, undo, claim)
+        except AlreadyDecided as error:
+            if error.item is None or error.item.state is State.ENDED:
+                raise
+            same = undo_of(self._history(error.item), stack[-1].number)
+            if same is None:
+                raise
+            return self._settled(error.item, same)
+
+    def _undone_before(self, reviewer: Reviewer, item: Item, undo: Decision) -> Decision:
+        if item.lane is not None and item.transitions == undo.number:
+            claim = self._claim_of(reviewer)
+            self._claims.take([item.item_id], item.lane, claim, self._now())
+        return self._settled(item, undo)
+
+    def _history(self, item: Item) -> list[Decision]:
+        """Return the item's decisions, and the last one even if it is not logged yet."""
+        log = self._records.decisions(item.item_id)
+        last = item.unsettled
+        if last is not None and last.number not in [each.number for each in log]:
+            log.append(last)
+        return log
+
+    def _settled(self, item: Item, decision: Decision) -> Decision:
+        """Return a decision that was made before, when all that follows from it is written."""
+        if decision == item.unsettled:
+            mirrored = self._pipeline.settle(decision)
+            if mirrored is not Mirrored.WRITTEN:
+                raise AlreadyDecided(self._items.get(item.item_id))
+        return decision
+
+
+def _check_lane(reviewer: Reviewer, lane: Lane | None) -> None:
+    if lane is Lane.ESCALATED and not reviewer.is_admin:
+        raise NotYours("escalated images are for admins")
+
+
+def _check_not_ended(item: Item) -> None:
+    if item.state is State.ENDED:
+        raise NoSuchItem(f"item {item.item_id} is no longer anybody's image")
+
+
+def _check_ruling(reviewer: Reviewer, item: Item, ruling: Ruling) -> None:
+    """Raise for what the reviewer may not decide, or what was decided meanwhile.
+
+    An admin may send an escalated item back to the others; else what stands so already is decided.
+    """
+    if ruling.after not in _RULINGS:
+        raise ValueError(f"nobody can decide that an image is {ruling.after}")
+    _check_not_ended(item)
+    _check_lane(reviewer, item.lane)
+    stands_so = ruling.after is item.state and item.lane is not Lane.ESCALATED
+    if stands_so or _is_late(reviewer, item, ruling):
+        raise AlreadyDecided(item)
+
+
+def _is_late(reviewer: Reviewer, item: Item, ruling: Ruling) -> bool:
+    """Whether somebody decided since the reviewer saw the item, as far as that is known."""
+    if ruling.seen is not None:
+        return ruling.seen != item.transitions
+    is_others = item.decided_by != reviewer.decided_by
+    was_shown = reviewer.moderator_id in item.shown_to
+    return item.state is not State.REVIEW and was_shown and is_others
+
+
+def _is_escalated_by(reviewer: Reviewer, item: Item) -> bool:
+    return item.lane is Lane.ESCALATED and item.decided_by == reviewer.decided_by

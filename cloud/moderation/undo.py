@@ -33,15 +33,14 @@ def next_undo(item: Item, stack: Sequence[Decision], by: str, now: datetime) -> 
     """Describe the transition that takes back the last decision standing."""
     *earlier, undone = stack
     restored = earlier[-1] if earlier else None
-    reasons, remark = (), NO_REMARK
+    remark = NO_REMARK
     if restored is not None:
-        reasons = restored.standing_reasons
         remark = Remark(restored.remark.category, restored.remark.note)
     decision = next_decision(
         item,
         undone.before,
         decided_by=by,
-        reasons=(UNDONE, *reasons),
+        reasons=(UNDONE, *(restored.reasons if restored else ())),
         evidence=None,
         now=now,
         remark=remark,

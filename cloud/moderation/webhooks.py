@@ -12,6 +12,11 @@ _LONGEST_WAIT = timedelta(hours=1)
 MAX_ATTEMPTS = 34
 
 
+def is_news(decision: Decision) -> bool:
+    """Whether others are told: not where an image stays in review, only for other moderators."""
+    return decision.before is not decision.after
+
+
 def announcement(decision: Decision) -> dict[str, Any]:
     """Describe a decision as JSON, in the shape that Standard Webhooks recommends."""
     subject, evidence = decision.subject, decision.evidence

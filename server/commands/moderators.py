@@ -1,5 +1,7 @@
 """The command `python -m server create-moderator`: who may use the panel, from the command line."""
 
+import sys
+
 import click
 
 from admin.passwords import MIN_LENGTH, WeakPassword, check_password
@@ -9,6 +11,7 @@ from admin.texts import catalogue
 from config import Settings
 from server.panel.operator import Hands, operators_hands
 from server.panel.second_factors import has_second_factor
+from server.panel.tables import may_use_panel
 from server.panel.team import read_role
 from server.storage.port import Document
 
@@ -54,7 +57,8 @@ def _promote(
     user_id, name = user["objectId"], user["username"]
     account = hands.tables.account(user_id)
     role = Role.ADMIN if admin else read_role(account)  # nobody loses a role by this
-    hands.team.promote(OPERATOR, name, role)
+    if not may_use_panel(user, account) or role is not read_role(account):
+        hands.team.promote(OPERATOR, name, role)
     if password is not None:
         hands.team.act(OPERATOR, user_id, TeamAction.PASSWORD_SET)
         hands.team.set_password(user_id, password)
@@ -75,9 +79,9 @@ def _require_folder(settings: Settings) -> None:
 def _read_password(name: str, *, from_stdin: bool) -> str:
     """Return a password that does, from standard input or asked for twice."""
     if from_stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password = str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
     try:
         check_password(password, name)
     except WeakPassword as error:

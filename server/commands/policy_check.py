@@ -12,6 +12,7 @@ from cloud.moderation.types import Outcome, Policy
 from config import Settings
 from server.app import open_database
 from server.moderation.policies import PolicyVersions
+from server.moderation.policy_changes import PolicyChanges
 from server.moderation.recorded import recorded_predictions
 from server.objects.schemas import Schemas
 from server.parse_config import ParseConfig
@@ -42,7 +43,8 @@ def _read(file: Path) -> Any:
 
 def _params(database: Database) -> Mapping[str, Any]:
     schemas = Schemas(database.schemas, clients_make_classes=False)
-    params, _ = ParseConfig(database.objects, PolicyVersions(database, schemas), 0).read()
+    versions, changes = PolicyVersions(database, schemas), PolicyChanges(database, schemas)
+    params, _ = ParseConfig(database.objects, versions, changes, 0).read()
     return params
 
 

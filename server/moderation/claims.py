@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from cloud.moderation.items import LONGEST_CLAIM, Claim, Decision, Item, Lane, State
-from cloud.operations import AddUnique, Delete, Operation, Remove, Set
+from cloud.operations import AddUnique, Delete, Operation, Set
 from cloud.values import Pointer
 from server.moderation.item_columns import claim_columns, decision_of_row, item_of_row
 from server.moderation.items import CLAIM, DECISION, ITEM, declare_items
@@ -73,7 +73,7 @@ class StoredClaims:
         operations: dict[str, Operation] = {
             name: Set(value) for name, value in claim_columns(claim).items()
         }
-        operations |= {"shownTo": AddUnique((claim.session_id,)), "updatedAt": Set(now)}
+        operations |= {"shownTo": AddUnique((claim.moderator_id,)), "updatedAt": Set(now)}
         self._objects.update_all(ITEM, is_to_be_had, operations)
         taken = self._objects.find(ITEM, Query(All((is_one, is_ours))))
         places = {item_id: place for place, item_id in enumerate(item_ids)}
@@ -91,9 +91,19 @@ class StoredClaims:
         is_ours = _is_of(session_id)
         if item_ids is not None:
             is_ours = All((OneOf("objectId", tuple(item_ids)), is_ours))
-        operations: dict[str, Operation] = dict.fromkeys(CLAIM, Delete())
-        operations["shownTo"] = Remove((session_id,))
-        self._objects.update_all(ITEM, is_ours, operations)
+        self._objects.update_all(ITEM, is_ours, dict.fromkeys(CLAIM, Delete()))
+
+    def holders(self, lane: Lane, now: datetime) -> set[str]:
+        self._declare()
+        is_held = All(
+            (
+                Compares("claimedUntil", Order.GREATER, now),
+                Compares("claimedUntil", Order.LESS_OR_EQUAL, now + LONGEST_CLAIM),
+                _is_in(lane),
+            )
+        )
+        rows = self._objects.find(ITEM, Query(is_held, columns=frozenset({"claimedBy"})))
+        return {row["claimedBy"] for row in rows}
 
     def _declare(self) -> None:
         if not self._declared:

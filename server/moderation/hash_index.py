@@ -81,6 +81,19 @@ class HashIndex:
                     best = Neighbour(entry_id, distance, number * self._block_size + place)
         return best
 
+    def within(self, pdq: str, max_distance: int, limit: int) -> list[Neighbour]:
+        """Return the entries that differ at most in `max_distance` bits, the nearest first."""
+        wanted = _words(pdq)[:, 0]
+        found: list[Neighbour] = []
+        with self._lock:
+            for number, block in enumerate(self._blocks):
+                count = min(self._size - number * self._block_size, self._block_size)
+                distances = self._distances_in(block, wanted, count)
+                for place in np.flatnonzero(distances <= max_distance).tolist():
+                    entry_id, distance = block.ids[place].decode(), int(distances[place])
+                    found.append(Neighbour(entry_id, distance, number * self._block_size + place))
+        return sorted(found, key=lambda each: each.distance)[:limit]
+
     def drop(self, neighbour: Neighbour) -> None:
         """Remove an entry that was found, if it still lies there."""
         with self._lock:

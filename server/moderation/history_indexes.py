@@ -27,3 +27,6 @@ BY_CONTENT = Index("content", ("contentSha256",))
 BY_SUBJECT = Index("subject_id", ("subjectId", "subjectClass"))
 
 ITEM_INDEXES = (BY_DECISION, BY_UPLOADER, BY_DECIDER, BY_UPLOAD, BY_CONTENT, BY_SUBJECT)
+
+BY_TIME = Index("created_id", ("createdAt", "objectId"))
+"""For the log of decisions."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from cloud.moderation.items import Claim, Decision, Item, Lane, State
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
-from server.moderation.history_indexes import ITEM_INDEXES
+from server.moderation.history_indexes import BY_TIME, ITEM_INDEXES
 from server.moderation.item_columns import (
     claim_columns,
     counted_columns,
@@ -69,7 +69,8 @@ DECISION = ClassSchema(
     | {"item": ColumnType("Pointer", "ModerationItem")}
     | _columns(
         number="Number", before="String", after="String", decidedBy="String",
-        undoes="Number", heldUntil="Date", waitedMs="Number", byPerson="Boolean", topClass="String",
+        undoes="Number", restores="String", heldUntil="Date",
+        waitedMs="Number", byPerson="Boolean", topClass="String",
     ),
     permissions=NOBODY,
 )  # fmt: skip
@@ -79,10 +80,11 @@ _INDEXES = [
     (ITEM, Index("lane_created", ("lane", "createdAt"))),
     (ITEM, Index("lane_risk", ("lane", "risk"))),
     (ITEM, Index("claim_session", ("claimSession",))),
+    (ITEM, Index("claimed_until", ("claimedUntil",))),
     (ITEM, Index("uploader_state", ("uploader", "state"))),
     *((ITEM, index) for index in ITEM_INDEXES),
     (DECISION, Index("item", ("item",))),
-    (DECISION, Index("created", ("createdAt",))),
+    (DECISION, BY_TIME),
     (DECISION, Index("before_created", ("before", "createdAt"))),
     (DECISION, Index("by_person_created", ("byPerson", "createdAt"))),
 ]
@@ -153,7 +155,8 @@ class StoredItems:
         where = _stands_as(decision.item_id, decision.before, decision.number - 1)
         operations: dict[str, Operation] = {
             "state": Set(decision.after.value),
-            "decidedBy": Set(decision.decided_by),
+            "decidedBy": Delete() if decision.stands_by is None else Set(decision.stands_by),
+            "reasons": Set(list(decision.standing_reasons)),
             "decidedAt": Set(decision.decided_at),
             "transitions": Increment(1),
             "unsettled": Set(decision_columns(decision)),
@@ -164,7 +167,7 @@ class StoredItems:
         }
         if decision.before is State.APPROVED and decision.undoes is None:
             operations["appeal"] = Delete()  # it was granted; what follows is another matter
-        shown = evidence_columns(decision) | remark_columns(decision.remark)
+        shown = evidence_columns(decision.evidence) | remark_columns(decision.remark)
         for name, value in (shown | score_columns(decision.evidence)).items():
             operations[name] = Set(value)
         settled = All((where, Exists("unsettled", exists=False)))
@@ -234,7 +237,7 @@ def _begun(decision: Decision, claim: Claim | None) -> dict[str, Operation]:
     if claim is None:
         return begun | {"shownTo": Delete()}
     begun |= {name: Set(value) for name, value in claim_columns(claim).items()}
-    return begun | {"shownTo": Set([claim.session_id])}
+    return begun | {"shownTo": Set([claim.moderator_id])}
 
 
 def _is_due(now: datetime) -> Condition:

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from cloud.moderation.policy import read_policy
 from cloud.moderation.types import Policy
 from server.objects.identity import utc_now
 from server.objects.schemas import NOBODY, Schemas
@@ -13,6 +14,7 @@ from server.storage.port import (
     ColumnType,
     Database,
     DuplicateObject,
+    Equals,
     Index,
     Query,
     SortKey,
@@ -36,6 +38,7 @@ class PolicyVersions:
     def __init__(self, database: Database, schemas: Schemas) -> None:
         self._database, self._schemas = database, schemas
         self._known: dict[str, int] = {}
+        self._by_version: dict[int, Policy] = {}
         self._declared = False
 
     def numbered(self, policy: Policy) -> Policy:
@@ -44,6 +47,17 @@ class PolicyVersions:
         version = self._known.get(row["objectId"]) or self._find_or_add(row)
         self._known[row["objectId"]] = version
         return replace(policy, version=version)
+
+    def policy(self, version: int) -> Policy | None:
+        """Return the policy of this number, or None. Raises StoreUnavailable."""
+        policy = self._by_version.get(version)
+        if policy is None:
+            self._declare()
+            found = self._database.objects.find(SCHEMA, Query(Equals("version", version), limit=1))
+            for row in found:
+                stored = read_policy(row["moderationScores"], row["moderationAutomation"])
+                policy = self._by_version[version] = replace(stored, version=version)
+        return policy
 
     def _find_or_add(self, row: dict[str, Any]) -> int:
         self._declare()
@@ -71,11 +85,16 @@ class PolicyVersions:
             self._declared = True
 
 
-def _row(policy: Policy) -> dict[str, Any]:
-    scores = {
+def scores_of(policy: Policy) -> dict[str, dict[str, float]]:
+    """Write thresholds as `moderationScores`."""
+    return {
         label.value: {"min": threshold.min, "max": threshold.max}
         for label, threshold in sorted(policy.thresholds.items())
     }
+
+
+def _row(policy: Policy) -> dict[str, Any]:
+    scores = scores_of(policy)
     identity = json.dumps([scores, policy.automation_enabled])
     return {
         "objectId": hashlib.sha256(identity.encode()).hexdigest()[:24],

@@ -93,6 +93,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationPanelSession", permissions=NOBODY),
         ClassSchema("ModerationPanelTries", permissions=NOBODY),
         ClassSchema("ModerationPolicy", permissions=NOBODY),
+        ClassSchema("ModerationPolicyChange", permissions=NOBODY),
         ClassSchema("ModerationTeamLog", permissions=NOBODY),
         ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
         ClassSchema(

@@ -61,7 +61,7 @@ class Lockout:
             self._objects.update(TRIES, All((*where, _lasts(now))), {"count": Increment(-1)})
 
     def wrong(self, tried: Try, now: datetime) -> None:
-        """Leave a wrong try counted; the last one allowed begins the lock. Raises LockedOut then."""
+        """Leave a wrong try counted. Raises LockedOut if it was the last one allowed."""
         until, locked = now + WINDOW, False
         for counter in tried.counters:
             full = Compares("count", Order.GREATER_OR_EQUAL, LIMIT)

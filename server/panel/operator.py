@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 _DEMO_NAMES = ("demo", "demo-moderator")
 
+DemoModerator = tuple[str, str]
+"""A name and the password, which is kept nowhere else."""
+
 
 class _NoTriggers(Triggers):
     """The app's cloud code, which runs in a server only, has no part in this."""
@@ -62,8 +65,8 @@ def operators_hands(settings: Settings) -> Iterator[Hands]:
         database.close()
 
 
-def make_demo_moderator(settings: Settings) -> tuple[str, str] | None:
-    """Where nobody moderates yet, make an admin to try the panel with; return name and password.
+def make_demo_moderator(settings: Settings) -> DemoModerator | None:
+    """Where nobody moderates yet, make an admin to try the panel with.
 
     With the keys of development only, which answer to this machine alone. Call it before forking.
     """
@@ -77,7 +80,7 @@ def make_demo_moderator(settings: Settings) -> tuple[str, str] | None:
         return None
 
 
-def _make_demo_moderator(team: StoredTeam) -> tuple[str, str] | None:
+def _make_demo_moderator(team: StoredTeam) -> DemoModerator | None:
     password = secrets.token_urlsafe(12)
     for name in _DEMO_NAMES:
         try:

@@ -1,4 +1,4 @@
-"""Second factors: codes that change every 30 seconds (RFC 6238), and codes for when a phone is lost.
+"""Second factors: codes that change every 30 seconds (RFC 6238), and codes for lost phones.
 
 No secret is kept. It follows from a nonce in the account and from the server's key, so whoever
 reads the database can make no codes.
@@ -52,7 +52,7 @@ class AccountCodes:
             nonce = secrets.token_hex(16)
         who = session.moderator
         secret = self._secret(who.user_id, nonce)
-        uri = pyotp.TOTP(secret).provisioning_uri(who.name, _ISSUER)
+        uri = pyotp.TOTP(secret).provisioning_uri(name=who.name, issuer_name=_ISSUER)
         return Enrolment(nonce, secret, uri)
 
     def enrol(self, user_id: str, nonce: str, code: str, now: datetime) -> list[str]:

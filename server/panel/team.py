@@ -212,7 +212,7 @@ class StoredTeam:
         self._tables.change_account(user_id, settled, _is_before("settledNumber", number))
 
     def _mirror(self, user_id: str) -> None:
-        """Have the app take for a moderator whom the panel does; until nothing changed meanwhile."""
+        """Have the app take for a moderator whom the panel does, whatever changed meanwhile."""
         while True:
             account = self._tables.account(user_id)
             self._tables.make_moderator(user_id, moderates=account.get("disabled") is not True)

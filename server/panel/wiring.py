@@ -2,11 +2,14 @@
 
 import hashlib
 import hmac
+from datetime import timedelta
 
 from admin.services import PanelServices
 from cloud.clock import utc_now
 from cloud.moderation.review import ReviewDesk
 from config import Settings
+from server.moderation.claims import StoredClaims, StoredRecords
+from server.moderation.items import StoredItems
 from server.panel.figures import StoredFigures
 from server.panel.history import StoredHistory
 from server.panel.house_rules import StoredHouseRules
@@ -27,7 +30,7 @@ def make_panel_services(services: Services) -> PanelServices:
         sign_ins=people.sign_ins,
         second_factors=people.sign_ins,
         team=people.team,
-        desk=ReviewDesk(),
+        desk=_make_desk(services),
         pictures=StoredPictures(services),
         history=StoredHistory(services),
         policies=StoredPolicies(services),
@@ -35,6 +38,17 @@ def make_panel_services(services: Services) -> PanelServices:
         house_rules=StoredHouseRules(services.parse_config),
         classifications=services.moderation,
         now=utc_now,
+    )
+
+
+def _make_desk(services: Services) -> ReviewDesk:
+    database, schemas = services.database, services.schemas
+    return ReviewDesk(
+        StoredItems(database, schemas),
+        StoredClaims(database, schemas),
+        StoredRecords(database, schemas),
+        services.pipeline,
+        undo_window=timedelta(seconds=services.settings.undo_window),
     )
 
 

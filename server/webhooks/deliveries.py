@@ -2,6 +2,9 @@
 
 A delivery waits in the database until somebody leases it, so none is lost with a process. Its id
 follows from decision and receiver: announcing again adds nothing, and receivers can drop doubles.
+
+An undo withdraws what nobody has leased yet. Lease and withdrawal are conditional changes of the
+one row, so a receiver is told of a decision and of its undo, or of neither.
 """
 
 import hashlib
@@ -12,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cloud.moderation.items import Decision
-from cloud.moderation.webhooks import announcement
+from cloud.moderation.webhooks import announcement, is_news
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
 from server.objects.schemas import NOBODY, Schemas
@@ -63,6 +66,8 @@ class DeliveryState(StrEnum):
     WAITING = "waiting"
     DELIVERED = "delivered"
     GIVEN_UP = "given up"
+    WITHDRAWN = "withdrawn"
+    """The decision was undone before anybody was told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +93,34 @@ class StoredDeliveries:
 
     def announce(self, decision: Decision) -> None:
         """See the port."""
+        if not is_news(decision):
+            return
         for receiver in self._receivers:
             self._declare()
+            if self._undone_in_time(decision, receiver):
+                continue
             try:
                 self._objects.insert(SCHEMA, _document(decision, receiver))
             except DuplicateObject:  # announced before
                 continue
+
+    def _undone_in_time(self, decision: Decision, receiver: Receiver) -> bool:
+        """Withdraw what an undo takes back; False: it is none, or the receiver may have heard.
+
+        Where other decisions lie between the two, the receiver may have heard of those.
+        """
+        undone = decision.undone_id
+        if undone is None or decision.undoes != decision.number - 1:
+            return False
+        delivery_id = _delivery_id(undone, receiver)
+        untried = All((_is_waiting(delivery_id), Equals("attempts", 0)))
+        withdrawn: dict[str, Operation] = {
+            "state": Set(DeliveryState.WITHDRAWN.value),
+            "nextAttemptAt": Delete(),
+        }
+        row = self._updated(untried, withdrawn, decision.decided_at)
+        row = row or self._objects.get(SCHEMA, delivery_id)
+        return row is not None and row["state"] == DeliveryState.WITHDRAWN.value
 
     def due(self, url: str, now: datetime, limit: int) -> list[str]:
         """Return the ids of deliveries to a receiver that wait no longer, oldest first."""
@@ -177,10 +204,15 @@ def _is_due(now: datetime) -> Condition:
     return All((Equals("state", DeliveryState.WAITING.value), due))
 
 
+def _delivery_id(decision_id: str, receiver: Receiver) -> str:
+    return hashlib.sha256(f"{decision_id} {receiver.shown}".encode()).hexdigest()[:24]
+
+
 def _document(decision: Decision, receiver: Receiver) -> Document:
     identity = decision.decision_id
+    told_at = decision.held_until or decision.decided_at
     return {
-        "objectId": hashlib.sha256(f"{identity} {receiver.shown}".encode()).hexdigest()[:24],
+        "objectId": _delivery_id(identity, receiver),
         "createdAt": decision.decided_at,
         "updatedAt": decision.decided_at,
         "ACL": {},
@@ -189,8 +221,8 @@ def _document(decision: Decision, receiver: Receiver) -> Document:
         "body": json.dumps(announcement(decision)),
         "state": DeliveryState.WAITING.value,
         "attempts": 0,
-        "notBefore": decision.decided_at,
-        "nextAttemptAt": decision.decided_at,
+        "notBefore": told_at,
+        "nextAttemptAt": told_at,
     }
 
 

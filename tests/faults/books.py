@@ -77,12 +77,10 @@ def are_at_rest(server):
 
 def wait_until_at_rest(server, timeout_s=60):
     """Return the books once nothing is pending or unsettled any more."""
-    wait_until(
-        lambda: are_at_rest(server), timeout_s, every_s=0.3, explain=lambda: explain(server)
-    )
+    wait_until(lambda: are_at_rest(server), timeout_s, every_s=0.3, explain=lambda: explain(server))
     return Books(server)
 
 
 def explain(server):
-    waiting = [row for row in find(server, "ModerationItem", state="pending")]
+    waiting = find(server, "ModerationItem", state="pending")
     return f"{len(waiting)} pending, such as {waiting[:2]}\n{server.log.read_text()[-3000:]}"

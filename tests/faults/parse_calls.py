@@ -1,4 +1,4 @@
-"""What the fault tests ask of a running server, and pictures whose verdicts are known beforehand."""
+"""What the fault tests ask of a running server, and pictures whose verdicts are known before."""
 
 import io
 import itertools
@@ -77,7 +77,7 @@ def find(server, class_name, **where):
     """All objects of a class that are so, however many there are."""
     found, last = [], ""
     while True:
-        page = _page(server, class_name, {**where, "objectId": {"$gt": last}})
+        page = _page(server, class_name, {"$and": [where, {"objectId": {"$gt": last}}]})
         found += page
         if len(page) < 1000:
             return found

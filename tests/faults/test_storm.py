@@ -53,7 +53,8 @@ class Scaled(Embedded):
 
     def __init__(self, start, start_one, redis, mongo):
         self._start_one, self._redis, self._mongo = start_one, redis, mongo
-        super().__init__(lambda **s: start(DATABASE_URI=mongo.uri, CELERY_BROKER_URL=redis.url, **s))
+        where = {"DATABASE_URI": mongo.uri, "CELERY_BROKER_URL": redis.url}
+        super().__init__(lambda **settings: start(**where, **settings))
         self.workers = [self._new_worker(), self._new_worker()]
 
     @property

@@ -8,6 +8,7 @@ import copy
 import re
 
 from neosqlite import Connection, query_operators
+from neosqlite.collection.expr_evaluator import ExprEvaluator
 from neosqlite.collection.index_manager import IndexManager
 from neosqlite.collection.query_helper import QueryHelper, set_force_fallback
 from nx_27017.nx_27017 import main
@@ -41,6 +42,17 @@ def update(helper, row, change, document, *rest, original=QueryHelper._perform_p
     return original(helper, row, change, document, *rest)
 
 
+def group(helper, stage, documents, original=QueryHelper._process_group_stage):
+    """$group by an object of several expressions, which here is one literal key."""
+    keys = stage.get("_id")
+    if isinstance(keys, dict) and not any(name.startswith("$") for name in keys):
+        value = ExprEvaluator(db_connection=helper.collection.db)._evaluate_operand_python
+        found = [{name: value(key, row) for name, key in keys.items()} for row in documents]
+        documents = [{**row, "keys": k} for row, k in zip(documents, found, strict=True)]
+        stage = {**stage, "_id": "$keys"}
+    return original(helper, stage, documents)
+
+
 COLON = "_colon_"
 
 
@@ -65,6 +77,6 @@ if __name__ == "__main__":
     set_force_fallback()  # in SQL, updates turn booleans into 0/1 and dates into text
     query_operators._all, query_operators._ne, query_operators._regex = all_of, differs, finds
     Connection.__getitem__, Connection.list_collection_names = collection, names
-    QueryHelper._perform_python_update = update
+    QueryHelper._perform_python_update, QueryHelper._process_group_stage = update, group
     IndexManager.create_index = index
     main()

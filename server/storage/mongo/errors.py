@@ -10,7 +10,7 @@ from bson.errors import BSONError
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from cloud.moderation.errors import StoreUnavailable
+from cloud.moderation.errors import StoreFull, StoreUnavailable
 from server.storage.mongo.columns import parse_path
 from server.storage.port import DuplicateObject, Refused
 
@@ -18,6 +18,8 @@ from server.storage.port import DuplicateObject, Refused
 # BadValue, TypeMismatch, Overflow (nested too deep), PathNotViable, ConflictingUpdateOperators,
 # DollarPrefixedFieldName, BSONObjectTooLarge (as it came, after the update), no regular expression.
 _MISFITS = frozenset({2, 14, 15, 28, 40, 52, 10334, 17419, 51091})
+
+_OUT_OF_DISK_SPACE = 14031
 
 INDEX_TIMEOUT_S = 60  # large collections are read through
 
@@ -34,6 +36,8 @@ def translated_errors() -> Iterator[None]:
     except OperationFailure as error:
         if error.code in _MISFITS:
             raise Refused(f"MongoDB: {error}") from error
+        if error.code == _OUT_OF_DISK_SPACE:
+            raise StoreFull(f"MongoDB: {error}") from error
         raise StoreUnavailable(f"MongoDB: {error}") from error
     except PyMongoError as error:
         raise StoreUnavailable(f"MongoDB: {error}") from error

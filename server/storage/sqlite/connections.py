@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cloud.moderation.errors import StoreUnavailable
+from cloud.moderation.errors import StoreFull, StoreUnavailable
 from server.storage.matching import fold
 from server.storage.port import DuplicateObject
 from server.storage.sqlite.layout import FOLD, prepare
@@ -133,7 +133,9 @@ def _translated_errors() -> Iterator[None]:
     except sqlite3.IntegrityError as error:
         raise DuplicateObject(str(error), _violated_column(str(error))) from error
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"SQLite: {error}") from error
+        is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        kind = StoreFull if is_full else StoreUnavailable
+        raise kind(f"SQLite: {error}") from error
 
 
 def _violated_column(message: str) -> str | None:

@@ -3,6 +3,7 @@
 A file is there from the moment its whole content, synchronised, got its name.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from cloud.moderation.errors import StoreUnavailable
+from cloud.moderation.errors import StoreFull, StoreUnavailable
 from server.storage.port import StoredFile
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.documents import dump, load
 
 _MAX_NAME_BYTES = 255  # what file systems allow
 _UNFINISHED = ".unfinished-"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SqliteFiles:
@@ -124,4 +126,5 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreUnavailable(f"files: {error}") from error
+        kind = StoreFull if error.errno in _NO_ROOM else StoreUnavailable
+        raise kind(f"files: {error}") from error

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from server.storage.port import ClassSchema, Condition, DayOf, StepOf, TallyKey
+from server.storage.port import ClassSchema, Condition, DayOf, StepOf, TallyKey, TallyValue
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.documents import read_text
 from server.storage.sqlite.translate import class_condition, translate, translate_key
@@ -18,16 +18,14 @@ class SqliteTallies:
 
     def tally(
         self, schema: ClassSchema, where: Condition, by: Sequence[TallyKey]
-    ) -> Mapping[tuple[str | bool | int | None, ...], int]:
+    ) -> Mapping[tuple[TallyValue, ...], int]:
         condition = translate(schema, where)
         if not condition.exact:
             raise ValueError("a tally has conditions on columns of one type only")
         keys = [_expression(schema, key) for key in by]
-        numbers = ", ".join(str(number) for number in range(1, len(keys) + 1))
         statement = (
-            f"SELECT {', '.join([*keys, 'count(*)'])} FROM objects "
-            f"WHERE {class_condition(schema.class_name)} AND {condition.text}"
-            + (f" GROUP BY {numbers}" if keys else "")
+            f"SELECT {', '.join([*keys, 'count(*)'])} FROM objects "  # noqa: S608 - from the schema
+            f"WHERE {class_condition(schema.class_name)} AND {condition.text}{_grouped(by)}"
         )
         with (
             self._connections.reading() as connection,
@@ -37,6 +35,11 @@ class SqliteTallies:
                 tuple(_value(schema, key, v) for key, v in zip(by, row, strict=False)): row[-1]
                 for row in rows
             }
+
+
+def _grouped(by: Sequence[TallyKey]) -> str:
+    numbers = ", ".join(str(number) for number in range(1, len(by) + 1))
+    return f" GROUP BY {numbers}" if numbers else ""
 
 
 def _expression(schema: ClassSchema, key: TallyKey) -> str:
@@ -60,7 +63,7 @@ def _step(number: str, bounds: Sequence[float], reached: int) -> str:
     return f"CASE WHEN {number} < {float(bounds[middle])!r} THEN {below} ELSE {above} END"
 
 
-def _value(schema: ClassSchema, key: TallyKey, value: Any) -> str | bool | int | None:
+def _value(schema: ClassSchema, key: TallyKey, value: Any) -> TallyValue:
     if isinstance(key, str) and value is not None and schema.columns[key].kind == "Boolean":
         return bool(value)
     return read_text(value) if isinstance(value, str) else value

@@ -144,6 +144,20 @@ def translate_values(schema: ClassSchema, columns: Sequence[str]) -> str:
     return ", ".join(_value(schema, path) for path in columns)
 
 
+def translate_key(schema: ClassSchema, path: str, kinds: Sequence[str]) -> str:
+    """Write what reads a column of one of these types; what is of another type reads as NULL.
+
+    Raises ValueError for other columns.
+    """
+    kind = "Date" if path in ("createdAt", "updatedAt") else _kind(schema, path)
+    if kind not in kinds:
+        raise ValueError(f"{schema.class_name}.{path} is no column of {' or '.join(kinds)}")
+    if kind == "Date":
+        return f"json_extract(document, '$.{path}.\"$date\"')"
+    is_one = f"json_type(document, '$.{path}') IN {_JSON_TYPES[kind]}"
+    return f"CASE WHEN {is_one} THEN json_extract(document, '$.{path}') END"
+
+
 class _Translator:
     """Writes the conditions of one query."""
 
@@ -279,11 +293,11 @@ def _column(schema: ClassSchema, path: str, ignore_case: bool) -> _Scalar | None
 def _value(schema: ClassSchema, path: str) -> str:
     if path == "objectId":
         return "object_id"
-    column = schema.columns.get(path)
-    if column is None or column.kind not in _JSON_TYPES or not _NAME.fullmatch(path):
-        raise ValueError(f"{schema.class_name}.{path} is no column of text or numbers")
-    is_one = f"json_type(document, '$.{path}') IN {_JSON_TYPES[column.kind]}"
-    return f"CASE WHEN {is_one} THEN json_extract(document, '$.{path}') END"
+    return translate_key(schema, path, ("String", "Number"))
+
+
+def _kind(schema: ClassSchema, path: str) -> str | None:
+    return schema.columns[path].kind if path in schema.columns and _NAME.fullmatch(path) else None
 
 
 def _object_id(value: Any) -> Parameter | None:
@@ -324,7 +338,11 @@ def _file(column: ColumnType, value: Any) -> Parameter | None:
 
 _INT64 = range(-(2**63), 2**63)
 
-_JSON_TYPES = {"String": "('text')", "Number": "('integer', 'real')"}
+_JSON_TYPES = {
+    "String": "('text')",
+    "Number": "('integer', 'real')",
+    "Boolean": "('true', 'false')",
+}
 
 _SCALARS: Mapping[str, tuple[str, Callable[[ColumnType, Any], Parameter | None]]] = {
     "String": ("", _text),

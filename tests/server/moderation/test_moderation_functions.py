@@ -11,7 +11,7 @@ from server.moderation.items import ITEM
 from server.moderation.subjects import subject_schema
 from server.storage.port import Equals, Query
 
-NOT_FOUND = (400, {"code": 101, "error": "Object not found."})
+NOT_FOUND = (404, {"code": 101, "error": "Object not found."})
 AUTOMATIC = "This image was rejected automatically, because it seems to break the rules."
 
 
@@ -24,7 +24,7 @@ class App(ModeratedApp):
 
     def judged(self, data=b"0.9", by=None, **columns):
         """An image of alice's that the rules have judged; returns its objectId."""
-        path = self.image(f"{len(self.moderation.inferred)}.jpg", data, by or self.alice, **columns)
+        path = self.image(data=data, by=by or self.alice, **columns)
         self.judge()
         return path.rpartition("/")[2]
 
@@ -54,7 +54,7 @@ def app(parse):
     return App(parse)
 
 
-def standing(state, reason=None, appealed=False, canAppeal=False):  # noqa: N803 - on the wire
+def standing(state, reason=None, appealed=False, canAppeal=False):
     return {"state": state, "reason": reason, "appealed": appealed, "canAppeal": canAppeal}
 
 
@@ -112,15 +112,11 @@ def test_unknown_and_unreadable_objects_are_answered_alike(on_each):
     assert result(app.status(secret, MASTER))["canAppeal"] is True
 
 
-def test_class_level_permissions_hold(app):
+def test_class_level_permissions_hold(parse):
+    parse.declare("UserImage", {"create": {"*": True}, "addField": {"*": True}})
+    app = App(parse)
     image = app.judged()
-    closed = {"get": {}, "find": {}, "create": {"*": True}}
-    schema = app.services.schemas.find("UserImage")
-    app.services.database.schemas  # noqa: B018 - the store has no way to change permissions
-    app.parse.services.schemas._by_name["UserImage"] = type(schema)(
-        schema.class_name, schema.columns, closed, schema.options
-    )
-    app.parse.services.schemas._read_at += 60
+    assert result(app.status(image, MASTER))["state"] == "rejected"
     known, unknown = app.status(image, app.alice), app.status("nothing", app.alice)
     assert outcome(known) == (400, 119)
     assert known.json == unknown.json
@@ -146,7 +142,10 @@ def test_bad_questions_are_told_what_is_wrong(app):
 @pytest.mark.parametrize(
     ("columns", "state"),
     [
-        ({"isSafe": True, "NSFWPredictions": [{"className": "Neutral", "probability": 1}]}, "approved"),
+        (
+            {"isSafe": True, "NSFWPredictions": [{"className": "Neutral", "probability": 1}]},
+            "approved",
+        ),
         ({"isSafe": True}, "pending"),
         ({"isSafe": True, "NSFWPredictions": []}, "pending"),
         ({"deleted": True}, "rejected"),
@@ -167,14 +166,11 @@ def test_an_image_from_before_moderation_is_what_its_columns_say(app, columns, s
     assert outcome(app.appeal(image, MASTER)) == (400, 141)
 
 
-def test_whoever_may_not_see_the_columns_is_not_told_by_the_function(app):
+def test_whoever_may_not_see_the_columns_is_not_told_by_the_function(parse):
+    open_to_all = {name: {"*": True} for name in ("get", "find", "create", "addField")}
+    parse.declare("UserImage", {**open_to_all, "protectedFields": {"*": ["deleted"]}})
+    app = App(parse)
     image = app.judged()
-    schema = app.services.schemas.find("UserImage")
-    permissions = {"get": {"*": True}, "find": {"*": True}, "protectedFields": {"*": ["deleted"]}}
-    app.services.schemas._by_name["UserImage"] = type(schema)(
-        schema.class_name, schema.columns, permissions, schema.options
-    )
-    app.services.schemas._read_at += 60
     answer = app.status(image, app.charlie)
     assert (answer.status_code, answer.json) == NOT_FOUND
     assert result(app.status(image, MASTER))["state"] == "rejected"
@@ -249,17 +245,15 @@ def test_there_is_one_appeal_against_a_decision(on_each):
 def test_a_moderators_save_goes_over_an_appeal_that_was_faster(app, monkeypatch):
     image = app.judged()
     bob = app.parse.person("bob", isModerator=True)
-    decide, appealed = app.services.pipeline.decide, []
+    pipelines = type(app.services.pipeline)
+    decide = pipelines.decide
 
-    def after_the_appeal(*arguments, **named):
-        if not appealed:
-            appealed.append(True)
-            assert app.appeal(image, app.alice).status_code == 200
-        return decide(*arguments, **named)
+    def meanwhile(pipeline, *arguments, **options):
+        monkeypatch.setattr(pipelines, "decide", decide)
+        assert app.appeal(image, app.alice).status_code == 200
+        return decide(pipeline, *arguments, **options)
 
-    monkeypatch.setattr(
-        type(app.services.pipeline), "decide", lambda self, *a, **n: after_the_appeal(*a, **n)
-    )
+    monkeypatch.setattr(pipelines, "decide", meanwhile)
     answer = app.parse.put(f"/classes/UserImage/{image}", {"isSafe": True}, bob)
     assert answer.status_code == 200, answer.json
     assert result(app.status(image, app.alice)) == standing("approved", appealed=True)

@@ -1,0 +1,430 @@
+/* The review lane: keys, swipes and buttons decide about the image in hand; the next one is there
+   at once, for images are claimed and fetched ahead and decisions sent behind. */
+
+"use strict";
+
+const AT_HAND = 6; // the image in hand and the next five
+const MOST_CLAIMED = 40; // in one call; the server's limit
+const MOST_UNDONE = 20;
+const MOST_SKIPPED = 200;
+const RENEW_MS = 60_000;
+const POLL_MS = 15_000;
+
+/** What one tab remembers: what can be undone, what was skipped. */
+class TabMemory {
+  constructor(data) {
+    this.name = `parsewarden.tab.${data.session}`;
+    const stored = JSON.parse(sessionStorage.getItem(this.name) ?? "{}");
+    this.undo = stored.undo ?? [];
+    this.skipped = new Set(stored.skipped ?? []);
+  }
+
+  save() {
+    this.undo.splice(0, this.undo.length - MOST_UNDONE);
+    const skipped = [...this.skipped].slice(-MOST_SKIPPED);
+    this.skipped = new Set(skipped);
+    sessionStorage.setItem(this.name, JSON.stringify({ undo: this.undo, skipped }));
+  }
+}
+
+/** How many images were revealed in this session of the panel, in all tabs. */
+class Exposure {
+  constructor(data) {
+    this.name = `parsewarden.seen.${data.session}`;
+    this.breakAfter = data.breakAfter;
+    const stored = JSON.parse(localStorage.getItem(this.name) ?? "null");
+    Object.assign(this, stored ?? { count: 0, sinceBreak: 0 });
+  }
+
+  add() {
+    this.count += 1;
+    this.sinceBreak += 1;
+    this.#save();
+  }
+
+  get breakIsDue() {
+    return this.breakAfter > 0 && this.sinceBreak >= this.breakAfter;
+  }
+
+  breakSuggested() {
+    this.sinceBreak = 0;
+    this.#save();
+  }
+
+  #save() {
+    const { count, sinceBreak } = this;
+    localStorage.setItem(this.name, JSON.stringify({ count, sinceBreak }));
+  }
+}
+
+class Lane {
+  constructor(data) {
+    this.data = data;
+    this.ahead = []; // claimed, after the one in hand
+    this.settled = new Map(); // when an item's decision was answered, by its id
+    this.calls = new LaneCalls(data);
+    this.pictures = new LanePictures();
+    this.view = new LaneView(data, this.pictures);
+    this.memory = new TabMemory(data);
+    this.exposure = new Exposure(data);
+    this.queue = new DecisionQueue(this.calls, data.name, {
+      done: (entry, body) => this.#done(entry, body),
+      refused: (entry, answer) => this.#refused(entry, answer),
+      changed: () => this.#tellState(),
+      state: () => this.#stateChanged(),
+    });
+  }
+
+  get item() {
+    return this.view.item;
+  }
+
+  start() {
+    this.#adoptFirst();
+    this.view.exposure = this.exposure.count;
+    this.#tellState();
+    this.queue.flush();
+    this.#fill();
+    setInterval(() => this.#renew(), RENEW_MS);
+    document.addEventListener("visibilitychange", () => this.#renew());
+    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  /** Take over the image that the page came with. */
+  #adoptFirst() {
+    const item = this.item;
+    if (!item) return;
+    const isTaken = this.memory.skipped.has(item.id) || this.queue.concerns(item.id);
+    if (isTaken) {
+      this.#next();
+      return;
+    }
+    const image = document.getElementById("first-picture");
+    if (image.complete && image.naturalWidth) {
+      this.pictures.adopt(this.view.isRevealed ? item.screen : item.preview, image);
+    }
+    if (this.view.isRevealed) this.#exposed();
+  }
+
+  // --- what a moderator does ---------------------------------------------------------------------
+
+  approve() {
+    this.#decide("approved");
+  }
+
+  reject(category = null) {
+    this.#decide("rejected", category);
+  }
+
+  #decide(after, category = null) {
+    const item = this.#itemToDecide();
+    if (!item) return;
+    const body = { item_id: item.id, after, category, note: this.#note() };
+    const entry = this.queue.add({ kind: "decide", body, item });
+    this.#remember({ kind: "decide", key: entry.key, item });
+    this.view.say(panel.t(`lane.done_${after}`));
+    this.#next();
+  }
+
+  escalate() {
+    const item = this.#itemToDecide();
+    if (!item || this.data.lane === "escalated") return;
+    const entry = this.queue.add({
+      kind: "escalate",
+      body: { item_id: item.id, note: this.#note() },
+      item,
+    });
+    this.#remember({ kind: "escalate", key: entry.key, item });
+    this.view.say(panel.t("lane.done_escalated"));
+    this.#next();
+  }
+
+  skip() {
+    const item = this.#itemToDecide();
+    if (!item) return;
+    this.memory.skipped.add(item.id);
+    this.#remember({ kind: "skip", item });
+    this.view.say(panel.t("lane.done_skipped"));
+    this.#next();
+  }
+
+  /** Take back the last thing done, and show its image again. */
+  undo() {
+    const last = this.memory.undo.pop();
+    this.memory.save();
+    if (!last) {
+      this.view.say(panel.t("lane.nothing_to_undo"));
+      return;
+    }
+    if (last.kind === "skip") {
+      this.memory.skipped.delete(last.item.id);
+      this.memory.save();
+    } else if (!this.queue.withdraw(last.key)) {
+      const body = { decision_id: last.decisionId ?? null };
+      this.queue.add({ kind: "undo", of: last.key, body, item: last.item });
+    }
+    this.settled.delete(last.item.id);
+    if (this.item) this.ahead.unshift(this.item);
+    this.view.say(panel.t("lane.done_undone"));
+    this.#show(last.item);
+    if (last.kind === "skip") this.#fill().then(() => this.#renew()); // is it still to be had?
+  }
+
+  reveal(isOn) {
+    if (!this.item || this.view.isRevealed === isOn) return;
+    this.view.isRevealed = isOn;
+    if (isOn) this.#exposed();
+    this.#paint();
+  }
+
+  unskip() {
+    this.memory.skipped.clear();
+    this.memory.save();
+    this.#fill();
+  }
+
+  #itemToDecide() {
+    return this.view.root.classList.contains("is-lost") ? null : this.item;
+  }
+
+  #note() {
+    return document.getElementById("note").value.trim() || null;
+  }
+
+  #remember(done) {
+    this.memory.undo.push(done);
+    this.memory.save();
+  }
+
+  // --- the images at hand ------------------------------------------------------------------------
+
+  #next() {
+    this.#show(this.ahead.shift() ?? null);
+    this.#fill();
+    if (this.exposure.breakIsDue) {
+      this.view.suggestBreak(this.exposure.count);
+      this.exposure.breakSuggested();
+    }
+  }
+
+  #show(item) {
+    this.view.show(item);
+    if (item && this.view.isRevealed) this.#exposed();
+    this.#fetchAhead();
+  }
+
+  async #paint() {
+    try {
+      await this.view.paint();
+    } catch (error) {
+      this.queue.met(error);
+    }
+  }
+
+  /** Count an image as seen, once each time that it is in hand. */
+  #exposed() {
+    if (this.exposed === this.item) return;
+    this.exposed = this.item;
+    this.exposure.add();
+    this.view.exposure = this.exposure.count;
+  }
+
+  #fetchAhead() {
+    const near = [this.item, ...this.ahead].filter(Boolean);
+    const kept = [...near, ...this.memory.undo.map((done) => done.item)];
+    this.pictures.keepOnly(new Set(kept.flatMap((item) => [item.preview, item.screen])));
+    for (const item of near) {
+      const first = this.data.blur ? item.preview : item.screen;
+      this.pictures.get(first).catch((error) => this.queue.met(error));
+    }
+  }
+
+  /** Claim as many images as should be at hand. */
+  async #fill() {
+    clearTimeout(this.poll);
+    if (this.filling) {
+      this.fillAgain = true;
+      return;
+    }
+    this.filling = true;
+    this.fillAgain = false;
+    try {
+      await this.#claim();
+    } catch (error) {
+      this.queue.met(error);
+    } finally {
+      this.filling = false;
+    }
+    if (this.fillAgain) this.#fill();
+    else if (!this.item) this.poll = setTimeout(() => this.#fill(), POLL_MS);
+  }
+
+  async #claim() {
+    const startedAt = performance.now();
+    const unsent = new Set(this.queue.entries.map((entry) => entry.item.id));
+    const answer = await this.calls.post("claim", {
+      lane: this.data.lane,
+      order: this.data.order,
+      count: Math.min(Math.max(AT_HAND, this.ahead.length + 1) + unsent.size, MOST_CLAIMED),
+      skipping: [...this.memory.skipped],
+    });
+    if (answer.status !== 200) throw new NoConnection(`claim: ${answer.status}`);
+    const { items, waiting, others } = answer.body;
+    for (const item of items) {
+      const wasSettled = (this.settled.get(item.id) ?? -1) >= startedAt;
+      if (!wasSettled && !this.#has(item.id)) this.ahead.push(item);
+    }
+    this.view.waiting = waiting[this.data.lane];
+    this.view.tellRest(waiting[this.data.lane], others, this.memory.skipped.size);
+    if (!this.item && this.ahead.length) this.#show(this.ahead.shift());
+    else this.#fetchAhead();
+  }
+
+  #has(id) {
+    return (
+      this.item?.id === id ||
+      this.ahead.some((item) => item.id === id) ||
+      this.memory.skipped.has(id) ||
+      this.queue.concerns(id)
+    );
+  }
+
+  /** Keep the claims while somebody looks; replace what is another's by now. */
+  async #renew() {
+    if (document.visibilityState !== "visible") return;
+    const items = [this.item, ...this.ahead].filter(Boolean);
+    if (!items.length) {
+      this.#fill();
+      return;
+    }
+    try {
+      const answer = await this.calls.post("renew", { item_ids: items.map((item) => item.id) });
+      if (answer.status === 200) this.#keep(new Set(answer.body.held), items);
+    } catch (error) {
+      this.queue.met(error);
+    }
+  }
+
+  #keep(held, asked) {
+    const lost = new Set(
+      asked.filter((item) => !held.has(item.id) && !this.queue.concerns(item.id)),
+    );
+    this.ahead = this.ahead.filter((item) => !lost.has(item));
+    if (lost.has(this.item)) this.#lose(panel.t("lane.claim_lost"));
+    if (lost.size) this.#fill();
+  }
+
+  /** Mark the image in hand as somebody else's, and go on. */
+  #lose(sentence) {
+    const item = this.item;
+    this.view.root.classList.add("is-lost");
+    this.view.toast(sentence, item);
+    setTimeout(() => this.item === item && this.#next(), 1200);
+  }
+
+  #leave() {
+    const ids = [this.item, ...this.ahead]
+      .filter((item) => item && !this.queue.concerns(item.id))
+      .map((item) => item.id);
+    if (ids.length) this.calls.release(ids);
+  }
+
+  // --- what the server answers -------------------------------------------------------------------
+
+  #done(entry, body) {
+    this.settled.set(entry.item.id, entry.kind === "undo" ? -1 : performance.now());
+    const done = this.memory.undo.find((each) => each.key === entry.key);
+    if (done) done.decisionId = body.decision_id;
+    this.memory.save();
+  }
+
+  #refused(entry, answer) {
+    const sentence = answer.body.sentence ?? answer.body.error ?? String(answer.status);
+    this.memory.undo = this.memory.undo.filter((each) => each.key !== entry.key);
+    this.memory.save();
+    if (entry.kind === "undo" && this.item?.id === entry.item.id) {
+      this.#lose(sentence);
+    } else {
+      this.ahead = this.ahead.filter((item) => item.id !== entry.item.id);
+      this.view.toast(sentence, entry.item);
+    }
+  }
+
+  #tellState() {
+    this.view.banner(this.queue.state, this.queue.entries.length, this.queue.ofOthers());
+  }
+
+  #stateChanged() {
+    this.#tellState();
+    if (this.queue.state === "online") {
+      if (this.item) this.#paint();
+      this.#renew();
+      this.#fill();
+    }
+  }
+}
+
+function startLane() {
+  const lane = new Lane(panel.data("lane-data"));
+  const keysDialog = document.getElementById("keys-dialog");
+  const note = document.getElementById("note");
+  const acts = {
+    approve: () => lane.approve(),
+    reject: () => lane.reject(),
+    skip: () => lane.skip(),
+    escalate: () => lane.escalate(),
+    undo: () => lane.undo(),
+    keep_revealed: () => lane.reveal(!lane.view.isRevealed),
+    colour: () => lane.view.toggleColour(),
+    zoom: () => lane.view.zoom(),
+    help: () => keysDialog.showModal(),
+    note: () => {
+      lane.view.openReasons(true);
+      note.focus();
+    },
+  };
+  const reject = (n) => lane.data.reasons[n - 1] && lane.reject(lane.data.reasons[n - 1][0]);
+  const keyboard = new LaneKeyboard(lane.data.keys, {
+    act: (action) => acts[action](),
+    hold: (isDown) => lane.reveal(isDown),
+    digit: reject,
+  });
+  new LaneTouch(lane.view.stage, document.getElementById("card"), {
+    swiped: (direction) => ({ right: acts.approve, left: acts.reject, up: acts.skip })[direction](),
+    held: (isHeld) => lane.reveal(isHeld),
+    isFree: () => lane.item !== null && !lane.view.stage.classList.contains("zoomed"),
+  });
+
+  addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const act = acts[button.dataset.act];
+    if (act) act();
+    else if (button.name === "category") lane.reject(button.value);
+    else if (button.id === "unskip") lane.unskip();
+    else if (button.id === "show-reasons") lane.view.openReasons(!lane.view.reasonsAreOpen);
+    else return;
+    event.preventDefault();
+  });
+  // A click leaves the focus where it was: a space that follows reveals, and presses nothing again.
+  addEventListener("mousedown", (event) => {
+    if (event.target.closest("#lane button") && !event.target.closest("dialog")) {
+      event.preventDefault();
+    }
+  });
+  note.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) {
+      note.blur();
+    }
+  });
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && lane.view.reasonsAreOpen) lane.view.openReasons(false);
+  });
+  const noLetters = document.getElementById("no-letters");
+  noLetters.checked = keyboard.lettersAreOff;
+  noLetters.addEventListener("change", () => (keyboard.lettersAreOff = noLetters.checked));
+  lane.start();
+}
+
+startLane();

@@ -1,0 +1,183 @@
+/* What the lane shows: the image in hand, what is known of it, messages, dialogs. Knows neither the
+   server nor what is decided. */
+
+"use strict";
+
+const MOST_TOASTS = 4;
+
+class LaneView {
+  constructor(data, pictures) {
+    this.data = data;
+    this.pictures = pictures;
+    this.element = (id) => document.getElementById(id);
+    this.root = this.element("lane");
+    this.stage = this.element("stage");
+    this.frame = this.element("frame");
+    this.item = data.item;
+    this.isRevealed = data.isRevealed;
+    for (const each of this.root.querySelectorAll("[data-act][hidden], #show-reasons")) {
+      each.hidden = false;
+    }
+    this.element("comes-by-itself").hidden = false;
+    document.documentElement.classList.add("scripted");
+  }
+
+  /** Show an image, veiled unless the moderator likes it otherwise; null: the lane is empty. */
+  show(item) {
+    this.item = item;
+    this.isRevealed = !this.data.blur;
+    this.zoom(false);
+    this.root.classList.toggle("has-image", item !== null);
+    this.root.classList.toggle("is-empty", item === null);
+    this.root.classList.remove("is-lost");
+    document.querySelector("#decide [name=item_id]").value = item?.id ?? "";
+    this.element("facts").innerHTML = item?.html ?? "";
+    this.element("note").value = "";
+    this.openReasons(false);
+    if (item) this.paint();
+    else this.frame.replaceChildren();
+  }
+
+  /** Put the picture that is wanted into the frame, at once if it is at hand. */
+  async paint() {
+    const item = this.item;
+    const url = this.isRevealed ? item.screen : item.preview;
+    this.#tellLook();
+    let picture = this.pictures.ready(url);
+    if (!picture) {
+      const other = this.pictures.ready(item.preview);
+      this.frame.replaceChildren(...(other ? [other] : []));
+      this.frame.setAttribute("aria-busy", "true");
+      picture = await this.pictures.get(url);
+      if (this.item !== item || url !== (this.isRevealed ? item.screen : item.preview)) return;
+    }
+    picture.alt = panel.t(this.isRevealed ? "lane.image_clear" : "lane.image_veiled");
+    this.frame.replaceChildren(picture);
+    this.frame.removeAttribute("aria-busy");
+  }
+
+  #tellLook() {
+    this.element("hint").hidden = this.isRevealed;
+    this.#press("keep_revealed", this.isRevealed);
+    this.stage.classList.toggle("veiled", !this.isRevealed);
+  }
+
+  #press(act, isPressed) {
+    const button = this.root.querySelector(`[data-act=${act}]`);
+    button?.setAttribute("aria-pressed", String(isPressed));
+  }
+
+  toggleColour() {
+    const isGrey = this.root.classList.toggle("in-grey");
+    this.#press("colour", !isGrey);
+  }
+
+  zoom(isOn = !this.stage.classList.contains("zoomed")) {
+    this.stage.classList.toggle("zoomed", isOn);
+    this.#press("zoom", isOn);
+    if (isOn) {
+      this.frame.scrollTo(
+        (this.frame.scrollWidth - this.frame.clientWidth) / 2,
+        (this.frame.scrollHeight - this.frame.clientHeight) / 2,
+      );
+    }
+  }
+
+  openReasons(isOpen) {
+    this.element("because").classList.toggle("open", isOpen);
+    this.element("show-reasons").setAttribute("aria-expanded", String(isOpen));
+  }
+
+  get reasonsAreOpen() {
+    return this.element("because").classList.contains("open");
+  }
+
+  set waiting(count) {
+    this.element("waiting").textContent = count.toLocaleString(document.documentElement.lang);
+  }
+
+  /** On the empty page: what is with others, and what was skipped. */
+  tellRest(withOthers, others, skipped) {
+    this.#tell("with-others", withOthers ? panel.t("lane.with_others", { n: withOthers }) : "");
+    this.#tell("others", others);
+    this.element("unskip").hidden = skipped === 0;
+  }
+
+  #tell(id, sentence) {
+    this.element(id).textContent = sentence;
+    this.element(id).hidden = !sentence;
+  }
+
+  set exposure(count) {
+    const shown = this.element("exposure");
+    shown.textContent = panel.t("lane.seen", { n: count });
+    shown.hidden = count === 0;
+  }
+
+  /** Say something to those who listen to the page. */
+  say(sentence) {
+    this.element("said").textContent = sentence;
+  }
+
+  /** Show what became of an image that is not on the stage any more; it stays until dismissed. */
+  toast(sentence, item) {
+    const toast = document.createElement("li");
+    toast.className = "toast";
+    if (item) this.#prependPicture(toast, item);
+    const text = document.createElement("p");
+    text.textContent = sentence;
+    if (item) text.append(" ", this.#linkTo(item));
+    const close = document.createElement("button");
+    close.type = "button";
+    close.className = "quiet";
+    close.setAttribute("aria-label", panel.t("lane.dismiss"));
+    close.textContent = "×";
+    close.addEventListener("click", () => toast.remove());
+    toast.append(text, close);
+    const toasts = this.element("toasts");
+    toasts.append(toast);
+    while (toasts.children.length > MOST_TOASTS) toasts.firstElementChild.remove();
+  }
+
+  async #prependPicture(toast, item) {
+    const picture = await this.pictures.get(item.preview).catch(() => null);
+    if (picture) {
+      const small = picture.cloneNode();
+      small.alt = "";
+      toast.prepend(small);
+    }
+  }
+
+  #linkTo(item) {
+    const link = document.createElement("a");
+    link.href = item.page;
+    link.textContent = panel.t("lane.see_item");
+    return link;
+  }
+
+  /** Say what stands between decisions and the server, and what of others lies here. */
+  banner(state, count, ofOthers) {
+    const banner = this.element("banner");
+    const parts = [];
+    if (state !== "online") parts.push(panel.t(`lane.state_${state}`, { who: this.data.name }));
+    if (state !== "online" && count) {
+      const until = state === "offline" ? "" : "_signed_out";
+      const key = `lane.waits_${count === 1 ? "one" : "many"}${until}`;
+      parts.push(panel.t(key, { n: count, who: this.data.name }));
+    }
+    for (const [who, n] of ofOthers) parts.push(panel.t("lane.waits_of_other", { who, n }));
+    banner.textContent = parts.join(" ");
+    if (state === "signed_out" || state === "other") {
+      const link = document.createElement("a");
+      link.href = location.href; // leads to the sign-in, and from there back here
+      link.textContent = panel.t(`lane.way_on_${state}`);
+      banner.append(" ", link);
+    }
+    banner.hidden = parts.length === 0;
+  }
+
+  suggestBreak(count) {
+    this.element("break-text").textContent = panel.t("lane.break_text", { n: count });
+    this.element("break-dialog").showModal();
+  }
+}

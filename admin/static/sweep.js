@@ -1,0 +1,247 @@
+/* The sweep: one key decides all that is not marked, another takes it all back. */
+
+"use strict";
+
+document.documentElement.classList.add("js");
+
+const NO_LETTER_KEYS = "parsewarden.no-letter-keys"; // as the review lane keeps it
+const RENEW_EVERY_MS = 100_000; // claims last five minutes
+
+const form = document.getElementById("sweep");
+if (form && !("done" in form.dataset)) start();
+
+function start() {
+  const $ = (id) => document.getElementById(id);
+  const bar = $("sweep-bar");
+  const done = $("sweep-done");
+  const reasons = $("sweep-reasons");
+  const reason = $("sweep-reason");
+  const problem = $("sweep-problem");
+  const grid = new SweepGrid($("sweep-grid"), count);
+  let results = []; // of the sweep that was made
+  let isBusy = false;
+  let warned = false; // that some were not looked at
+
+  count();
+  setInterval(renew, RENEW_EVERY_MS);
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (event.submitter?.name === "decision") decide(event.submitter.value);
+  });
+  $("sweep-undo").addEventListener("submit", (event) => {
+    event.preventDefault();
+    undo();
+  });
+  reasons.addEventListener("close", () => {
+    if (!reasons.returnValue) return;
+    reason.value = reasons.returnValue;
+    decide(reasons.dataset.decision);
+  });
+  reasons.addEventListener("keydown", (event) => {
+    const button = reasons.querySelectorAll(".reason-list button:not(.cancel)")[event.key - 1];
+    if (button) reasons.close(button.value);
+  });
+  $("sweep-reveal")?.addEventListener("click", () => toggle("sweep-reveal", (on) => grid.revealAll(on)));
+  $("sweep-colours")?.addEventListener("click", () =>
+    toggle("sweep-colours", (on) => form.classList.toggle("grey", !on)),
+  );
+  $("sweep-help")?.addEventListener("click", () => $("sweep-keys").showModal());
+  addEventListener("keydown", press);
+  addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && grid.reveal(grid.here, false));
+  form.addEventListener("change", count);
+
+  // --- what is to be decided ---------------------------------------------------------------------
+
+  /** Say on the buttons how many images each decides. */
+  function count() {
+    const open = grid.marks.filter((mark) => !mark.disabled);
+    const rest = open.filter((mark) => !mark.checked).length;
+    for (const words of form.querySelectorAll("[data-words]")) {
+      const kind = words.dataset.words;
+      words.textContent = panel.t(`sweep.${kind}_n`, { n: rest });
+      words.closest("button").disabled = isBusy || (rest === 0 && fate() === "left");
+    }
+    warned = false;
+  }
+
+  function fate() {
+    return form.elements.marked_fate.value;
+  }
+
+  function say(sentence) {
+    problem.hidden = !sentence;
+    problem.textContent = sentence ?? "";
+  }
+
+  async function decide(decision) {
+    if (isBusy || results.length) return;
+    const rejects = decision === "reject" || (fate() === "opposite" && grid.marked.length > 0);
+    if (rejects && !reason.value) {
+      reasons.returnValue = "";
+      reasons.dataset.decision = decision;
+      return reasons.showModal();
+    }
+    const unseen = grid.unseen;
+    if (unseen.length && !warned) {
+      say(panel.t(grid.isVeiled ? "sweep.unseen_veiled" : "sweep.unseen", { n: unseen.length }));
+      grid.cells[unseen[0]].scrollIntoView({ block: "center" });
+      warned = true;
+      return;
+    }
+    await send(decision);
+  }
+
+  async function send(decision) {
+    busy(true);
+    say(null);
+    try {
+      const { status, body } = await panel.post(form.action, {
+        decision,
+        key: form.elements.key.value,
+        shown: grid.shown,
+        marked: grid.marked,
+        marked_fate: fate(),
+        category: reason.value,
+      });
+      if (status !== 200) return say(body.error ?? panel.t("sweep.bad_request"));
+      show(body);
+    } catch {
+      say(panel.t("sweep.no_connection")); // the same key goes with the next attempt
+    } finally {
+      busy(false);
+    }
+  }
+
+  function busy(is) {
+    isBusy = is;
+    form.setAttribute("aria-busy", is);
+    for (const button of bar.querySelectorAll("button")) button.disabled = is;
+    if (!is) count();
+  }
+
+  // --- what became of it -------------------------------------------------------------------------
+
+  function show({ results: made, summary }) {
+    results = made;
+    for (const each of made) {
+      const kind = each.problem ? "failed" : (each.after ?? "left");
+      mark(each.item, kind, each.problem ?? panel.t(`sweep.r_${kind}`));
+    }
+    const left = made.filter((each) => !each.after && !each.problem);
+    $("sweep-left").hidden = !left.length;
+    if (left.length) $("sweep-left").href = withItem($("sweep-left").href, left[0].item);
+    finish(summary, made.some((each) => each.decision));
+  }
+
+  function finish(summary, canUndo) {
+    bar.hidden = true;
+    done.hidden = false;
+    $("sweep-summary").textContent = summary;
+    $("sweep-undo-button").hidden = !canUndo;
+    for (const each of grid.marks) each.disabled = true;
+    $("sweep-next").focus({ preventScroll: true });
+  }
+
+  function mark(itemId, kind, words) {
+    const cell = grid.cellOf(itemId);
+    if (!cell) return;
+    cell.classList.remove("approved", "rejected", "left", "failed", "lost", "review");
+    if (kind) cell.classList.add(kind);
+    cell.querySelector(".result").textContent = words ?? "";
+  }
+
+  function withItem(address, itemId) {
+    const url = new URL(address);
+    url.searchParams.set("item", itemId);
+    return url.href;
+  }
+
+  async function undo() {
+    const decisions = results.map((each) => each.decision).filter(Boolean);
+    if (isBusy || !decisions.length) return;
+    busy(true);
+    try {
+      const left = results.filter((each) => !each.after && !each.problem).map((each) => each.item);
+      const { status, body } = await panel.post(form.dataset.undo, { decisions, left });
+      if (status !== 200) return ($("sweep-summary").textContent = body.error ?? `${status}`);
+      backToGrid(body.results);
+    } catch {
+      $("sweep-summary").textContent = panel.t("sweep.no_connection");
+    } finally {
+      busy(false);
+    }
+  }
+
+  /** What was taken back can be decided again; what could not be, cannot. */
+  function backToGrid(undone) {
+    const problems = new Map();
+    for (const { item, problem: sentence, seen } of undone) {
+      if (sentence) problems.set(item, sentence);
+      else grid.cellOf(item).querySelector("input[name=shown]").value = `${item}:${seen}`;
+    }
+    for (const { item, problem: sentence } of results) {
+      const why = sentence ?? problems.get(item);
+      mark(item, why ? "failed" : null, why);
+      grid.cellOf(item).querySelector(".mark").disabled = Boolean(why);
+    }
+    results = [];
+    form.elements.key.value = newKey();
+    done.hidden = true;
+    bar.hidden = false;
+    say([...new Set(problems.values())].join(" "));
+    count();
+    grid.focus();
+  }
+
+  // --- claims and keys ---------------------------------------------------------------------------
+
+  async function renew() {
+    if (document.hidden || results.length) return;
+    const shown = grid.marks.filter((each) => !each.disabled).map((each) => each.value);
+    const { status, body } = await panel.post(form.dataset.renew, { shown }).catch(() => ({}));
+    if (status !== 200 || results.length) return;
+    const lost = shown.filter((id) => !body.held.includes(id));
+    for (const id of lost) {
+      mark(id, "lost", panel.t("sweep.r_lost"));
+      grid.cellOf(id).querySelector(".mark").disabled = true;
+    }
+    if (lost.length) say(panel.t("sweep.lost", { n: lost.length }));
+    count();
+  }
+
+  /** Names the next request; not by randomUUID, which plain HTTP does not have. */
+  function newKey() {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  function toggle(id, apply) {
+    const button = $(id);
+    if (!button) return;
+    const on = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", on);
+    apply(on);
+  }
+
+  function press(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (document.querySelector("dialog[open]") || event.target.closest?.("select, textarea")) return;
+    if (localStorage.getItem(NO_LETTER_KEYS) === "yes") return;
+    const actions = {
+      a: () => decide("approve"),
+      r: () => decide("reject"),
+      u: undo,
+      n: () => results.length && location.assign(form.dataset.next),
+      v: () => $("sweep-reveal")?.click(),
+      c: () => $("sweep-colours")?.click(),
+      o: () => location.assign(withItem($("sweep-left").href, grid.itemHere)),
+      h: () => grid.reveal(grid.here, true),
+      "?": () => $("sweep-keys").showModal(),
+    };
+    const action = actions[event.key.toLowerCase()];
+    if (!action || (event.repeat && event.key !== "?")) return;
+    event.preventDefault();
+    action();
+  }
+}

@@ -1,0 +1,206 @@
+/* The sweep's grid: marking with keys, mouse and fingers, and looking at veiled pictures. */
+
+"use strict";
+
+const HOLD_TO_LOOK_MS = 250;
+
+class SweepGrid {
+  /** `changed()` is called whenever marks change. */
+  constructor(list, changed) {
+    this.list = list;
+    this.changed = changed;
+    this.cells = [...list.querySelectorAll(".cell")];
+    this.marks = this.cells.map((cell) => cell.querySelector(".mark"));
+    this.pictures = this.cells.map((cell) => cell.querySelector("img"));
+    this.veiled = this.pictures.map((picture) => picture.src);
+    this.seen = new Set();
+    this.here = this.anchor = 0;
+    this.allRevealed = false;
+    this.marks.forEach((mark, n) => (mark.tabIndex = n === 0 ? 0 : -1));
+    this.#listen();
+    this.#watch();
+  }
+
+  /** What is marked, as items' ids. */
+  get marked() {
+    return this.marks.filter((mark) => mark.checked).map((mark) => mark.value);
+  }
+
+  /** What can be decided, as the server is told: `item:decisions so far`. */
+  get shown() {
+    return this.cells
+      .filter((_, n) => !this.marks[n].disabled)
+      .map((cell) => cell.querySelector("input[name=shown]").value);
+  }
+
+  get itemHere() {
+    return this.marks[this.here].value;
+  }
+
+  /** The images that would be decided without having been looked at. */
+  get unseen() {
+    const isOpen = (mark, n) => !mark.checked && !mark.disabled && !this.seen.has(n);
+    return this.marks.map((mark, n) => (isOpen(mark, n) ? n : -1)).filter((n) => n >= 0);
+  }
+
+  get isVeiled() {
+    return !this.allRevealed && this.pictures.some((picture) => picture.dataset.clear);
+  }
+
+  cellOf(itemId) {
+    return this.cells.find((cell) => cell.dataset.item === itemId);
+  }
+
+  /** Move the focus; with `extend` everything from the anchor on is marked. */
+  go(n, extend = false) {
+    if (n < 0 || n >= this.marks.length) return;
+    this.marks[this.here].tabIndex = -1;
+    this.here = n;
+    this.marks[n].tabIndex = 0;
+    this.marks[n].focus({ preventScroll: true });
+    this.cells[n].scrollIntoView({ block: "nearest" });
+    if (extend) this.#markTo(n);
+    else this.anchor = n;
+  }
+
+  focus() {
+    this.go(this.here);
+  }
+
+  /** Show a picture unveiled, or veil it again. */
+  reveal(n, isRevealed) {
+    const picture = this.pictures[n];
+    if (!picture?.dataset.clear) return;
+    const wanted = isRevealed || this.allRevealed ? picture.dataset.clear : this.veiled[n];
+    if (picture.getAttribute("src") !== wanted) picture.src = wanted;
+  }
+
+  revealAll(areRevealed) {
+    this.allRevealed = areRevealed;
+    this.pictures.forEach((_, n) => this.reveal(n, false));
+  }
+
+  static isMissing(picture) {
+    const loads = performance.getEntriesByName(picture.currentSrc, "resource");
+    return (loads.at(-1)?.responseStatus ?? 0) >= 400;
+  }
+
+  /** Mark what must not be decided with the rest, for instance because nobody can see it. */
+  setAside(n, sentence) {
+    this.marks[n].checked = true;
+    this.cells[n].querySelector(".result").textContent = sentence;
+    this.changed();
+  }
+
+  #listen() {
+    this.list.addEventListener("change", (event) => {
+      const n = this.marks.indexOf(event.target);
+      if (n >= 0) this.anchor = this.here = n;
+      this.changed();
+    });
+    this.list.addEventListener("keydown", (event) => this.#key(event));
+    this.list.addEventListener("focusin", (event) => {
+      const n = this.marks.indexOf(event.target);
+      if (n >= 0 && n !== this.here) this.go(n);
+    });
+    this.list.addEventListener("click", (event) => this.#click(event), true);
+    this.list.addEventListener("pointerdown", (event) => this.#press(event));
+    for (const kind of ["pointerup", "pointercancel", "pointerleave"]) {
+      this.list.addEventListener(kind, () => this.#letGo());
+    }
+    this.list.addEventListener("contextmenu", (event) => {
+      if (this.pressed !== undefined || this.held !== undefined) event.preventDefault();
+    });
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const row = this.#columns();
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row };
+    const last = this.marks.length - 1;
+    if (event.key in steps) {
+      event.preventDefault();
+      this.go(this.here + steps[event.key], event.shiftKey);
+    } else if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      this.go(event.key === "Home" ? 0 : last, event.shiftKey);
+    } else if (event.key === "Enter") {
+      event.preventDefault(); // which would send the form
+      this.marks[this.here].click();
+    }
+  }
+
+  /** How many images stand in a row. */
+  #columns() {
+    const top = this.cells[0].offsetTop;
+    const next = this.cells.findIndex((cell) => cell.offsetTop > top);
+    return next < 0 ? this.cells.length : next;
+  }
+
+  #markTo(n) {
+    const [from, to] = n < this.anchor ? [n, this.anchor] : [this.anchor, n];
+    for (let each = from; each <= to; each++) {
+      if (!this.marks[each].disabled) this.marks[each].checked = true;
+    }
+    this.changed();
+  }
+
+  #click(event) {
+    const n = this.cells.indexOf(event.target.closest(".cell"));
+    if (n < 0 || !event.target.closest(".picture")) return;
+    if (this.justLooked) {
+      this.justLooked = false;
+      event.preventDefault(); // the finger came to look, not to mark
+    } else if (event.shiftKey && event.target !== this.marks[n]) {
+      event.preventDefault();
+      this.go(n, true);
+    }
+  }
+
+  #press(event) {
+    const n = this.cells.indexOf(event.target.closest(".cell"));
+    if (n < 0 || event.button !== 0) return;
+    this.justLooked = false;
+    this.pressed = n;
+    this.timer = setTimeout(() => {
+      this.held = n;
+      this.justLooked = true;
+      this.reveal(n, true);
+    }, HOLD_TO_LOOK_MS);
+  }
+
+  #letGo() {
+    clearTimeout(this.timer);
+    if (this.held !== undefined) this.reveal(this.held, false);
+    this.held = this.pressed = undefined;
+  }
+
+  /** Note which pictures have been on the screen, loaded and unveiled. */
+  #watch() {
+    const visible = new Set();
+    const note = (n) => {
+      const picture = this.pictures[n];
+      const isClear = !picture.dataset.clear || picture.getAttribute("src") === picture.dataset.clear;
+      if (visible.has(n) && isClear && picture.complete && picture.naturalWidth) this.seen.add(n);
+    };
+    const observer = new IntersectionObserver(
+      (entries) => {
+        for (const entry of entries) {
+          const n = this.pictures.indexOf(entry.target);
+          entry.isIntersecting ? visible.add(n) : visible.delete(n);
+          note(n);
+        }
+      },
+      { threshold: 0.6 },
+    );
+    this.pictures.forEach((picture, n) => {
+      observer.observe(picture);
+      const fail = () => this.setAside(n, panel.t("sweep.no_picture"));
+      // What is not there comes as a drawing that says so, which loads well.
+      picture.addEventListener("load", () => (SweepGrid.isMissing(picture) ? fail() : note(n)));
+      picture.addEventListener("error", fail);
+      const isLoaded = picture.complete && picture.loading !== "lazy";
+      if (isLoaded && (!picture.naturalWidth || SweepGrid.isMissing(picture))) fail();
+    });
+  }
+}

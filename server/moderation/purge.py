@@ -1,0 +1,255 @@
+"""The removal of what is older than it shall be kept.
+
+An item goes first, in one step that checks whether it may; what hangs on it follows, its log last.
+So after an interruption the log still names what is left, and the next purge finds it by that.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from admin.ports.retention import PurgeCounts
+from cloud.moderation.items import Decision, State, mirror_columns
+from cloud.operations import Delete, Operation
+from cloud.values import Pointer
+from server.classifications import SCHEMA as RECORD
+from server.moderation.history_indexes import BY_DECISION, BY_TIME
+from server.moderation.holds import HOLD, LegalHolds
+from server.moderation.item_columns import decision_of_row
+from server.moderation.items import DECISION, ITEM, declare_items
+from server.moderation.memory import MATCH
+from server.moderation.subjects import shown_column, shows, subject_schema
+from server.moderation.unowned import SCHEMA as UNOWNED
+from server.objects.schemas import Schemas
+from server.storage.port import (
+    All,
+    ClassSchema,
+    Compares,
+    Condition,
+    Database,
+    Differs,
+    Document,
+    Either,
+    Equals,
+    Exists,
+    Index,
+    OneOf,
+    Order,
+    Query,
+    SortKey,
+)
+from server.webhooks.deliveries import SCHEMA as DELIVERY
+from server.webhooks.deliveries import DeliveryState
+
+_PAGE = 100
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+_FINAL = tuple(state.value for state in (State.APPROVED, State.REJECTED, State.ENDED))
+_DELIVERIES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
+_DELIVERIES_BY_DECISION = Index("decision", ("decision",))
+_MATCHES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
+_RECORDS_BY_AGE = Index("seen_id", ("lastSeenAt", "objectId"))
+
+_Rows = Iterator[list[Document]]
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeParts:
+    """What a purge works on; `forget_pictures` removes the copies that the panel shows of items."""
+
+    database: Database
+    schemas: Schemas
+    forget_pictures: Callable[[Sequence[str]], None] = lambda item_ids: None
+
+
+class Purge:
+    """One run: removes what was decided before `cutoff`. Raises StoreUnavailable.
+
+    Several may run at once, beside servers. With `dry_run` nothing is removed, but all is counted.
+    """
+
+    def __init__(self, parts: PurgeParts, cutoff: datetime, *, dry_run: bool = False) -> None:
+        self._parts, self._objects = parts, parts.database.objects
+        self._holds = LegalHolds(parts.database, parts.schemas)
+        self._cutoff, self._dry_run = cutoff, dry_run
+        self.counts = PurgeCounts()
+
+    def steps(self) -> Iterator[PurgeCounts]:
+        """Purge, and after each small step yield what has been removed by then.
+
+        Whoever stops asking has it end there; the next run goes on.
+        """
+        self._declare()
+        self._count_held()
+        for step in (self._items, self._orphans, self._deliveries, self._matches, self._records):
+            for _ in step():
+                yield self.counts
+        yield self.counts
+
+    def _add(self, **numbers: int) -> None:
+        added = {name: getattr(self.counts, name) + number for name, number in numbers.items()}
+        self.counts = replace(self.counts, **added)
+
+    def _count_held(self) -> None:
+        held = All((*expired(self._cutoff), Equals("legalHold", True)))
+        self._add(held=self._objects.count(ITEM, held))
+
+    # --- items and what hangs on them -------------------------------------------------------------
+
+    def _items(self) -> Iterator[None]:
+        is_expired = All((*expired(self._cutoff), Differs("legalHold", True)))
+        for rows in self._pages(ITEM, "decidedAt", is_expired, BY_DECISION):
+            item_ids = [row["objectId"] for row in rows]
+            if not self._dry_run:
+                item_ids = self._remove_items(item_ids, is_expired)
+            self._add(items=len(item_ids))
+            self._remove_traces(item_ids)
+            yield
+
+    def _remove_items(self, item_ids: list[str], is_expired: Condition) -> list[str]:
+        """Remove those that still may go in this very moment; return the ids of those gone."""
+        these = OneOf("objectId", tuple(item_ids))
+        self._objects.delete(ITEM, All((these, is_expired)))
+        rows = self._objects.find(ITEM, Query(these, columns=frozenset()))
+        return [each for each in item_ids if each not in {row["objectId"] for row in rows}]
+
+    def _orphans(self) -> Iterator[None]:
+        """Finish what an interrupted run began: logs of items that are gone."""
+        old = Compares("createdAt", Order.LESS, self._cutoff)
+        for rows in self._pages(DECISION, "createdAt", old, BY_TIME):
+            item_ids = {row["item"].object_id for row in rows}
+            there = Query(OneOf("objectId", tuple(item_ids)), columns=frozenset())
+            item_ids -= {row["objectId"] for row in self._objects.find(ITEM, there)}
+            if item_ids and not self._dry_run:
+                self._remove_traces(sorted(item_ids))
+            yield
+
+    def _remove_traces(self, item_ids: Sequence[str]) -> None:
+        if not item_ids:
+            return
+        pointers = tuple(Pointer(ITEM.class_name, item_id) for item_id in item_ids)
+        of_items = OneOf("item", pointers)
+        log = [decision_of_row(row) for row in self._objects.find(DECISION, Query(of_items))]
+        told = tuple(Pointer(DECISION.class_name, each.decision_id) for each in log)
+        if told:
+            self._add(deliveries=self._remove(DELIVERY, OneOf("decision", told)))
+        if not self._dry_run:
+            for decision in _last_of_each(log):
+                self._release_object(decision)
+            self._parts.forget_pictures(item_ids)
+            self._objects.delete(HOLD, of_items)
+        self._add(decisions=self._remove(DECISION, of_items))
+
+    def _release_object(self, last: Decision) -> None:
+        """Have an object show no item any more: its image is then as from before moderation.
+
+        What the columns say of it stays. Images that are no object's own are ours, and go.
+        """
+        subject = last.subject
+        is_ours = subject.class_name == UNOWNED.class_name
+        schema = subject_schema(subject.class_name, subject.column)
+        shown = shown_column(subject.column)
+        names = [shown]
+        if is_ours:
+            names += [subject.column, *mirror_columns(subject.class_name, subject.column)]
+        ours = tuple(shows(last.item_id, number) for number in range(last.number + 1))
+        where = All((Equals("objectId", subject.object_id), OneOf(shown, ours)))
+        operations: dict[str, Operation] = {name: Delete() for name in names}
+        self._objects.update(schema, where, operations)
+        if is_ours:
+            self._parts.database.files.delete(subject.file_name)
+
+    # --- what goes by its age alone ---------------------------------------------------------------
+
+    def _deliveries(self) -> Iterator[None]:
+        """Those that wait go too, where nobody has come for them since: their URL was removed."""
+        waits_in_vain = Compares("nextAttemptAt", Order.LESS, self._cutoff)
+        is_done = Either((Differs("state", DeliveryState.WAITING.value), waits_in_vain))
+        old = All((Compares("createdAt", Order.LESS, self._cutoff), is_done))
+        for rows in self._pages(DELIVERY, "createdAt", old, _DELIVERIES_BY_AGE):
+            held = self._held({row["decision"].object_id.rpartition("-")[0] for row in rows})
+            ids = [
+                row["objectId"]
+                for row in rows
+                if row["decision"].object_id.rpartition("-")[0] not in held
+            ]
+            self._add(deliveries=self._remove(DELIVERY, OneOf("objectId", tuple(ids))))
+            yield
+
+    def _held(self, item_ids: Collection[str]) -> set[str]:
+        where = All((OneOf("objectId", tuple(item_ids)), Equals("legalHold", True)))
+        rows = self._objects.find(ITEM, Query(where, columns=frozenset()))
+        return {row["objectId"] for row in rows}
+
+    def _matches(self) -> Iterator[None]:
+        old = Compares("createdAt", Order.LESS, self._cutoff)
+        for rows in self._pages(MATCH, "createdAt", old, _MATCHES_BY_AGE):
+            ids = tuple(row["objectId"] for row in rows)
+            self._add(matches=self._remove(MATCH, OneOf("objectId", ids)))
+            yield
+
+    def _records(self) -> Iterator[None]:
+        """Classifications not asked for since, but for those that hold an image to be judged."""
+        old = All(
+            (
+                Compares("lastSeenAt", Order.LESS, self._cutoff),
+                Exists(shown_column("image"), exists=False),
+            )
+        )
+        for rows in self._pages(UNOWNED, "lastSeenAt", old, _RECORDS_BY_AGE):
+            ids = tuple(row["objectId"] for row in rows)
+            removed = self._remove(UNOWNED, All((OneOf("objectId", ids), old)))
+            self._add(classifications=removed)
+            yield
+
+    def _remove(self, schema: ClassSchema, where: Condition) -> int:
+        if self._dry_run:
+            return self._objects.count(schema, where)
+        return self._objects.delete(schema, where)
+
+    def _pages(self, schema: ClassSchema, time: str, where: Condition, index: Index) -> _Rows:
+        """Read what is old from the oldest on; what stays is passed by."""
+        beyond: tuple[Condition, ...] = (Compares(time, Order.GREATER_OR_EQUAL, _BEGINNING),)
+        while True:
+            query = Query(
+                All((where, *beyond)),
+                order=(SortKey(time), SortKey("objectId")),
+                limit=_PAGE,
+                index=index,
+            )
+            rows = self._objects.find(schema, query)
+            if rows:
+                yield rows
+            if len(rows) < _PAGE:
+                return
+            last, last_id = rows[-1][time], rows[-1]["objectId"]
+            later = Compares(time, Order.GREATER, last)
+            beyond = (
+                Compares(time, Order.GREATER_OR_EQUAL, last),
+                Either((later, Compares("objectId", Order.GREATER, last_id))),
+            )
+
+    def _declare(self) -> None:
+        """Only who purges pays for the indexes that a purge goes by."""
+        declare_items(self._objects, self._parts.schemas)
+        self._holds.declare()
+        for schema, indexes in (
+            (DELIVERY, (_DELIVERIES_BY_AGE, _DELIVERIES_BY_DECISION)),
+            (MATCH, (_MATCHES_BY_AGE,)),
+            (RECORD, (_RECORDS_BY_AGE,)),
+        ):
+            self._parts.schemas.declare(schema)
+            for index in indexes:
+                self._objects.ensure_index(schema, index)
+
+
+def expired(cutoff: datetime) -> tuple[Condition, ...]:
+    """Write that an item has been decided for good, and all that follows from it is written."""
+    return (
+        OneOf("state", _FINAL),
+        Compares("decidedAt", Order.LESS, cutoff),
+        Exists("unsettled", exists=False),
+    )
+
+
+def _last_of_each(log: Collection[Decision]) -> Collection[Decision]:
+    return {each.item_id: each for each in sorted(log, key=lambda each: each.number)}.values()

@@ -1,0 +1,56 @@
+"""The app's own routes, called by the panel within the process: no socket, and no key leaves."""
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from admin.ports.api import ApiAnswer, ApiDoor, ApiRequest
+from config import Settings
+from server.files import public_mount_url
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+class OwnApi:
+    """The Api port on the WSGI application that serves the apps."""
+
+    def __init__(self, settings: Settings, app: "WSGIApplication") -> None:
+        self._settings, self._app = settings, app
+
+    def door(self, scheme: str, host: str) -> ApiDoor:
+        settings = self._settings
+        parse_url = public_mount_url(settings, scheme, host, settings.parse_mount)
+        root_url = parse_url.removesuffix(settings.parse_mount)
+        return ApiDoor(root_url, parse_url, settings.app_id)
+
+    def call(self, request: ApiRequest, host: str) -> ApiAnswer:
+        mount = self._settings.parse_mount if request.is_parse else ""
+        builder = EnvironBuilder(
+            f"{mount}{request.path}",
+            method=request.method,
+            base_url=f"http://{host}/",
+            headers=self._keys() if request.is_parse else {},
+            content_type=request.content_type or None,
+            data=request.body,
+            environ_base={"REMOTE_ADDR": "127.0.0.1"},
+        )
+        started = time.perf_counter()
+        with builder:
+            parts, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
+        body = b"".join(parts)
+        elapsed = timedelta(seconds=time.perf_counter() - started)
+        return ApiAnswer(status, list(headers), body, elapsed)
+
+    def _keys(self) -> dict[str, str]:
+        """The app's id, and whichever key clients have: never the master key."""
+        settings = self._settings
+        keys = {
+            "X-Parse-REST-API-Key": settings.rest_api_key,
+            "X-Parse-Javascript-Key": settings.js_key,
+            "X-Parse-Client-Key": settings.client_key,
+        }
+        configured = [(name, key) for name, key in keys.items() if key]
+        return {"X-Parse-Application-Id": settings.app_id, **dict(configured[:1])}
