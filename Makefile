@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run models test test-fast lint types bench lock clean
+.PHONY: help run models test test-fast faults lint types bench lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -24,6 +24,17 @@ test-fast: $(VENV)/installed-dev ## Run the tests that take no more than a few s
 	@$(BIN)/python -m server models fetch --all
 	$(BIN)/python -m pytest -m "not slow"
 
+# What hits an installation in tests/faults/test_storm.py; `make test` takes a small share of it.
+FAULTS_SAVES    ?= 10000
+FAULTS_KILLS    ?= 20
+FAULTS_OUTAGE_S ?= 10
+
+faults: $(VENV)/installed-dev ## Kill and stop everything under load: 10,000 saves, 20 kills
+	@$(BIN)/python -m server models fetch --all
+	TEST_NEEDS_REDIS=1 FAULTS_SAVES=$(FAULTS_SAVES) FAULTS_KILLS=$(FAULTS_KILLS) \
+	  FAULTS_OUTAGE_S=$(FAULTS_OUTAGE_S) $(BIN)/python -m pytest tests/faults \
+	  --log-cli-level=INFO --log-cli-format="%(asctime)s %(message)s"
+
 lint: $(VENV)/installed-dev ## Check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,10 +42,13 @@ lint: $(VENV)/installed-dev ## Check style and format
 types: $(VENV)/installed-dev ## Check types
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-dev ## Measure images beside the bare model, small calls beside Parse Server
+bench: $(VENV)/installed-dev ## Measure images beside the bare model, small calls beside Parse Server, saves
 	@$(BIN)/python -m server models fetch --all
 	@PYTHONPATH=. $(BIN)/python bench/bench.py
 	@PYTHONPATH=. $(BIN)/python bench/parse.py
+	@PYTHONPATH=. $(BIN)/python bench/saves.py
+	@PYTHONPATH=. $(BIN)/python bench/storage.py
+	@PYTHONPATH=. $(BIN)/python bench/memory.py
 
 lock: $(VENV)/installed-dev ## Pin requirements/*.in anew, with hashes
 	@for name in runtime models dev; do \

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     webhook_allow: str = ""
     undo_window: Annotated[int, Field(ge=0, le=3600)] = 30
 
+    # How long decisions are kept
+    retention_days: Annotated[int, Field(ge=0, le=36500)] = 0
+
     # What clients may do
     allow_client_class_creation: bool = False
     session_length: PositiveInt = 365 * 24 * 3600

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from admin.ports.accounts import Accounts
+from admin.ports.api import Api
 from admin.ports.figures import Figures
 from admin.ports.history import History
 from admin.ports.house_rules import HouseRulesSource
 from admin.ports.pictures import Pictures
 from admin.ports.policies import Policies
+from admin.ports.retention import Retention
 from admin.ports.sign_ins import SecondFactors, SignIns
 from admin.ports.team import Team
 from cloud.moderation.classification import ClassificationService
@@ -27,8 +29,10 @@ class PanelServices:
     desk: ReviewDesk
     pictures: Pictures
     history: History
+    retention: Retention
     policies: Policies
     figures: Figures
     house_rules: HouseRulesSource
     classifications: ClassificationService
+    api: Api
     now: Callable[[], datetime]

@@ -9,7 +9,7 @@ import json
 import shlex
 from collections.abc import Callable, Mapping
 
-from admin.api_calls import EXAMPLE_URL, ApiCall, Route
+from admin.api_calls import EXAMPLE_URL, ApiCall
 from admin.ports.api import ApiDoor
 
 REST_KEY, JS_KEY, CLIENT_KEY = "YOUR_REST_API_KEY", "YOUR_JAVASCRIPT_KEY", "YOUR_CLIENT_KEY"
@@ -32,7 +32,11 @@ def _params(call: ApiCall) -> dict[str, str]:
     """What the function is told, but for a file's bytes."""
     if not call.takes_image:
         return call.object_params
-    return {} if call.sends_file else {"url": call.url or EXAMPLE_URL}
+    return {} if call.sends_file else {"url": _url(call)}
+
+
+def _url(call: ApiCall) -> str:
+    return call.url or EXAMPLE_URL
 
 
 def _address(call: ApiCall, door: ApiDoor) -> str:
@@ -63,7 +67,8 @@ def _curl_plain(call: ApiCall, door: ApiDoor) -> str:
     address = shlex.quote(_address(call, door))
     if call.sends_file:
         return f"curl -F file=@{_FILE} {address}"
-    return f"curl -G {address} \\\n  --data-urlencode {shlex.quote('url=' + (call.url or EXAMPLE_URL))}"
+    image = shlex.quote(f"url={_url(call)}")
+    return f"curl -G {address} \\\n  --data-urlencode {image}"
 
 
 # --- JavaScript -----------------------------------------------------------------------------------
@@ -95,7 +100,7 @@ def _js_plain(call: ApiCall, door: ApiDoor) -> str:
     address = _js(_address(call, door))
     if call.sends_file:
         lines = [
-            'import { openAsBlob } from "node:fs"; // in a page: the File of an <input type="file">',
+            'import { openAsBlob } from "node:fs"; // in a page: input.files[0] is the body',
             "",
             f"const body = await openAsBlob({_js(_FILE)});",
             f'const answer = await fetch({address}, {{ method: "POST", body }});',
@@ -103,7 +108,7 @@ def _js_plain(call: ApiCall, door: ApiDoor) -> str:
     else:
         lines = [
             f"const address = new URL({address});",
-            f'address.searchParams.set("url", {_js(call.url or EXAMPLE_URL)});',
+            f'address.searchParams.set("url", {_js(_url(call))});',
             "const answer = await fetch(address);",
         ]
     return "\n".join([*lines, "console.log(await answer.json());"])
@@ -173,7 +178,7 @@ def _swift_plain(call: ApiCall, door: ApiDoor) -> str:
         ]
     else:
         lines += [
-            f"let image = {_swift(call.url or EXAMPLE_URL)}",
+            f"let image = {_swift(_url(call))}",
             "    .addingPercentEncoding(withAllowedCharacters: .alphanumerics)!",
             f"let address = URL(string: {_swift(_address(call, door) + '?url=')} + image)!",
             "let (answer, _) = try await URLSession.shared.data(from: address)",
@@ -234,7 +239,8 @@ def _kotlin_plain(call: ApiCall, door: ApiDoor) -> str:
                 f"val connection = URL({_kotlin(address)}).openConnection() as HttpURLConnection",
                 "connection.doOutput = true",
                 'connection.setRequestProperty("Content-Type", "application/octet-stream")',
-                f"connection.outputStream.use {{ File({_kotlin(_FILE)}).inputStream().copyTo(it) }}",
+                f"val image = File({_kotlin(_FILE)}).readBytes()",
+                "connection.outputStream.use { it.write(image) }",
                 "println(connection.inputStream.bufferedReader().readText())",
             ]
         )
@@ -244,7 +250,7 @@ def _kotlin_plain(call: ApiCall, door: ApiDoor) -> str:
             "import java.net.URLEncoder",
             "",
             "// not on the main thread",
-            f'val image = URLEncoder.encode({_kotlin(call.url or EXAMPLE_URL)}, "UTF-8")',
+            f'val image = URLEncoder.encode({_kotlin(_url(call))}, "UTF-8")',
             f"println(URL({_kotlin(address + '?url=')} + image).readText())",
         ]
     )

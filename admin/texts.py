@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from babel import Locale
-from flask import g, request
+from flask import g, has_request_context, request
 from flask_login import current_user
 
 _FOLDER = Path(__file__).parent / "messages"
@@ -27,6 +27,8 @@ def catalogue(language: str) -> dict[str, str]:
 
 def language() -> str:
     """Return this request's language: the moderator's choice, or the browser's."""
+    if not has_request_context():
+        return _DEFAULT
     if "panel_language" not in g:
         g.panel_language = _chosen() or request.accept_languages.best_match(LANGUAGES, _DEFAULT)
     chosen: str = g.panel_language

@@ -43,6 +43,7 @@ from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers
+from server.panel.retention import RetentionKeeper
 from server.panel.wiring import make_panel_services, panel_secret
 from server.parse_config import ParseConfig
 from server.parse_face import ParseFace
@@ -91,7 +92,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(image_blueprint(services))
     app.register_blueprint(files_blueprint(services, mounts))
     app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
-    add_panel(app, make_panel_services(services), panel_secret(settings))
+    add_panel(app, make_panel_services(services, app), panel_secret(settings))
     app.register_error_handler(Exception, _answer_error)
     prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files")]
     prefixes += ["/health", "/api/image/classify", "/api/image/is_safe"]
@@ -191,6 +192,7 @@ def make_services(settings: Settings) -> Services:
         pipeline=pipeline,
         dispatch=dispatch,
         webhooks=webhooks,
+        retention=RetentionKeeper(database, schemas, settings.retention_days),
         context_of=context_of,
     )
 

@@ -17,6 +17,7 @@ from server.storage.port import (
     Document,
     DuplicateObject,
     Equals,
+    Index,
     ObjectStore,
 )
 
@@ -41,6 +42,7 @@ SCHEMA = ClassSchema(
     {name: ColumnType(kind) for name, kind in _COLUMNS.items()},
     permissions=NOBODY,
 )
+_NEWEST = Index("created", ("createdAt",))
 
 
 class StoredClassifications:
@@ -96,6 +98,7 @@ class StoredClassifications:
     def _declare_class(self) -> None:
         if not self._declared:
             self._schemas.declare(SCHEMA)
+            self._store.ensure_index(SCHEMA, _NEWEST)
             self._declared = True
 
 

@@ -21,6 +21,7 @@ from server.commands.memory import memory
 from server.commands.moderate import moderate_class
 from server.commands.moderators import create_moderator
 from server.commands.policy_check import check_policy
+from server.commands.purge import purge
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
@@ -70,6 +71,7 @@ def main(context: click.Context) -> None:
 
 
 main.add_command(memory)
+main.add_command(purge)
 main.add_command(create_moderator)
 main.add_command(demo)
 

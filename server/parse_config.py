@@ -59,16 +59,29 @@ class ParseConfig:
         nothing is written.
         """
         _check_policy(changes)
-        coming = self._coming_policy(changes)
-        if coming is not None and coming.version is not None:
-            self._policy_changes.announce(coming.version, by, note, since=since)
+        announced = self._announce(changes, by, note, since)
         operations: dict[str, Operation] = {}
         for key, change in changes.items():
             is_removal = isinstance(change, Delete)
             hidden = Delete() if is_removal else Set(master_key_only.get(key, False))
             operations |= {f"params.{key}": change, f"masterKeyOnly.{key}": hidden}
-        self._store.update(_SCHEMA, Equals("objectId", _OBJECT_ID), operations, upsert=True)
-        self._cached = None
+        try:
+            self._store.update(_SCHEMA, Equals("objectId", _OBJECT_ID), operations, upsert=True)
+        except ValueError:
+            if announced is not None:
+                self._policy_changes.withdraw(announced)
+            raise
+        finally:
+            self._cached = self._version_in_force = None  # whatever it is, it is to be read again
+
+    def _announce(
+        self, changes: Mapping[str, Operation], by: str, note: str | None, since: int | None
+    ) -> int | None:
+        """Put down in history which policy comes into force; return the change's number."""
+        coming = self._coming_policy(changes)
+        if coming is None or coming.version is None:
+            return None
+        return self._policy_changes.announce(coming.version, by, note, since=since)
 
     def current(self) -> Policy:
         """Return the policy in force: the PolicySource port."""
@@ -112,7 +125,9 @@ class ParseConfig:
                 case Delete():
                     params.pop(key, None)
         try:
-            return self._versions.numbered(read_policy(params.get(_SCORES), params.get(_AUTOMATION)))
+            return self._versions.numbered(
+                read_policy(params.get(_SCORES), params.get(_AUTOMATION))
+            )
         except InvalidPolicy:  # the other of the two is invalid, and stays so
             return None
 

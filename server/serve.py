@@ -194,6 +194,7 @@ def _warm_up(worker: Any) -> None:
     services.jobs.watch()
     services.dispatch.start_sweeping()
     services.webhooks.start()
+    services.retention.start()
 
 
 def _close(_server: Any, worker: Any) -> None:
@@ -204,5 +205,6 @@ def _close(_server: Any, worker: Any) -> None:
     services = app.extensions["parsewarden"]
     services.dispatch.close()
     services.webhooks.close()
+    services.retention.close()
     services.jobs.close()
     services.database.close()

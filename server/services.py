@@ -18,6 +18,7 @@ from server.jobs import JobRunner
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
+from server.panel.retention import RetentionKeeper
 from server.parse_config import ParseConfig
 from server.placeholders import Placeholders
 from server.storage.port import Database
@@ -43,6 +44,7 @@ class Services:
     pipeline: ModerationPipeline
     dispatch: SweptDispatch
     webhooks: Deliverer
+    retention: RetentionKeeper
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""
 

@@ -7,7 +7,7 @@ from cloud.moderation.classification import ClassificationService
 from cloud.moderation.items import Item, State, Subject, mirror_columns
 from cloud.moderation.pipeline import ModerationPipeline
 from cloud.moderation.policy import read_policy
-from cloud.moderation.review import Reviewer, ReviewDesk
+from cloud.moderation.review import ReviewDesk, Reviewer
 from cloud.values import File
 from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Prediction
 from server.classifications import StoredClassifications

@@ -44,6 +44,7 @@ from ml_models.types import Label
 # What a session left for single review, so that its next sweep does not bring it again.
 _LEFT = "sweep_left"
 _MOST_LEFT = 96
+_SOME_RISK = 0.05
 _LISTS = ("shown", "marked", "decisions", "left")
 
 Answer = str | Response | dict[str, Any] | tuple[dict[str, Any] | str, int]
@@ -56,6 +57,8 @@ class _Cell:
     item: Item
     score: tuple[Label, float] | None
     is_marked: bool
+    names_class: bool = True
+    """Whether to say which class the score is of: of next to nothing that says nothing."""
     swept: Swept | None = None
 
 
@@ -162,9 +165,18 @@ def _claimed(services: PanelServices, view: View) -> list[Item]:
     return arranged(items, view.arrangement)
 
 
-def _cell(item: Item, view: View) -> _Cell:
+def _cell(
+    item: Item, view: View, *, is_marked: bool | None = None, swept: Swept | None = None
+) -> _Cell:
     """What could not be classified arrives marked: it shall not be approved with all the rest."""
-    return _Cell(item, score(item, view.arrangement), is_marked=not item.evidence.predictions)
+    found = score(item, view.arrangement)
+    return _Cell(
+        item,
+        found,
+        is_marked=found is None if is_marked is None else is_marked,
+        names_class=found is not None and (view.arrangement == found[0] or found[1] >= _SOME_RISK),
+        swept=swept,
+    )
 
 
 def _remember_left(results: Sequence[Swept]) -> None:
@@ -217,8 +229,9 @@ def _refused(
         return {"error": sentence}, 400
     marked = set(values["marked"])
     items = _claimed(services, view)
-    cells = [_Cell(each, score(each, view.arrangement), each.item_id in marked) for each in items]
-    return _page(services, view, cells, problem=sentence), 400
+    cells = [_cell(each, view, is_marked=each.item_id in marked) for each in items]
+    said = {name: values.get(name) for name in ("marked_fate", "category")}
+    return _page(services, view, cells, problem=sentence, **said), 400
 
 
 def _done_page(services: PanelServices, view: View, asked: Sweep, results: Sequence[Swept]) -> str:
@@ -230,7 +243,7 @@ def _done_page(services: PanelServices, view: View, asked: Sweep, results: Seque
         except ReviewError:
             continue
         is_marked = each.item_id in asked.marked
-        cells.append(_Cell(item, score(item, view.arrangement), is_marked, each))
+        cells.append(_cell(item, view, is_marked=is_marked, swept=each))
     return _page(services, view, cells, summary=_summary(results), results=results)
 
 

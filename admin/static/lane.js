@@ -366,7 +366,7 @@ class Lane {
 }
 
 function startLane() {
-  const lane = new Lane(panel.data("lane-data"));
+  globalThis.lane = new Lane(panel.data("lane-data")); // to look at from a console
   const keysDialog = document.getElementById("keys-dialog");
   const note = document.getElementById("note");
   const acts = {

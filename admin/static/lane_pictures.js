@@ -54,6 +54,7 @@ class LanePictures {
       throw new NoConnection(error.message);
     }
     if (answer.redirected) throw new SignedOut();
+    if (answer.status >= 500) this.loads.delete(url); // what it says holds for now only
     // What is not there comes as a picture that says so.
     if (!blob.type.startsWith("image/")) throw new NoConnection(`${answer.status} ${url}`);
     const image = new Image();

@@ -121,7 +121,7 @@ class LaneView {
 
   /** Show what became of an image that is not on the stage any more; it stays until dismissed. */
   toast(sentence, item) {
-    const toast = document.createElement("li");
+    const toast = document.createElement("div");
     toast.className = "toast";
     if (item) this.#prependPicture(toast, item);
     const text = document.createElement("p");

@@ -6,6 +6,37 @@ document.documentElement.classList.add("js");
 
 const NO_LETTER_KEYS = "parsewarden.no-letter-keys"; // as the review lane keeps it
 const RENEW_EVERY_MS = 100_000; // claims last five minutes
+// What a moderator chose for this sitting: the page comes veiled and grey each time.
+const REMEMBERED = ["sweep-reveal", "sweep-colours"];
+
+/** How many images were looked at in this session of the panel: the review lane counts on. */
+class Exposure {
+  constructor({ session, breakAfter }) {
+    this.name = `parsewarden.seen.${session}`;
+    this.breakAfter = Number(breakAfter);
+  }
+
+  get now() {
+    return JSON.parse(localStorage.getItem(this.name)) ?? { count: 0, sinceBreak: 0 };
+  }
+
+  add() {
+    const { count, sinceBreak } = this.now;
+    this.#save(count + 1, sinceBreak + 1);
+  }
+
+  /** Whether it is time for a break; said once. */
+  takeBreak() {
+    const { count, sinceBreak } = this.now;
+    const isDue = this.breakAfter > 0 && sinceBreak >= this.breakAfter;
+    if (isDue) this.#save(count, 0);
+    return isDue;
+  }
+
+  #save(count, sinceBreak) {
+    localStorage.setItem(this.name, JSON.stringify({ count, sinceBreak }));
+  }
+}
 
 const form = document.getElementById("sweep");
 if (form && !("done" in form.dataset)) start();
@@ -17,11 +48,13 @@ function start() {
   const reasons = $("sweep-reasons");
   const reason = $("sweep-reason");
   const problem = $("sweep-problem");
-  const grid = new SweepGrid($("sweep-grid"), count);
+  const exposure = new Exposure(form.dataset);
+  const grid = new SweepGrid($("sweep-grid"), { changed: count, exposed: () => exposure.add() });
   let results = []; // of the sweep that was made
   let isBusy = false;
   let warned = false; // that some were not looked at
 
+  grid.watch(bar.offsetHeight);
   count();
   setInterval(renew, RENEW_EVERY_MS);
 
@@ -47,6 +80,7 @@ function start() {
     toggle("sweep-colours", (on) => form.classList.toggle("grey", !on)),
   );
   $("sweep-help")?.addEventListener("click", () => $("sweep-keys").showModal());
+  for (const id of REMEMBERED) if (sessionStorage.getItem(id) === "on") $(id)?.click();
   addEventListener("keydown", press);
   addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && grid.reveal(grid.here, false));
   form.addEventListener("change", count);
@@ -139,6 +173,7 @@ function start() {
     done.hidden = false;
     $("sweep-summary").textContent = summary;
     $("sweep-undo-button").hidden = !canUndo;
+    $("sweep-break").hidden = !exposure.takeBreak();
     for (const each of grid.marks) each.disabled = true;
     $("sweep-next").focus({ preventScroll: true });
   }
@@ -221,6 +256,7 @@ function start() {
     if (!button) return;
     const on = button.getAttribute("aria-pressed") !== "true";
     button.setAttribute("aria-pressed", on);
+    sessionStorage.setItem(id, on ? "on" : "off");
     apply(on);
   }
 

@@ -3,12 +3,14 @@
 "use strict";
 
 const HOLD_TO_LOOK_MS = 250;
+const TRY_AGAIN_AFTER_MS = 1000;
+const TRIES = 3;
 
 class SweepGrid {
-  /** `changed()` is called whenever marks change. */
-  constructor(list, changed) {
-    this.list = list;
-    this.changed = changed;
+  /** `changed()` is called whenever marks change, `exposed()` for each picture that is looked at
+      the first time. */
+  constructor(list, { changed, exposed }) {
+    Object.assign(this, { list, changed, exposed });
     this.cells = [...list.querySelectorAll(".cell")];
     this.marks = this.cells.map((cell) => cell.querySelector(".mark"));
     this.pictures = this.cells.map((cell) => cell.querySelector("img"));
@@ -18,7 +20,6 @@ class SweepGrid {
     this.allRevealed = false;
     this.marks.forEach((mark, n) => (mark.tabIndex = n === 0 ? 0 : -1));
     this.#listen();
-    this.#watch();
   }
 
   /** What is marked, as items' ids. */
@@ -80,9 +81,23 @@ class SweepGrid {
     this.pictures.forEach((_, n) => this.reveal(n, false));
   }
 
-  static isMissing(picture) {
+  static statusOf(picture) {
     const loads = performance.getEntriesByName(picture.currentSrc, "resource");
-    return (loads.at(-1)?.responseStatus ?? 0) >= 400;
+    return loads.at(-1)?.responseStatus ?? 0;
+  }
+
+  /** A picture did not come: a busy server is asked again, all else is set aside. */
+  #fail(n) {
+    const picture = this.pictures[n];
+    const tried = Number(picture.dataset.tried ?? 0);
+    if (SweepGrid.statusOf(picture) === 503 && tried < TRIES) {
+      picture.dataset.tried = tried + 1;
+      const again = new URL(picture.src);
+      again.searchParams.set("again", tried + 1); // or the browser shows what it has
+      setTimeout(() => (picture.src = again.href), TRY_AGAIN_AFTER_MS);
+    } else {
+      this.setAside(n, panel.t("sweep.no_picture"));
+    }
   }
 
   /** Mark what must not be decided with the rest, for instance because nobody can see it. */
@@ -175,13 +190,17 @@ class SweepGrid {
     this.held = this.pressed = undefined;
   }
 
-  /** Note which pictures have been on the screen, loaded and unveiled. */
-  #watch() {
+  /** Note from now on which pictures have been on the screen, above the bar at its lower edge,
+      loaded and unveiled. */
+  watch(barHeight) {
     const visible = new Set();
     const note = (n) => {
       const picture = this.pictures[n];
-      const isClear = !picture.dataset.clear || picture.getAttribute("src") === picture.dataset.clear;
-      if (visible.has(n) && isClear && picture.complete && picture.naturalWidth) this.seen.add(n);
+      const isClear = !picture.dataset.clear || picture.src.includes(picture.dataset.clear);
+      const isShown = visible.has(n) && isClear && picture.complete && picture.naturalWidth > 0;
+      if (!isShown || this.seen.has(n)) return;
+      this.seen.add(n);
+      this.exposed();
     };
     const observer = new IntersectionObserver(
       (entries) => {
@@ -191,16 +210,16 @@ class SweepGrid {
           note(n);
         }
       },
-      { threshold: 0.6 },
+      { threshold: 0.6, rootMargin: `0px 0px -${barHeight}px 0px` },
     );
     this.pictures.forEach((picture, n) => {
       observer.observe(picture);
-      const fail = () => this.setAside(n, panel.t("sweep.no_picture"));
+      const fail = () => this.#fail(n);
       // What is not there comes as a drawing that says so, which loads well.
-      picture.addEventListener("load", () => (SweepGrid.isMissing(picture) ? fail() : note(n)));
+      picture.addEventListener("load", () => (SweepGrid.statusOf(picture) < 400 ? note(n) : fail()));
       picture.addEventListener("error", fail);
       const isLoaded = picture.complete && picture.loading !== "lazy";
-      if (isLoaded && (!picture.naturalWidth || SweepGrid.isMissing(picture))) fail();
+      if (isLoaded && !(picture.naturalWidth && SweepGrid.statusOf(picture) < 400)) fail();
     });
   }
 }

@@ -151,7 +151,7 @@ class Decision:
             undoes=None,
             restores=None,
             held_until=None,
-            waited=None,
+            waited=max(now - self.decided_at, timedelta(0)),
         )
 
 

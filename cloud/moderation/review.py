@@ -197,6 +197,7 @@ class ReviewDesk:
         if self._repeated(item, reviewer.decided_by, request_key) is not None:
             return
         if _is_escalated_by(reviewer, item):
+            self._settle(item, item.unsettled)
             return
         _check_not_ended(item)
         if item.state is not State.REVIEW or item.lane is Lane.ESCALATED:
@@ -295,7 +296,8 @@ class ReviewDesk:
             return None
         for decision in self._history(item):
             if (decision.remark.request_key, decision.decided_by) == (request_key, decided_by):
-                return self._settled(item, decision)
+                self._settle(item, decision)
+                return decision
         return None
 
     def _undo(self, reviewer: Reviewer, item: Item, stack: Sequence[Decision]) -> Decision:
@@ -309,13 +311,17 @@ class ReviewDesk:
             same = undo_of(self._history(error.item), stack[-1].number)
             if same is None:
                 raise
-            return self._settled(error.item, same)
+            self._settle(error.item, same)
+            return same
 
     def _undone_before(self, reviewer: Reviewer, item: Item, undo: Decision) -> Decision:
+        if item.state is State.ENDED:
+            raise AlreadyDecided(item)
         if item.lane is not None and item.transitions == undo.number:
             claim = self._claim_of(reviewer)
             self._claims.take([item.item_id], item.lane, claim, self._now())
-        return self._settled(item, undo)
+        self._settle(item, undo)
+        return undo
 
     def _history(self, item: Item) -> list[Decision]:
         """Return the item's decisions, and the last one even if it is not logged yet."""
@@ -325,13 +331,12 @@ class ReviewDesk:
             log.append(last)
         return log
 
-    def _settled(self, item: Item, decision: Decision) -> Decision:
-        """Return a decision that was made before, when all that follows from it is written."""
-        if decision == item.unsettled:
-            mirrored = self._pipeline.settle(decision)
-            if mirrored is not Mirrored.WRITTEN:
-                raise AlreadyDecided(self._items.get(item.item_id))
-        return decision
+    def _settle(self, item: Item, decision: Decision | None) -> None:
+        """Write what follows from a decision that was made before, if it is not written yet."""
+        if decision is None or decision != item.unsettled:
+            return
+        if self._pipeline.settle(decision) is not Mirrored.WRITTEN:
+            raise AlreadyDecided(self._items.get(item.item_id))
 
 
 def _check_lane(reviewer: Reviewer, lane: Lane | None) -> None:

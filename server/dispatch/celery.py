@@ -68,6 +68,18 @@ def process_with(app: Celery, process: Callable[[str], None], **options: Any) ->
     app.task(process_item, name=_PROCESS, **options)
 
 
+def messages_waiting(broker_url: str) -> int | None:
+    """Ask the broker how many messages wait for a worker; None, after seconds, if it is away."""
+    with broker_app(broker_url) as app, app.connection_for_write() as connection:
+        try:
+            with connection.channel() as channel:
+                queue = app.amqp.queues[_QUEUE].queue_declare(channel=channel)
+        except connection.connection_errors + connection.channel_errors:
+            return None
+        waiting: int = queue.message_count
+        return waiting
+
+
 def _carrier_options(broker_url: str) -> dict[str, Any]:
     """What the two brokers are told differently: limits of time, and that TLS is to be verified."""
     url = urlsplit(broker_url)

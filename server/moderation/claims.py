@@ -122,8 +122,8 @@ class StoredRecords:
     def decisions(self, item_id: str) -> list[Decision]:
         self._declare()
         is_items = Equals("item", Pointer(ITEM.class_name, item_id))
-        rows = self._objects.find(DECISION, Query(is_items, order=(SortKey("number"),)))
-        return [decision_of_row(row) for row in rows]
+        decisions = map(decision_of_row, self._objects.find(DECISION, Query(is_items)))
+        return sorted(decisions, key=lambda decision: decision.number)
 
     def waiting(self, lane: Lane) -> int:
         self._declare()

@@ -90,9 +90,9 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
 
 def counted_columns(decision: Decision) -> dict[str, Any]:
     """Write what the log's figures are counted by."""
-    top = [prediction.label.value for prediction in decision.evidence.predictions[:1]]
-    columns = {"byPerson": is_moderator(decision.decided_by)}
-    return columns | {"topClass": label for label in top}
+    columns: dict[str, Any] = {"byPerson": is_moderator(decision.decided_by)}
+    predictions = decision.evidence.predictions
+    return columns | ({"topClass": predictions[0].label.value} if predictions else {})
 
 
 def claim_columns(claim: Claim) -> dict[str, Any]:

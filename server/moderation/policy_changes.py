@@ -11,6 +11,7 @@ from server.storage.port import (
     Database,
     Document,
     DuplicateObject,
+    Equals,
     Index,
     Query,
     SortKey,
@@ -50,8 +51,8 @@ class PolicyChanges:
         query = Query(order=(SortKey("number", descending=True),), limit=limit)
         return [_change(row) for row in self._objects.find(SCHEMA, query)]
 
-    def announce(self, version: int, by: str, note: str | None, *, since: int | None) -> None:
-        """Record what is about to be written.
+    def announce(self, version: int, by: str, note: str | None, *, since: int | None) -> int | None:
+        """Record what is about to be written; return the change's number, None if it is none.
 
         With `since`, the number of the newest change that its author knew of: raises
         PolicyChangedMeanwhile when there is a newer one. Without, a version that is in force
@@ -60,12 +61,16 @@ class PolicyChanges:
         while True:
             newest = self.newest()
             if since is None and newest is not None and newest.version == version:
-                return
+                return None
             number = newest.number if newest else 0
             if since is not None and newest is not None and number != since:
                 raise PolicyChangedMeanwhile(newest)
             if self._add(number + 1, version, by, note):
-                return
+                return number + 1
+
+    def withdraw(self, number: int) -> None:
+        """Take back a change that was announced and refused: it was never in force."""
+        self._objects.delete(SCHEMA, Equals("objectId", str(number)))
 
     def found(self, version: int) -> bool:
         """Note that a version was read as the one in force: a change that nobody announced.

@@ -4,15 +4,14 @@ An item goes first, in one step that checks whether it may; what hangs on it fol
 So after an interruption the log still names what is left, and the next purge finds it by that.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from admin.ports.retention import PurgeCounts
 from cloud.moderation.items import Decision, State, mirror_columns
 from cloud.operations import Delete, Operation
 from cloud.values import Pointer
-from server.classifications import SCHEMA as RECORD
 from server.moderation.history_indexes import BY_DECISION, BY_TIME
 from server.moderation.holds import HOLD, LegalHolds
 from server.moderation.item_columns import decision_of_row
@@ -33,6 +32,7 @@ from server.storage.port import (
     Equals,
     Exists,
     Index,
+    ObjectStore,
     OneOf,
     Order,
     Query,
@@ -43,22 +43,11 @@ from server.webhooks.deliveries import DeliveryState
 
 _PAGE = 100
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_FINAL = tuple(state.value for state in (State.APPROVED, State.REJECTED, State.ENDED))
 _DELIVERIES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
-_DELIVERIES_BY_DECISION = Index("decision", ("decision",))
 _MATCHES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
 _RECORDS_BY_AGE = Index("seen_id", ("lastSeenAt", "objectId"))
 
 _Rows = Iterator[list[Document]]
-
-
-@dataclass(frozen=True, slots=True)
-class PurgeParts:
-    """What a purge works on; `forget_pictures` removes the copies that the panel shows of items."""
-
-    database: Database
-    schemas: Schemas
-    forget_pictures: Callable[[Sequence[str]], None] = lambda item_ids: None
 
 
 class Purge:
@@ -67,9 +56,11 @@ class Purge:
     Several may run at once, beside servers. With `dry_run` nothing is removed, but all is counted.
     """
 
-    def __init__(self, parts: PurgeParts, cutoff: datetime, *, dry_run: bool = False) -> None:
-        self._parts, self._objects = parts, parts.database.objects
-        self._holds = LegalHolds(parts.database, parts.schemas)
+    def __init__(
+        self, database: Database, schemas: Schemas, cutoff: datetime, *, dry_run: bool = False
+    ) -> None:
+        self._database, self._objects, self._schemas = database, database.objects, schemas
+        self._holds = LegalHolds(database, schemas)
         self._cutoff, self._dry_run = cutoff, dry_run
         self.counts = PurgeCounts()
 
@@ -90,13 +81,13 @@ class Purge:
         self.counts = replace(self.counts, **added)
 
     def _count_held(self) -> None:
-        held = All((*expired(self._cutoff), Equals("legalHold", True)))
-        self._add(held=self._objects.count(ITEM, held))
+        self._add(held=count_expired(self._objects, self._cutoff, held=True))
 
     # --- items and what hangs on them -------------------------------------------------------------
 
     def _items(self) -> Iterator[None]:
-        is_expired = All((*expired(self._cutoff), Differs("legalHold", True)))
+        is_settled = Exists("unsettled", exists=False)
+        is_expired = All((*expired(self._cutoff), Differs("legalHold", True), is_settled))
         for rows in self._pages(ITEM, "decidedAt", is_expired, BY_DECISION):
             item_ids = [row["objectId"] for row in rows]
             if not self._dry_run:
@@ -128,14 +119,10 @@ class Purge:
             return
         pointers = tuple(Pointer(ITEM.class_name, item_id) for item_id in item_ids)
         of_items = OneOf("item", pointers)
-        log = [decision_of_row(row) for row in self._objects.find(DECISION, Query(of_items))]
-        told = tuple(Pointer(DECISION.class_name, each.decision_id) for each in log)
-        if told:
-            self._add(deliveries=self._remove(DELIVERY, OneOf("decision", told)))
         if not self._dry_run:
+            log = [decision_of_row(row) for row in self._objects.find(DECISION, Query(of_items))]
             for decision in _last_of_each(log):
                 self._release_object(decision)
-            self._parts.forget_pictures(item_ids)
             self._objects.delete(HOLD, of_items)
         self._add(decisions=self._remove(DECISION, of_items))
 
@@ -156,7 +143,7 @@ class Purge:
         operations: dict[str, Operation] = {name: Delete() for name in names}
         self._objects.update(schema, where, operations)
         if is_ours:
-            self._parts.database.files.delete(subject.file_name)
+            self._database.files.delete(subject.file_name)
 
     # --- what goes by its age alone ---------------------------------------------------------------
 
@@ -230,25 +217,33 @@ class Purge:
 
     def _declare(self) -> None:
         """Only who purges pays for the indexes that a purge goes by."""
-        declare_items(self._objects, self._parts.schemas)
+        declare_items(self._objects, self._schemas)
         self._holds.declare()
-        for schema, indexes in (
-            (DELIVERY, (_DELIVERIES_BY_AGE, _DELIVERIES_BY_DECISION)),
-            (MATCH, (_MATCHES_BY_AGE,)),
-            (RECORD, (_RECORDS_BY_AGE,)),
+        for schema, index in (
+            (DELIVERY, _DELIVERIES_BY_AGE),
+            (MATCH, _MATCHES_BY_AGE),
+            (UNOWNED, _RECORDS_BY_AGE),
         ):
-            self._parts.schemas.declare(schema)
-            for index in indexes:
-                self._objects.ensure_index(schema, index)
+            self._schemas.declare(schema)
+            self._objects.ensure_index(schema, index)
 
 
 def expired(cutoff: datetime) -> tuple[Condition, ...]:
-    """Write that an item has been decided for good, and all that follows from it is written."""
+    """Write that an item was decided before then, and for good.
+
+    In the negative: no database is tempted to read all that is approved.
+    """
     return (
-        OneOf("state", _FINAL),
         Compares("decidedAt", Order.LESS, cutoff),
-        Exists("unsettled", exists=False),
+        Differs("state", State.PENDING.value),
+        Differs("state", State.REVIEW.value),
     )
+
+
+def count_expired(objects: ObjectStore, cutoff: datetime, *, held: bool) -> int:
+    """Count the items that are due to be removed, or that a legal hold keeps."""
+    is_held = Equals("legalHold", True) if held else Differs("legalHold", True)
+    return objects.count(ITEM, All((*expired(cutoff), is_held)))
 
 
 def _last_of_each(log: Collection[Decision]) -> Collection[Decision]:

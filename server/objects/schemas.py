@@ -86,6 +86,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         # Nobody makes these classes, open to all, before we write the first object.
         ClassSchema("ImageClassification", permissions=NOBODY),
         ClassSchema("ModerationDecision", permissions=NOBODY),
+        ClassSchema("ModerationHold", permissions=NOBODY),
         ClassSchema("ModerationItem", permissions=NOBODY),
         ClassSchema("ModerationMemory", permissions=NOBODY),
         ClassSchema("ModerationMemoryMatch", permissions=NOBODY),
@@ -94,6 +95,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationPanelTries", permissions=NOBODY),
         ClassSchema("ModerationPolicy", permissions=NOBODY),
         ClassSchema("ModerationPolicyChange", permissions=NOBODY),
+        ClassSchema("ModerationPurge", permissions=NOBODY),
         ClassSchema("ModerationTeamLog", permissions=NOBODY),
         ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
         ClassSchema(

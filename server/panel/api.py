@@ -28,18 +28,17 @@ class OwnApi:
 
     def call(self, request: ApiRequest, host: str) -> ApiAnswer:
         mount = self._settings.parse_mount if request.is_parse else ""
-        builder = EnvironBuilder(
+        environ = EnvironBuilder(
             f"{mount}{request.path}",
             method=request.method,
             base_url=f"http://{host}/",
-            headers=self._keys() if request.is_parse else {},
+            headers=list(self._keys().items()) if request.is_parse else None,
             content_type=request.content_type or None,
             data=request.body,
             environ_base={"REMOTE_ADDR": "127.0.0.1"},
-        )
+        ).get_environ()
         started = time.perf_counter()
-        with builder:
-            parts, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
+        parts, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         body = b"".join(parts)
         elapsed = timedelta(seconds=time.perf_counter() - started)
         return ApiAnswer(status, list(headers), body, elapsed)

@@ -19,6 +19,7 @@ from server.panel.people import join_people
 from server.panel.tables import PanelTables
 from server.panel.team import StoredTeam
 from server.panel.wiring import panel_secret
+from server.storage.port import Database
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Hands:
 
     team: StoredTeam
     tables: PanelTables
+    database: Database
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def operators_hands(settings: Settings) -> Iterator[Hands]:
             database, schemas, _NoTriggers(), session_length_s=settings.session_length
         )
         tables = PanelTables(database, schemas, parse)
-        yield Hands(join_people(settings, tables, panel_secret(settings)).team, tables)
+        yield Hands(join_people(settings, tables, panel_secret(settings)).team, tables, database)
     finally:
         database.close()
 
@@ -74,6 +76,7 @@ def make_demo_moderator(settings: Settings) -> DemoModerator | None:
         return None
     try:
         with operators_hands(settings) as hands:
+            hands.database.ping()  # which gives up sooner than others
             return None if hands.team.has_moderators() else _make_demo_moderator(hands.team)
     except StoreUnavailable as error:
         logger.warning("the database is away, there is no demo moderator yet: %s", error)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from admin.services import PanelServices
 from cloud.clock import utc_now
@@ -10,6 +11,7 @@ from cloud.moderation.review import ReviewDesk
 from config import Settings
 from server.moderation.claims import StoredClaims, StoredRecords
 from server.moderation.items import StoredItems
+from server.panel.api import OwnApi
 from server.panel.figures import StoredFigures
 from server.panel.history import StoredHistory
 from server.panel.house_rules import StoredHouseRules
@@ -19,9 +21,12 @@ from server.panel.policies import StoredPolicies
 from server.panel.tables import PanelTables
 from server.services import Services
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
-def make_panel_services(services: Services) -> PanelServices:
-    """Make the panel's services."""
+
+def make_panel_services(services: Services, app: "WSGIApplication") -> PanelServices:
+    """Make the panel's services; `app` is what answers the apps."""
     settings = services.settings
     tables = PanelTables(services.database, services.schemas, services.objects)
     people = join_people(settings, tables, panel_secret(settings))
@@ -31,12 +36,19 @@ def make_panel_services(services: Services) -> PanelServices:
         second_factors=people.sign_ins,
         team=people.team,
         desk=_make_desk(services),
-        pictures=StoredPictures(services),
+        pictures=StoredPictures(
+            StoredItems(services.database, services.schemas),
+            services.database.files,
+            services.classifier,
+            max_bytes=settings.max_image_bytes,
+        ),
         history=StoredHistory(services),
+        retention=services.retention,
         policies=StoredPolicies(services),
         figures=StoredFigures(services),
         house_rules=StoredHouseRules(services.parse_config),
         classifications=services.moderation,
+        api=OwnApi(settings, app),
         now=utc_now,
     )
 

@@ -94,6 +94,7 @@ def test_an_orphaned_decision_is_followed_by_the_end_of_its_item():
         decided_by="system",
         reasons=("gone",),
         decided_at=later,
+        waited=timedelta(seconds=1),
     )
 
 

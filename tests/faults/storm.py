@@ -35,10 +35,13 @@ class Write:
 
 
 class Clients:
-    """So many clients at work until `stop`, whatever becomes of the server meanwhile."""
+    """So many clients at work until `stop`, whatever becomes of the server meanwhile.
 
-    def __init__(self, server, count):
-        self.server = server
+    They rest after as many saves as `allowed`.
+    """
+
+    def __init__(self, server, count, allowed):
+        self.server, self.allowed = server, allowed
         self.saves = 0
         self.writes, self.rulings, self.unexpected = defaultdict(list), [], []
         self._lock = threading.Lock()
@@ -47,8 +50,9 @@ class Clients:
         for thread in self._threads:
             thread.start()
 
-    def wait_for(self, saves, timeout_s=120):
-        """Until so many saves in all were acknowledged."""
+    def wait_for(self, saves):
+        """Until so many saves in all were acknowledged; one a second is too slow."""
+        timeout_s = 60 + saves - self.saves
         wait_until(lambda: self.saves >= saves, timeout_s, 0.01, lambda: self.unexpected)
 
     def stop(self):
@@ -82,6 +86,9 @@ class Clients:
     def _run(self, seed):
         dice = random.Random(seed)
         while not self._stopping.is_set():
+            if self.saves >= self.allowed:
+                time.sleep(0.02)
+                continue
             try:
                 self._do_something(dice)
             except (OSError, http.client.HTTPException, ValueError, NotAcknowledged):

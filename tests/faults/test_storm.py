@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 from books import wait_until_at_rest
-from parse_calls import set_policy
+from parse_calls import FLAGS, set_policy
 from storm import Clients
 
 pytestmark = pytest.mark.slow
@@ -78,11 +78,11 @@ class Scaled(Embedded):
     def _new_worker(self):
         return self._start_one(DATABASE_URI=self._mongo.uri, CONFIG_CACHE_MS=0)
 
-    def _stop_the_database(self):
+    def _stop_the_database(self, _dice):
         away(self._mongo)
         return "database"
 
-    def _stop_the_broker(self):
+    def _stop_the_broker(self, _dice):
         """Which forgets everything that it held."""
         away(self._redis)
         return "broker"
@@ -124,22 +124,30 @@ def installation(request, start_server, clock):
 
 def test_whatever_is_killed_every_acknowledged_image_is_judged_once(installation, clock):
     set_policy(installation.server)
-    clients, dice = Clients(installation.server, CLIENTS), random.Random()
-    events = [installation.kill_something] * KILLS
-    for outage in installation.outages:
-        events.insert(dice.randrange(1, KILLS), lambda _dice, outage=outage: outage())
+    dice = random.Random()
+    events = events_in_some_order(installation, dice)
+    share = SAVES / (len(events) + 1)
+    clients = Clients(installation.server, CLIENTS, allowed=2 * share)
     try:
-        for number, event in enumerate(events):
-            clients.wait_for(SAVES * (number + 1) // (len(events) + 1))
+        for number, event in enumerate(events, start=1):
+            clients.wait_for(number * share)
             time.sleep(dice.random() / 2)
             logger.info("after %d saves: %s", clients.saves, event(dice))
-            clients.server = installation.server
+            clients.server, clients.allowed = installation.server, (number + 2) * share
         clients.wait_for(SAVES)
     finally:
         clients.stop()
     clock.set(LATER_S)
-    books = wait_until_at_rest(installation.server, timeout_s=60 + SAVES / 20).check()
+    books = wait_until_at_rest(installation.server, timeout_s=60 + SAVES / 10).check()
     clients.check(books)
     logger.info("%d saves, %d rulings: %s", clients.saves, len(clients.rulings), books.states())
-    assert len(books.states()) == 3
+    assert len(books.states()) == len(FLAGS)
     assert clients.rulings
+
+
+def events_in_some_order(installation, dice):
+    """All kills, and between them each outage once."""
+    events = [installation.kill_something] * KILLS
+    for outage in installation.outages:
+        events.insert(dice.randrange(1, KILLS), outage)
+    return events

@@ -11,6 +11,7 @@ from neosqlite import Connection, query_operators
 from neosqlite.collection.expr_evaluator import ExprEvaluator
 from neosqlite.collection.index_manager import IndexManager
 from neosqlite.collection.query_helper import QueryHelper, set_force_fallback
+from neosqlite.collection.sql_translator_unified import SQLClauseBuilder
 from nx_27017.nx_27017 import main
 
 
@@ -53,6 +54,12 @@ def group(helper, stage, documents, original=QueryHelper._process_group_stage):
     return original(helper, stage, documents)
 
 
+def logical(builder, *args, original=SQLClauseBuilder._build_logical_condition):
+    """Translate $or and its like to SQL; beside another condition they come apart here."""
+    sql, parameters = original(builder, *args)
+    return f"({sql})" if sql else sql, parameters
+
+
 COLON = "_colon_"
 
 
@@ -78,5 +85,5 @@ if __name__ == "__main__":
     query_operators._all, query_operators._ne, query_operators._regex = all_of, differs, finds
     Connection.__getitem__, Connection.list_collection_names = collection, names
     QueryHelper._perform_python_update, QueryHelper._process_group_stage = update, group
-    IndexManager.create_index = index
+    IndexManager.create_index, SQLClauseBuilder._build_logical_condition = index, logical
     main()

@@ -19,6 +19,7 @@ from ml_models.types import Label, Prediction
 from server.classifications import SCHEMA as CLASSIFICATION
 from server.moderation.items import DECISION, ITEM
 from server.moderation.policies import PolicyVersions
+from server.moderation.policy_changes import PolicyChanges
 from server.moderation.subjects import subject_schema
 from server.objects.identity import new_object_id
 from server.objects.schemas import Schemas
@@ -40,7 +41,9 @@ class Installation:
         self.settings = {"DATA_DIR": folder, "MODELS_DIR": models_dir, "DATABASE_URI": uri}
         self.database = MongoDatabase(uri) if uri else SqliteDatabase(folder)
         schemas = Schemas(self.database.schemas, clients_make_classes=False)
-        config = ParseConfig(self.database.objects, PolicyVersions(self.database, schemas), 0)
+        versions = PolicyVersions(self.database, schemas)
+        changes = PolicyChanges(self.database, schemas)
+        config = ParseConfig(self.database.objects, versions, changes, 0)
         config.write({name: Set(value) for name, value in LENIENT.items()}, {})
         schemas.ensure("UserImage")
 

@@ -50,11 +50,11 @@ def test_a_slow_child_is_left_to_itself_and_serves_again(classifier):
     os.kill(child, signal.SIGSTOP)
     started = time.monotonic()
     assert made.make(IMAGE) is None
-    assert placeholders._WAIT_S <= time.monotonic() - started < placeholders._WAIT_S + 0.5
+    assert placeholders._WAIT_S <= time.monotonic() - started < placeholders._WAIT_S + 3
     with pytest.raises(ClassifierBusy):  # the permit is still out
         classifier.placeholder(IMAGE)
     os.kill(child, signal.SIGCONT)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 8
     while made.make(IMAGE) is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert made.make(IMAGE) == placeholder(IMAGE, 1_000_000)

@@ -84,7 +84,11 @@ def _step(number: str, bounds: Sequence[float], reached: int) -> Any:
 
 
 def _value(schema: ClassSchema, key: TallyKey, value: Any) -> TallyValue:
-    if isinstance(key, str):
-        kind = {"String": str, "Boolean": bool}[schema.columns[key].kind]
-        return value if isinstance(value, kind) else None
-    return value if isinstance(value, str | int) else None
+    match key:
+        case DayOf():
+            fits = isinstance(value, str)
+        case StepOf():
+            fits = isinstance(value, int)
+        case name:
+            fits = isinstance(value, bool if schema.columns[name].kind == "Boolean" else str)
+    return value if fits else None

@@ -96,7 +96,7 @@ def translate_order(
     """Write an order in SQL; None if it cannot be said.
 
     Equal rows come as they were inserted, or in reverse where the last key descends: so an index
-    serves the whole of it.
+    serves the whole of it. None are equal in their objectId.
     """
     terms = []
     for key in order:
@@ -104,7 +104,9 @@ def translate_order(
         if column is None:
             return None
         terms.append(column.expression + _direction(key.descending))
-    return ", ".join([*terms, "sequence" + _direction(bool(order) and order[-1].descending)])
+    if "objectId" not in {key.path for key in order}:
+        terms.append("sequence" + _direction(bool(order) and order[-1].descending))
+    return ", ".join(terms)
 
 
 def _direction(descending: bool) -> str:
@@ -150,7 +152,7 @@ def translate_key(schema: ClassSchema, path: str, kinds: Sequence[str]) -> str:
     Raises ValueError for other columns.
     """
     kind = "Date" if path in ("createdAt", "updatedAt") else _kind(schema, path)
-    if kind not in kinds:
+    if kind is None or kind not in kinds:
         raise ValueError(f"{schema.class_name}.{path} is no column of {' or '.join(kinds)}")
     if kind == "Date":
         return f"json_extract(document, '$.{path}.\"$date\"')"

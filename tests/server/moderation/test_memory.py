@@ -4,10 +4,11 @@ import hashlib
 import socket
 
 import pytest
-from moderation_parts import NOON, Moderation, predictions
+from moderation_parts import BOB, EVE, NOON, Moderation, predictions
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import Evidence, State
+from cloud.moderation.review import Ruling
 from cloud.operations import Set
 from ml_models.errors import DecodeError
 from ml_models.types import Fingerprint, Inspection
@@ -280,6 +281,140 @@ def test_deleted_entry_is_passed_over_for_the_next_nearest(process):
     row = process.row(process.upload(picture(nonce=1)))
     assert row["decidedBy"] == "memory"
     assert row["reasons"][0].startswith("a near copy, 9 of 256 bits differ: rejected by operator")
+
+
+# --- undoing --------------------------------------------------------------------------------------
+
+
+class Undoing:
+    """A moderator who rules and takes back, the clock going on."""
+
+    def __init__(self, process):
+        self.process, self.desk = process, process.desk()
+
+    def rule(self, item, after, reviewer=BOB):
+        self.process.clock.advance(1801)  # so that there is no flood
+        return self.desk.rule(reviewer, item.item_id, Ruling(after))
+
+    def undo(self, decision, reviewer=BOB):
+        self.process.clock.advance(1801)
+        return self.desk.undo(reviewer, decision.decision_id)
+
+    def settle_late(self, *decisions):
+        """As processes do that stood still for long."""
+        self.process.clock.advance(3601)
+        for decision in decisions * 2:
+            self.process.pipeline.settle(decision)
+
+
+@pytest.fixture
+def undoing(process):
+    return Undoing(process)
+
+
+def test_undone_decision_is_forgotten(process, undoing):
+    item = process.upload(picture(porn=0.6))
+    rejected = undoing.rule(item, State.REJECTED)
+    assert process.outcome(picture(like(CAT, 3), porn=0.6)) == DENIED
+    undo = undoing.undo(rejected)
+    for _ in range(2):
+        assert process.outcome(picture(like(CAT, 3), porn=0.6)) == ("review", "rules")
+        undoing.settle_late(undo, rejected)
+    [entry] = process.entries()
+    assert (entry["active"], entry["forgottenBy"]) == (False, "user:bob")
+
+
+def test_undo_that_leads_back_to_the_rules_decision_teaches_nothing(process, undoing):
+    for porn, after in ((0.1, State.REJECTED), (0.9, State.APPROVED)):
+        item = process.upload(picture(porn=porn))
+        rules_said = process.outcome(picture(DOG, porn=porn))
+        undo = undoing.undo(undoing.rule(item, after))
+        assert process.state(item) == rules_said[0]
+        assert process.outcome(picture(porn=porn, nonce=1)) == rules_said
+        undoing.settle_late(undo)
+        assert process.entries(active=True) == []
+
+
+def test_undone_reversal_leaves_what_another_moderator_taught(process, undoing):
+    item = process.upload(picture(porn=0.6))
+    eves = undoing.rule(item, State.REJECTED, EVE)
+    bobs = undoing.rule(item, State.APPROVED)
+    assert process.outcome(picture(porn=0.6)) == ("approved", "memory")
+    undo = undoing.undo(bobs)
+    for _ in range(2):
+        row = process.row(process.upload(picture(porn=0.6)))
+        assert (row["state"], row["decidedBy"]) == DENIED
+        assert f"rejected by user:eve in decision {eves.decision_id}," in row["reasons"][0]
+        undoing.settle_late(eves, undo, bobs)
+
+
+def test_undone_decision_gives_back_what_the_same_bytes_had_taught_elsewhere(process, undoing):
+    _, eves = process.decided(picture(), State.REJECTED, "user:eve")
+    item = process.upload(picture())
+    assert process.row(item)["decidedBy"] == "memory"
+    bobs = undoing.rule(item, State.APPROVED)
+    assert process.outcome(picture()) == ("approved", "memory")
+    undo = undoing.undo(bobs)
+    for _ in range(2):
+        row = process.row(process.upload(picture()))
+        assert f"rejected by user:eve in decision {eves.decision_id}," in row["reasons"][0]
+        assert process.outcome(picture(like(CAT, 3))) == DENIED
+        undoing.settle_late(bobs, eves, undo)
+    again = undoing.rule(item, State.APPROVED)
+    assert process.outcome(picture()) == ("approved", "memory")
+    undoing.settle_late(undo, again)
+    assert process.outcome(picture()) == ("approved", "memory")
+
+
+def test_undone_taking_back_is_remembered_again(process, undoing):
+    item = process.upload(picture())
+    undoing.rule(item, State.REJECTED, EVE)
+    back = undoing.rule(item, State.REVIEW)
+    assert process.outcome(picture(like(CAT, 3))) == BY_RULES
+    undo = undoing.undo(back)
+    for _ in range(2):
+        assert process.outcome(picture(like(CAT, 3))) == DENIED
+        undoing.settle_late(undo, back)
+    [entry] = process.entries()
+    assert "forgottenBy" not in entry
+
+
+def test_what_the_operator_forgot_stays_forgotten_after_an_undo(process, undoing):
+    item = process.upload(picture())
+    undoing.rule(item, State.REJECTED, EVE)
+    process.lists.forget(process.entries()[0]["objectId"])
+    undoing.undo(undoing.rule(item, State.REVIEW))
+    assert process.outcome(picture()) == BY_RULES
+    undoing.undo(undoing.rule(item, State.APPROVED))
+    assert process.outcome(picture(porn=0.9)) == ("rejected", "rules")
+
+
+def test_what_was_taught_since_stays_when_an_earlier_decision_is_undone(process, undoing):
+    bobs = undoing.rule(process.upload(picture()), State.REJECTED)
+    undoing.rule(process.upload(picture()), State.APPROVED, EVE)
+    undoing.undo(bobs)
+    assert process.outcome(picture(porn=0.9)) == ("approved", "memory")
+
+
+def test_several_decisions_are_undone_to_what_held_before_all(process, undoing):
+    _, eves = process.decided(picture(porn=0.6), State.REJECTED, "user:eve")
+    item = process.upload(picture(porn=0.6))
+    made = [undoing.rule(item, after) for after in (State.APPROVED, State.REJECTED, State.APPROVED)]
+    for decision in reversed(made):
+        undoing.undo(decision)
+    row = process.row(process.upload(picture(porn=0.6)))
+    assert f"in decision {eves.decision_id}," in row["reasons"][0]
+    [entry] = process.entries()
+    assert entry["displaced"] == []
+
+
+def test_entry_keeps_ten_of_the_decisions_that_were_displaced(process, undoing):
+    item = process.upload(picture(porn=0.6))
+    for _ in range(7):
+        for after in (State.APPROVED, State.REJECTED):
+            undoing.rule(item, after)
+    [entry] = process.entries()
+    assert len(entry["displaced"]) == 10
 
 
 # --- floods ---------------------------------------------------------------------------------------

@@ -41,7 +41,9 @@ def test_a_password_may_hold_any_character():
 
 
 @pytest.mark.parametrize(
-    "damaged", [None, "", "x", "$2b$10$", HASH[:-1], HASH[:30], "$2b$99$" + HASH[7:], "ü" * 60]
+    "damaged",
+    [None, "", "x", "$2b$10$", HASH[:-1], HASH[:30], "$2b$99$" + HASH[7:], "ü" * 60],
+    ids=["none", "empty", "short", "prefix", "cut by one", "cut", "cost of 99", "not ASCII"],
 )
 def test_a_missing_or_damaged_hash_fits_nothing(damaged):
     assert not is_password("secret", damaged)

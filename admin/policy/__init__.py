@@ -1,0 +1,1 @@
+"""What the policy page reads and shows, without its routes."""

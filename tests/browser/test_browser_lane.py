@@ -1,0 +1,251 @@
+"""The review lane by keyboard and mouse: every action, every state, and nothing that axe finds."""
+
+import pytest
+from lane_page import LanePage
+from panel_site import screenshot
+
+
+@pytest.fixture(autouse=True)
+def enough_images(site):
+    """At least ten images wait in front of each test."""
+    waiting = site.count("ModerationItem", {"state": "review"})
+    if waiting < 14:
+        site.fill(14 - waiting, first=site.count("ModerationItem", {}))
+
+
+@pytest.fixture
+def lane(site, page):
+    lane = LanePage(site, page)
+    lane.wait_until_warm()
+    return lane
+
+
+def test_keys_decide_and_the_next_image_is_there(lane):
+    approved = lane.press("l")
+    rejected = lane.press("d")
+    also_approved = lane.press("ArrowRight")
+    also_rejected = lane.press("ArrowLeft")
+    assert len({approved, rejected, also_approved, also_rejected, lane.item}) == 5
+    lane.wait_until_sent()
+    states = lane.states(approved, rejected, also_approved, also_rejected)
+    assert states == ["approved", "rejected", "approved", "rejected"]
+    assert len(lane.decisions(approved)) == 1
+
+
+def test_a_digit_rejects_with_that_reason_and_a_note_goes_with_it(lane):
+    lane.press("n")
+    lane.page.keyboard.type("loud, l and d are letters")
+    item = lane.item
+    lane.page.keyboard.press("Escape")
+    lane.press("5")
+    lane.wait_until_sent()
+    (decision,) = lane.decisions(item)
+    assert (decision["after"], decision["category"]) == ("rejected", "spam")
+    assert decision["note"] == "loud, l and d are letters"
+    assert lane.page.input_value("#note") == ""
+
+
+def test_a_key_that_stays_down_decides_one_image(lane):
+    item = lane.item
+    for _ in range(4):
+        lane.page.keyboard.down("l")  # the second and later ones repeat
+    lane.page.keyboard.up("l")
+    lane.wait_until_sent()
+    assert lane.states(item) == ["approved"]
+    assert len(lane.page.evaluate("lane.memory.undo")) == 1
+
+
+def test_undo_goes_back_ten_images_one_by_one(lane):
+    done = []
+    for key in "ldldldldld":
+        done.append(lane.press(key))
+        lane.page.wait_for_function("() => lane.ahead.length > 0")
+    assert len(set(done)) == 10
+    lane.wait_until_sent()
+    for expected in reversed(done):
+        lane.page.keyboard.press("u")
+        assert lane.item == expected
+    lane.wait_until_sent()
+    assert set(lane.states(*done)) == {"review"}
+    lane.press("u")
+    assert "nothing to undo" in lane.said()
+    lane.press("l")  # what was taken back can be decided again
+    lane.wait_until_sent()
+    assert lane.states(done[0]) == ["approved"]
+
+
+def test_undo_of_what_was_not_sent_yet_sends_nothing(lane):
+    lane.page.evaluate("lane.queue.busy = true")  # as while another decision is on its way
+    item = lane.press("d")
+    lane.press("Control+z")
+    assert lane.item == item
+    assert lane.page.evaluate("lane.queue.entries.length") == 0
+    assert lane.decisions(item) == []
+
+
+def test_undo_survives_a_reload(lane):
+    item = lane.press("d")
+    lane.wait_until_sent()
+    lane.page.reload()
+    lane.page.wait_for_function("() => globalThis.lane?.queue")
+    lane.press("Backspace")
+    assert lane.item == item
+    lane.wait_until_sent()
+    assert lane.states(item) == ["review"]
+
+
+def test_a_skipped_image_does_not_come_again_until_undone(lane):
+    skipped = lane.press("s")
+    lane.wait_for_other_than(skipped)
+    lane.page.reload()
+    lane.wait_until_warm(5)
+    at_hand = lane.page.evaluate("[lane.item, ...lane.ahead].map(item => item.id)")
+    assert skipped not in at_hand
+    lane.press("u")
+    assert lane.item == skipped
+    lane.press("l")
+    lane.wait_until_sent()
+    assert lane.states(skipped) == ["approved"]
+
+
+def test_an_escalated_image_waits_for_admins_and_can_be_taken_back(lane):
+    item = lane.press("e")
+    lane.wait_until_sent()
+    page = lane.page
+    (row,) = [each for each in lane.site.rows("ModerationItem") if each["objectId"] == item]
+    assert row["lane"] == "escalated"
+    page.goto(f"{lane.site.url}/admin/review?lane=escalated")
+    page.wait_for_function("() => lane.item")
+    assert lane.item == item
+    assert "Escalated by alice" in page.inner_text("#facts")
+    page.goto(f"{lane.site.url}/admin/review")
+    page.wait_for_function("() => globalThis.lane?.queue")
+    lane.press("u")
+    assert lane.item == item
+    lane.wait_until_sent()
+    (row,) = [each for each in lane.site.rows("ModerationItem") if each["objectId"] == item]
+    assert row["lane"] == "review"
+
+
+def test_only_the_preview_is_sent_until_the_image_is_revealed(lane):
+    page, item = lane.page, lane.item
+    assert page.get_attribute("#frame img", "alt") == "The image to decide on, blurred"
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.expect_response(lambda answer: f"/items/{item}/screen.jpg" in answer.url) as answer:
+        page.keyboard.down(" ")
+    assert answer.value.headers["cache-control"] == "no-store"
+    page.wait_for_selector("#frame img[alt='The image to decide on']")
+    page.keyboard.up(" ")
+    page.wait_for_selector("#frame img[alt='The image to decide on, blurred']")
+    assert [url for url in asked if "screen.jpg" in url and item not in url] == []
+    assert page.inner_text("#exposure") == "1 looked at" or not page.is_visible("#exposure")
+
+
+def test_what_is_shown_stays_until_the_next_image(lane):
+    page = lane.page
+    page.click("[data-act=keep_revealed]")
+    page.wait_for_selector("#frame img[alt='The image to decide on']")
+    assert page.get_attribute("[data-act=keep_revealed]", "aria-pressed") == "true"
+    lane.press("l")
+    assert page.get_attribute("#frame img", "alt") == "The image to decide on, blurred"
+    lane.press("r")
+    page.wait_for_selector("#frame img[alt='The image to decide on']")
+
+
+def test_images_are_grey_until_colour_is_asked_for(lane):
+    page = lane.page
+    grey = "getComputedStyle(document.querySelector('#frame img')).filter"
+    assert page.evaluate(grey) == "grayscale(1)"
+    lane.press("c")
+    assert page.evaluate(grey) == "none"
+    assert page.get_attribute("[data-act=colour]", "aria-pressed") == "true"
+
+
+def test_a_click_leaves_no_button_that_a_space_would_press_again(lane):
+    item = lane.item
+    lane.page.click("[data-act=approve]")
+    following = lane.wait_for_other_than(item)
+    lane.page.keyboard.press(" ")
+    lane.wait_until_sent()
+    assert lane.item == following
+    assert lane.states(item, following) == ["approved", "review"]
+
+
+def test_buttons_work_by_keyboard_alone(lane):
+    item = lane.item
+    lane.page.focus("[data-act=reject]")
+    lane.page.keyboard.press("Enter")
+    lane.wait_for_other_than(item)
+    lane.wait_until_sent()
+    assert lane.states(item) == ["rejected"]
+
+
+def test_letters_can_be_switched_off(lane):
+    page, item = lane.page, lane.item
+    page.evaluate("document.getElementById('keys-dialog').showModal()")
+    page.check("#no-letters")
+    page.keyboard.press("Escape")
+    for key in "ld5su":
+        lane.press(key)
+    assert lane.item == item
+    page.reload()
+    lane.wait_until_warm()
+    lane.press("l")
+    assert lane.item == item
+    lane.press("ArrowRight")
+    lane.wait_until_sent()
+    assert lane.states(item) == ["approved"]
+
+
+def test_the_dialog_of_keys_is_accessible_and_decides_nothing(lane, accessible):
+    page, item = lane.page, lane.item
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys-dialog[open]")
+    accessible(page)
+    lane.press("l")
+    lane.press("d")
+    page.keyboard.press("Escape")
+    assert lane.item == item
+
+
+def test_a_break_is_suggested_once_in_a_while(lane, accessible):
+    page = lane.page
+    page.evaluate("lane.exposure.breakAfter = 2")
+    for _ in range(2):
+        lane.press("r")
+        lane.press("l")
+    page.wait_for_selector("#break-dialog[open]")
+    accessible(page)
+    item = lane.press("l")  # nothing is decided by somebody who did not see the dialog come
+    assert lane.item == item
+    page.click("#break-dialog button")
+    lane.press("r")
+    lane.press("l")
+    assert not page.is_visible("#break-dialog")
+    assert page.inner_text("#exposure") == "3 looked at"
+
+
+def test_an_image_is_accessible_in_both_lights(lane, accessible):
+    page = lane.page
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        accessible(page)
+    page.emulate_media(color_scheme="light")
+    if page.is_phone:
+        page.click("#show-reasons")
+        accessible(page)
+        page.click("#show-reasons")
+    lane.press("r")
+    page.wait_for_selector("#frame img[alt='The image to decide on']")
+    screenshot(page, f"panel-review-{'phone' if page.is_phone else 'desktop'}")
+
+
+def test_all_of_it_is_on_one_screen(lane):
+    page = lane.page
+    for act in ("approve", "reject", "skip", "undo", "keep_revealed", "escalate"):
+        box = page.locator(f".deck [data-act={act}]").bounding_box()
+        assert box["height"] >= 48
+        assert box["y"] + box["height"] <= page.viewport_size["height"]
+    stage = page.locator("#stage").bounding_box()
+    assert stage["height"] >= 300
