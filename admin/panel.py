@@ -10,7 +10,7 @@ from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
 from flask_login import LoginManager, current_user
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -34,6 +34,7 @@ from cloud.moderation.errors import StoreUnavailable
 
 _PAGES = (sign_in, lane, sweep, pictures, history, policy, dashboard, team, account, console)
 _STATIC = Path(__file__).parent / "static"
+_EXPLAINED = (400, 403, 404, 405)
 _A_YEAR_S = 365 * 24 * 3600
 
 # blob: images that the lane fetched ahead; data: nothing.
@@ -156,11 +157,21 @@ def _dress(panel: Blueprint) -> None:
 
     @panel.errorhandler(HTTPException)
     def say_why(error: HTTPException) -> tuple[Any, int]:
-        return _error_page(error.code or 500, error.description or error.name)
+        return _error_page(error.code or 500, _sentence(error))
 
     @panel.errorhandler(StoreUnavailable)
     def come_back(error: StoreUnavailable) -> tuple[Any, int]:
         return _error_page(503, t("base.database_away"))
+
+
+def _sentence(error: HTTPException) -> str:
+    """Say what went wrong: in our own words, unless somebody had better ones."""
+    if isinstance(error, CSRFError):
+        return t("base.form_too_old")
+    is_usual = error.description in (None, type(error).description)
+    if is_usual and error.code in _EXPLAINED:
+        return t(f"base.error_{error.code}")
+    return error.description or error.name
 
 
 def _error_page(status: int, sentence: str) -> tuple[Any, int]:

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 import bcrypt
 from moderation_parts import Moderation, predictions
 
+from admin.people import Role
 from cloud.clock import utc_now
 from cloud.moderation.items import Evidence, State
 from config import load_settings
-from ml_models.types import Fingerprint, Label, Prediction
+from ml_models.types import Fingerprint
 from server.app import create_app
 from server.moderation.items import ITEM
 from server.objects.identity import new_object_id
+from server.panel.people import join_people
+from server.panel.tables import PanelTables
+from server.panel.wiring import panel_secret
 from server.storage.port import Query, SortKey
 
 PASSWORD = "correct horse"  # noqa: S105
@@ -31,7 +35,7 @@ class Visitor:
             "/admin/sign-in",
             data={"csrf_token": _TOKEN.search(page)[1], "name": name, "password": PASSWORD},
         )
-        assert answer.status_code == 302, answer.text
+        assert answer.status_code in (302, 303), answer.text
 
     def get(self, path, **query):
         return self.client.get(f"/admin{path}", query_string=query)
@@ -57,15 +61,19 @@ class PanelApp:
         self.app, self.services = app, app.extensions["parsewarden"]
         self.database = self.services.database
         self.moderation = Moderation(self.database, clock=utc_now)
-        self.ids = {name: self._moderator(name, **columns) for name, columns in _PEOPLE.items()}
+        tables = PanelTables(self.database, self.services.schemas, self.services.objects)
+        settings = self.services.settings
+        self.team = join_people(settings, tables, panel_secret(settings)).team
+        self.ids = {name: self._moderator(name, role) for name, role in _PEOPLE.items()}
 
-    def _moderator(self, name, **columns):
+    def _moderator(self, name, role):
+        """A user whose password is hashed more cheaply than real ones."""
         self.services.objects.prepare()
         user_id, now = new_object_id(), utc_now()
         row = {"objectId": user_id, "createdAt": now, "updatedAt": now, "username": name}
-        row |= {"_hashed_password": _HASHED, "ACL": {user_id: {"read": True}}, "isModerator": True}
-        schema = self.services.schemas.ensure("_User")
-        self.database.objects.insert(schema, row | columns)
+        row |= {"_hashed_password": _HASHED, "ACL": {user_id: {"read": True}}}
+        self.database.objects.insert(self.services.schemas.ensure("_User"), row)
+        self.team.promote("operator", name, role)
         return user_id
 
     def signed_in(self, name):
@@ -102,13 +110,7 @@ class PanelApp:
         return self.database.objects.find(ITEM, Query(order=(SortKey("createdAt"),)))
 
 
-_PEOPLE = {"alice": {"panelRole": "admin"}, "bob": {}, "carol": {}}
-
-
-def made_of(**probabilities):
-    """Predictions with these probabilities, the rest zero."""
-    found = [Prediction(label, probabilities.get(label.value.lower(), 0.0)) for label in Label]
-    return tuple(sorted(found, key=lambda p: p.probability, reverse=True))
+_PEOPLE = {"alice": Role.ADMIN, "bob": Role.MODERATOR, "carol": Role.MODERATOR}
 
 
 @contextmanager

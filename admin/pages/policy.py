@@ -46,10 +46,12 @@ class _PastChange:
 def add_routes(panel: Blueprint, services: PanelServices) -> None:
     """Add the page, and what its script asks for."""
 
-    @panel.get("/policy")
+    @panel.route("/policy", methods=["GET", "POST"])
     @admins_only
-    def policy() -> str:
+    def policy() -> str | Response | tuple[str, int]:
         standing = services.policies.standing()
+        if request.method == "POST":
+            return _posted(services, standing)
         asked = request.args.get("version", "")
         chosen = services.policies.version(int(asked)) if asked.isdecimal() else None
         form = form_of(
@@ -58,15 +60,6 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             images=read_images(request.args.get("images", "")),
         )
         return _page(services, standing, form, chosen=chosen)
-
-    @panel.post("/policy")
-    @admins_only
-    def policy_change() -> str | Response | tuple[str, int]:
-        form = read_form(request.form)
-        standing = services.policies.standing()
-        if request.form.get("action") != "save":
-            return _page(services, standing, form)
-        return _save(services, standing, form)
 
     @panel.post("/policy/preview")
     @admins_only
@@ -88,6 +81,13 @@ def _since(standing: Standing) -> int:
 
 def _texts(values: Mapping[Any, Any]) -> dict[str, str]:
     return {str(name): value for name, value in values.items() if isinstance(value, str)}
+
+
+def _posted(services: PanelServices, standing: Standing) -> str | Response | tuple[str, int]:
+    form = read_form(request.form)
+    if request.form.get("action") != "save":
+        return _page(services, standing, form)
+    return _save(services, standing, form)
 
 
 def _save(

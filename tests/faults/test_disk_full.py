@@ -9,6 +9,11 @@ import subprocess
 import pytest
 from books import wait_until_at_rest
 from parse_calls import COLOURS, MASTER, ask, find, picture, save, set_policy, upload, wait_until
+from pymongo.errors import OperationFailure
+from running_mongo import Mongo
+
+from cloud.moderation.errors import StoreFull
+from server.storage.mongo.errors import translated_errors
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +97,30 @@ def save_if_there_is_room(server, image):
         return [answer["objectId"]]
     assert (status, answer) == (400, NO_ROOM)
     return []
+
+
+def test_full_disk_of_the_database_server_is_an_error_and_heals(start_server, disk, clock):
+    mongo = Mongo(disk.path / "mongo")
+    server = start_server(DATABASE_URI=mongo.uri, clock=clock.path).wait_until_healthy()
+    set_policy(server)
+    saved = [save(server, colour) for colour in COLOURS]
+    disk.fill()
+    for colour in COLOURS:
+        status, answer = ask(server, "POST", "/files/a.jpg", picture(colour), MASTER)
+        assert (status, answer["code"]) == (400, 155)
+    disk.make_room()
+    server.wait_until_healthy()
+    saved.append(save(server, "blue"))
+    clock.set(LEASE_S)
+    books = wait_until_at_rest(server).check()
+    assert books.objects.keys() == set(saved)
+    assert "Traceback" not in server.log.read_text()
+    mongo.stop()
+
+
+def test_mongodb_that_is_out_of_disk_space_is_said_to_be():
+    with pytest.raises(StoreFull), translated_errors():
+        raise OperationFailure("no room", 14031)
 
 
 def test_full_disk_at_the_start_is_said_and_heals(start_server, disk):

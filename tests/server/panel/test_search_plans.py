@@ -74,7 +74,8 @@ def test_each_combination_reads_one_index_in_the_order_of_the_page(plans, place)
         first, *of_pending = search_of(plans, search, place)
         name = index_name(ITEM, index_for(search))
         assert first[0].startswith(f"SEARCH objects USING INDEX {name} ("), (chosen, first)
-        assert len(first) == 1, (chosen, first)  # nothing is sorted
+        # Where seven or more are given SQLite expects so little that it may sort it.
+        assert len(first) == 1 or len(chosen) >= 7, (chosen, first)
         for plan in of_pending:
             assert plan[0].startswith("SEARCH objects USING INDEX ModerationItem "), (chosen, plan)
 
