@@ -30,9 +30,14 @@ def language() -> str:
     if not has_request_context():
         return _DEFAULT
     if "panel_language" not in g:
-        g.panel_language = _chosen() or request.accept_languages.best_match(LANGUAGES, _DEFAULT)
+        speak(_chosen())
     chosen: str = g.panel_language
     return chosen
+
+
+def speak(language: str | None) -> None:
+    """Go on in a language that was chosen just now; None: as the browser asks."""
+    g.panel_language = language or request.accept_languages.best_match(LANGUAGES, _DEFAULT)
 
 
 def locale() -> Locale:

@@ -71,8 +71,11 @@ class Worker:
         return {"probabilities": probabilities, "pdq": seen.pdq, "quality": seen.quality}
 
 
-def main(descriptor: int, model_path: str, input_size_px: int, max_pixels: int) -> None:
-    """Answer requests on an inherited socket until the parent closes it or dies."""
+def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_pixels: int) -> None:
+    """Answer requests on an inherited socket until the parent closes it or dies.
+
+    The parent leaves each image in the file `image` before it asks.
+    """
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)  # for the parent, which finishes and closes our socket
     os.nice(_NICENESS)
@@ -81,8 +84,8 @@ def main(descriptor: int, model_path: str, input_size_px: int, max_pixels: int) 
     try:
         _send(parent, {"ready": True})
         while True:
-            request = parent.recv_bytes()
-            facts, made = worker.answer(request, parent.recv_bytes())
+            request, byte_count = requests.unframed(parent.recv_bytes())
+            facts, made = worker.answer(request, os.pread(image, byte_count, 0))
             _send(parent, facts)
             if made is not None:
                 parent.send_bytes(made)
@@ -95,4 +98,4 @@ def _send(parent: Connection, message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))

@@ -12,14 +12,16 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from ml_models import requests
 from ml_models.errors import IMAGE_ERRORS, ClassifierBusy, DecodeError, ModelDamaged
 from ml_models.pretrained import ModelFile
 from ml_models.types import ModelSpec
@@ -32,6 +34,9 @@ _ANSWER_LIMIT_S = 8
 _MAX_ANSWER_BYTES = 64 * 1024
 # Far more than a JPEG of 1024 x 1024 pixels has.
 _MAX_PICTURE_BYTES = 8 * 1024 * 1024
+
+# An image is left for the child in memory that both have, which it keeps up to this size.
+_KEPT_BYTES = 4 * 1024 * 1024
 
 # glibc's malloc by default returns the megabytes of every image to the kernel, page by page, and
 # asks for them again for the next: a third of the time of decoding and resizing. A child may keep
@@ -91,7 +96,7 @@ class ChildPool:
     def close(self) -> None:
         """End all children."""
         for child in self._children:
-            child.stop()
+            child.close()
 
     def _take(self, waits: bool) -> "Child":
         try:
@@ -119,6 +124,7 @@ class Child:
         self, model: ModelFile, load_model: Callable[[], ModelFile], max_pixels: int
     ) -> None:
         self._model, self._load_model, self._max_pixels = model, load_model, max_pixels
+        self._image = _shared_memory()
         self._ready = False
         self._start()
 
@@ -148,9 +154,12 @@ class Child:
     def _answer(self, request: bytes, data: bytes) -> Answer:
         self.wait_until_ready()
         try:
-            self._connection.send_bytes(request)
-            self._connection.send_bytes(data)
-            return self._receive()
+            os.pwrite(self._image.fileno(), data, 0)  # a third of what it costs through the socket
+            self._connection.send_bytes(requests.framed(request, len(data)))
+            answer = self._receive()
+            if len(data) > _KEPT_BYTES:
+                self._image.truncate(0)
+            return answer
         except BlockingIOError as error:
             self._replace()
             raise DecodeError(f"not decoded within {_ANSWER_LIMIT_S} s") from error
@@ -179,17 +188,23 @@ class Child:
         self._process.kill()
         self._process.wait()
 
+    def close(self) -> None:
+        """End the process for good."""
+        self.stop()
+        self._image.close()
+
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             # In the kernel, because Connection.poll costs more than the rest of the call.
             ours.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", _ANSWER_LIMIT_S, 0))
-        command = [sys.executable, "-m", "ml_models.child", str(theirs.fileno())]
+        inherited = (theirs.fileno(), self._image.fileno())
+        command = [sys.executable, "-m", "ml_models.child", *map(str, inherited)]
         command += [str(self._model.path.resolve()), str(self._model.spec.input_size_px)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [*command, str(self._max_pixels)],
-                pass_fds=[theirs.fileno()],
+                pass_fds=inherited,
                 cwd=_REPOSITORY,
                 env=_child_environment(),
             )
@@ -210,6 +225,13 @@ class Child:
         if "picture_follows" not in facts:
             return Answer(facts)
         return Answer(facts, self._connection.recv_bytes(_MAX_PICTURE_BYTES))
+
+
+def _shared_memory() -> BinaryIO:
+    """A file without a name; in memory, where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("image", os.MFD_CLOEXEC), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
 
 
 def _child_environment() -> dict[str, str]:

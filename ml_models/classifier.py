@@ -130,7 +130,7 @@ class NsfwClassifier:
                 child.wait_until_ready()
         except BaseException:
             for child in children:
-                child.stop()
+                child.close()
             raise
         logger.info("model %s %s loaded", model.spec.name, model.spec.version)
         return ChildPool(model.spec, children, self._max_waiting, self._max_wait_s)

@@ -1,4 +1,4 @@
-"""What a child process can be asked to do with an image: a line that goes before its bytes."""
+"""What a child process can be asked to do with an image, whose bytes lie in shared memory."""
 
 from ml_models.types import Rendering
 
@@ -18,3 +18,14 @@ def rendering_of(request: bytes) -> Rendering:
     if word != _PICTURE:
         raise ValueError(f"{request!r} is no request")
     return Rendering(int(longest_side_px), veiled=veiled == b"1")
+
+
+def framed(request: bytes, byte_count: int) -> bytes:
+    """Say with a request how many bytes the image has."""
+    return b"%d %s" % (byte_count, request)
+
+
+def unframed(message: bytes) -> tuple[bytes, int]:
+    """Read what `framed` wrote: the request, and the count."""
+    byte_count, _, request = message.partition(b" ")
+    return request, int(byte_count)

@@ -4,9 +4,11 @@ import re
 from html import unescape
 
 import bcrypt
+import pyotp
 
+from cloud.clock import utc_now
 from cloud.operations import Set
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.panel.tables import PanelTables
 from server.storage.port import Query
 
@@ -83,3 +85,20 @@ def value_of(answer, name):
     """The value of a form's field."""
     found = re.search(rf'name="{name}" value="([^"]*)"', answer.text)
     return unescape(found[1]) if found else None
+
+
+def otpauth_uri(page):
+    return unescape(re.search(r'href="(otpauth:[^"]*)"', page.text)[1])
+
+
+def set_up_second_factor(browser):
+    """Set up a second factor on the account page; returns its secret and the last page."""
+    page = browser.post("/account/second-factor", of="/account", password=PASSWORD)
+    secret = pyotp.parse_uri(
+        re.search(r'href="(otpauth:[^"]*)"', page.text)[1].replace("&amp;", "&")
+    )
+    code = secret.at(utc_now())
+    page = browser.post(
+        "/account/second-factor/confirm", of="/account", nonce=value_of(page, "nonce"), code=code
+    )
+    return secret, page

@@ -22,7 +22,7 @@ from admin.passwords import MIN_LENGTH
 from admin.people import PanelSession, Preferences
 from admin.ports.sign_ins import SignInError
 from admin.services import PanelServices
-from admin.texts import LANGUAGES, t
+from admin.texts import LANGUAGES, speak, t
 from cloud.moderation.review import Reviewer
 
 _Answer = str | Response | tuple[str, int]
@@ -75,7 +75,9 @@ def _act(services: PanelServices, part: str) -> _Answer:
         case "sessions":
             return _end_sessions(services)
         case "preferences":
-            services.accounts.save_preferences(current_moderator().user_id, _read_preferences())
+            preferences = _read_preferences()
+            services.accounts.save_preferences(current_moderator().user_id, preferences)
+            speak(preferences.language)
             return _done("account.preferences_saved")
         case "keys":
             return _save_keys(services)
@@ -172,7 +174,7 @@ def _page(services: PanelServices, problem: _Refused | None = None) -> str:
         length=MIN_LENGTH,
         codes_left=services.second_factors.recovery_codes_left(session),
         sessions=[(each, show_device(each)) for each in services.accounts.sessions_of(who.user_id)],
-        here=session.session_id,
+        mine=session.session_id,
         keys=[
             (action, show_key(chosen_key(who.preferences.keys, action)), show_key(usual[0]))
             for action, usual in USUAL_KEYS.items()

@@ -1,10 +1,69 @@
-"""Being written."""
+"""The dashboard: what waits, what was decided, how fast, by whom, and whether all is well."""
 
-from flask import Blueprint, render_template
+from collections.abc import Callable
 
+from flask import Blueprint, current_app, render_template, request
+
+from admin import figures_shown as shown
+from admin.access import current_moderator, current_reviewer
+from admin.ports.figures import SPANS, Overview
 from admin.services import PanelServices
+from cloud.moderation.people_figures import agreed
+
+_USUAL_SPAN = 30
 
 
 def add_routes(panel: Blueprint, services: PanelServices) -> None:
     """Add the page."""
-    panel.add_url_rule("/dashboard", "dashboard", lambda **_: render_template("error.html", status=501, sentence="Being written."))
+
+    @panel.get("/dashboard")
+    def dashboard() -> str:
+        wanted = request.args.get("days", "")
+        span = int(wanted) if wanted in map(str, SPANS) else _USUAL_SPAN
+        now, overview = services.figures.now(), services.figures.overview(span)
+        hidden = request.args.get("names") == "hidden" or not current_moderator().is_admin
+        charts = {} if overview is None else _charts(overview)
+        people = [] if overview is None else _people(services, overview, hidden)
+        return render_template(
+            "dashboard.html",
+            now=now,
+            overview=overview,
+            span=span,
+            spans=SPANS,
+            names_hidden=hidden,
+            people=people,
+            shown=shown,
+            agreed=None if overview is None else agreed(overview.agreement),
+            **charts,
+        )
+
+
+def _charts(overview: Overview) -> dict[str, object]:
+    lines = shown.day_lines(overview.days)
+    return {
+        "lines": lines,
+        "outcomes": shown.outcomes_chart(lines),
+        "automation": shown.automation_chart(lines),
+        "waits": shown.waits_chart(overview),
+    }
+
+
+def _people(services: PanelServices, overview: Overview, hidden: bool) -> list[shown.ModeratorLine]:
+    everybody = [one.decided_by for one in overview.moderators]
+    name_of: Callable[[str], str]
+    if hidden:
+        hiding = shown.pseudonyms(everybody, _secret())
+        name_of = {**hiding, **services.accounts.names(_no_users(everybody))}.__getitem__
+    else:
+        name_of = services.accounts.names(everybody).__getitem__
+    return shown.moderator_lines(overview, current_reviewer().decided_by, name_of)
+
+
+def _no_users(everybody: list[str]) -> list[str]:
+    """Those who are nobody in particular, such as the master key: there is nothing to hide."""
+    return [name for name in everybody if not name.startswith("user:")]
+
+
+def _secret() -> bytes:
+    key = current_app.secret_key
+    return key if isinstance(key, bytes) else str(key).encode()

@@ -14,13 +14,11 @@ let asked = 0;
 class Limits {
   constructor(card) {
     this.card = card;
-    this.on = card.querySelector("input[type=checkbox]");
     this.ranges = [...card.querySelectorAll("input[type=range]")];
     this.numbers = this.ranges.map((range) => document.getElementById(range.dataset.bound));
     card.querySelector(".slider").hidden = false;
     this.ranges.forEach((range, which) => range.addEventListener("input", () => this.slid(which)));
     this.numbers.forEach((number) => number.addEventListener("input", () => this.typed()));
-    this.on.addEventListener("change", () => this.draw());
     this.draw();
   }
 
@@ -42,7 +40,6 @@ class Limits {
   }
 
   draw() {
-    this.card.toggleAttribute("data-free", !this.on.checked);
     const percent = (number) => Math.min(Math.max(Number(number.value) || 0, 0), 1) * 100;
     const low = percent(this.numbers[0]);
     const high = Math.max(low, percent(this.numbers[1]));

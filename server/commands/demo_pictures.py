@@ -16,7 +16,7 @@ from server.commands.demo_scenes import SCENES, robot
 # What goes wrong, by the place within each round of 40, and the photograph's views.
 _ROUND = 40
 _BROKEN, _ANIMATED, _NEAR_COPY, _APPEALED = 4, 9, 14, 19
-_PHOTOGRAPHS = (3, 12, 22, 31, 38)
+_PHOTOGRAPHS = (3, 12, 22, 35, 38)
 _COPIED = 2
 # What each view of the photograph shows, as shares of its sides: left, top, right, bottom.
 _VIEWS = (

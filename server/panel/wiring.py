@@ -35,7 +35,7 @@ def make_panel_services(services: Services, app: "WSGIApplication") -> PanelServ
         sign_ins=people.sign_ins,
         second_factors=people.sign_ins,
         team=people.team,
-        desk=_make_desk(services),
+        desk=make_desk(services),
         pictures=StoredPictures(
             StoredItems(services.database, services.schemas),
             services.database.files,
@@ -53,7 +53,8 @@ def make_panel_services(services: Services, app: "WSGIApplication") -> PanelServ
     )
 
 
-def _make_desk(services: Services) -> ReviewDesk:
+def make_desk(services: Services) -> ReviewDesk:
+    """Make the desk that all pages claim and decide at."""
     database, schemas = services.database, services.schemas
     return ReviewDesk(
         StoredItems(database, schemas),

@@ -5,11 +5,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from image_host import MASTER
 from moderation_parts import ADA, BOB, EVE, Moderation
-from webhook_receiver import decision
+from webhook_receiver import SECRET, decision
 
 from cloud.moderation.items import State
 from cloud.moderation.review import Ruling
+from server.panel.wiring import make_desk
+from server.storage.port import Query
+from server.webhooks.deliveries import SCHEMA
 
 APPROVE, REJECT = Ruling(State.APPROVED), Ruling(State.REJECTED)
 
@@ -243,3 +247,22 @@ def test_undo_of_what_a_receiver_was_never_told_is_told(office, receive):
     undo = replace(decision(3), before=State.REJECTED, after=State.REVIEW, undoes=2)
     post.deliveries.announce(undo)
     assert [row["state"] for row in post.rows()] == ["waiting"]
+
+
+def test_the_panel_s_desk_waits_as_long_as_the_settings_say(make_parse, receive):
+    parse = make_parse(
+        moderation_webhook_urls=receive().url,
+        moderation_webhook_secret=SECRET,
+        webhook_allow="127.0.0.1",
+        undo_window=7,
+    )
+    body = {"image": {"__type": "File", "name": "no_such_file.jpg"}}
+    image_id = parse.create("UserImage", body, by=MASTER)
+    (item,) = parse.find("ModerationItem", by=MASTER)
+    desk = make_desk(parse.services)
+    made = desk.rule(BOB, item["objectId"], REJECT)
+    assert parse.stored("UserImage", image_id)["deleted"] is True
+    (row,) = parse.services.database.objects.find(SCHEMA, Query())
+    assert row["decision"].object_id == made.decision_id
+    assert row["notBefore"] == made.decided_at + timedelta(seconds=7)
+    parse.services.webhooks.close()

@@ -1,0 +1,104 @@
+"""How long the review desk takes with a long queue of which the first hundreds are claimed.
+
+PYTHONPATH=. .venv/bin/python bench/desk.py [MONGODB_URI]
+"""
+
+import random
+import statistics
+import sys
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from cloud.clock import utc_now
+from cloud.moderation.items import Claim, Lane, Subject
+from server.moderation.claims import StoredClaims, StoredRecords
+from server.moderation.item_columns import claim_columns, subject_columns
+from server.moderation.items import ITEM
+from server.objects.schemas import Schemas
+from server.storage.mongo.database import MongoDatabase
+from server.storage.mongo.objects import MongoObjects
+from server.storage.mongo.rows import stored_row
+from server.storage.sqlite.database import SqliteDatabase
+from server.storage.sqlite.documents import dump
+
+ITEMS, CLAIMED, REPEATS = 100_000, 600, 21
+MOST_MS = 50
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        database = MongoDatabase(sys.argv[1]) if sys.argv[1:] else SqliteDatabase(Path(folder))
+        schemas = Schemas(database.schemas, clients_make_classes=False)
+        claims, records = StoredClaims(database, schemas), StoredRecords(database, schemas)
+        records.oldest(Lane.REVIEW)
+        fill(database.objects, list(rows()))
+        slow = [name for name, call in calls(claims, records) if measured(name, call) > MOST_MS]
+        database.close()
+    if slow:
+        raise SystemExit(f"more than {MOST_MS} ms: {', '.join(slow)}")
+
+
+def rows():
+    now, rng = utc_now(), random.Random(1)
+    claim = claim_columns(Claim("eve", "another session", now + timedelta(minutes=5)))
+    for number in range(ITEMS):
+        name = f"item{number:06}"
+        row = {"objectId": name, "createdAt": now + timedelta(seconds=number - ITEMS), "ACL": {}}
+        row |= subject_columns(Subject("UserImage", name, "image", f"{name}.jpg"))
+        row |= {"updatedAt": now, "state": "review", "lane": "review", "attempts": 1}
+        row |= {"transitions": 1, "risk": rng.random() * 0.9, "uploader": f"user{number % 500}"}
+        yield row | ({**claim, "risk": 1 - number / ITEMS} if number < CLAIMED else {})
+
+
+def fill(objects, rows):
+    """Insert them in few transactions: one for each row takes minutes."""
+    if isinstance(objects, MongoObjects):
+        collection = objects._database[ITEM.class_name]
+        for start in range(0, ITEMS, 5000):
+            collection.insert_many([stored_row(ITEM, row) for row in rows[start : start + 5000]])
+    else:
+        with objects._connections.transaction() as connection:
+            values = ((ITEM.class_name, row["objectId"], dump(row)) for row in rows)
+            connection.executemany(
+                "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)", values
+            )
+
+
+def calls(claims, records):
+    def take(count, riskiest_first):
+        now = utc_now()
+        options = {"riskiest_first": riskiest_first, "skipping": ()}
+        found = claims.free(Lane.REVIEW, now, count, **options)
+        claim = Claim("bob", "the session", now + timedelta(minutes=5))
+        if len(claims.take(found, Lane.REVIEW, claim, now)) != count:
+            raise SystemExit("too few images were claimed")
+        claims.release("the session")
+
+    def count_anew():
+        records._counted.clear()
+        return records.waiting(Lane.REVIEW)
+
+    yield "count the lane", count_anew
+    yield "age of the oldest", lambda: records.oldest(Lane.REVIEW)
+    yield "an uploader's record", lambda: records.record_of("user7")
+    yield "claim 1 of the oldest, release it", lambda: take(1, False)
+    yield "claim 48 of the oldest, release them", lambda: take(48, False)
+    yield "claim 48 of the riskiest, release them", lambda: take(48, True)
+
+
+def measured(name, call):
+    milliseconds = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        call()
+        milliseconds.append((time.perf_counter() - started) * 1000)
+    milliseconds.sort()
+    median, p95 = statistics.median(milliseconds), milliseconds[int(REPEATS * 0.95)]
+    print(f"{name}: {median:.1f} ms (p95 {p95:.1f})", flush=True)
+    return median
+
+
+if __name__ == "__main__":
+    main()
