@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin.access import HALF_WAY_ENDPOINTS, OPEN_ENDPOINTS, SignedIn, missing_step
+from admin.compression import compress_asset
 from admin.cookies import PanelCookies
 from admin.pages import (
     account,
@@ -123,6 +124,7 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
             response.headers.setdefault(name, value)  # pictures have a stricter policy
         if request.endpoint == "admin.static" and "v" in request.args:
             response.headers["Cache-Control"] = f"public, max-age={_A_YEAR_S}, immutable"
+            compress_asset(response)
         elif request.endpoint != "admin.static":
             response.headers["Cache-Control"] = "no-store"
         return response

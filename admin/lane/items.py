@@ -67,16 +67,22 @@ def show_items(services: PanelServices, items: Sequence[Item]) -> list[ShownItem
     ]
 
 
-def item_json(shown: ShownItem) -> dict[str, Any]:
-    """Return an item as the lane's script gets it: where its pictures are, and the rest as HTML."""
+def item_json(shown: ShownItem, html: str | None = None) -> dict[str, Any]:
+    """Return an item as the lane's script gets it: where its pictures are, and the rest as HTML,
+    which the first one has in the page."""
     item_id = shown.item.item_id
     return {
         "id": item_id,
         "preview": url_for("admin.picture", item_id=item_id, kind="preview"),
         "screen": url_for("admin.picture", item_id=item_id, kind="screen"),
         "page": url_for("admin.item", item_id=item_id),
-        "html": render_template("review_item.html", shown=shown),
+        "html": html,
     }
+
+
+def item_html(shown: ShownItem) -> str:
+    """Return what stands beside an item's image."""
+    return render_template("review_item.html", shown=shown)
 
 
 def others(services: PanelServices, lane: Lane) -> str:

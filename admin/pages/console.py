@@ -51,7 +51,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             asked = to_request(call)
         except Incomplete as error:
             return _page(services, call, problem=t(error.text_key)), 400
-        return _page(services, call, answer=_shown(services.api.call(asked, request.host)))
+        return _page(services, call, answer=_shown(services.api.call(asked)))
 
 
 def _page(services: PanelServices, call: ApiCall, **more: Any) -> str:

@@ -11,7 +11,7 @@ from flask_wtf.csrf import generate_csrf
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_json, others, show_items, waiting
+from admin.lane.items import item_html, item_json, others, show_items, waiting
 from admin.lane.requests import (
     BadLaneRequest,
     json_body,
@@ -58,7 +58,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         )
         shown = show_items(services, items)
         return {
-            "items": [item_json(each) for each in shown],
+            "items": [item_json(each, item_html(each)) for each in shown],
             "waiting": waiting(services),
             "others": "" if shown else others(services, wanted.place.lane),
         }

@@ -47,7 +47,7 @@ class Api(Protocol):
     def door(self, scheme: str, host: str) -> ApiDoor:
         """Say where a client finds the API that finds this site at this scheme and host."""
 
-    def call(self, request: ApiRequest, host: str) -> ApiAnswer:
+    def call(self, request: ApiRequest) -> ApiAnswer:
         """Have the routes answer a request as they answer an app's, with a client's key.
 
         It is a real call: what apps may not reach, it does not reach either, and what their calls

@@ -13,7 +13,7 @@ class LaneView {
     this.root = this.element("lane");
     this.stage = this.element("stage");
     this.frame = this.element("frame");
-    this.item = data.item;
+    this.item = data.item && { ...data.item, html: this.element("facts").innerHTML };
     this.isRevealed = data.isRevealed;
     for (const each of this.root.querySelectorAll("[data-act][hidden], #show-reasons")) {
       each.hidden = false;

@@ -202,7 +202,7 @@ class Item:
     """What its owner wrote against a decision, once; gone when an approval is revised."""
     claim: Claim | None = None
     shown_to: tuple[str, ...] = ()
-    """The moderators who had a claim on it since it came into review."""
+    """The moderators who ever had a claim on it."""
     evidence: Evidence = field(default_factory=Evidence)
     unsettled: Decision | None = None
 

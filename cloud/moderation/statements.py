@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cloud.moderation.items import BY_MEMORY, Decision, State, is_person
+from cloud.moderation.items import BY_MEMORY, BY_RULES, BY_SYSTEM, Decision, State, is_person
 from ml_models.types import Label
 
 Statement = dict[str, Any]
@@ -78,6 +78,18 @@ _OF_CLASSES: Mapping[Label, tuple[str, str | None]] = {
     Label.PORN: (_TERMS, _ADULT),
     Label.HENTAI: (_TERMS, _ADULT),
     Label.SEXY: (_TERMS, _NUDITY),
+}
+_OUTCOMES = {
+    State.PENDING: "left pending",
+    State.APPROVED: "approved",
+    State.REJECTED: "rejected",
+    State.REVIEW: "sent to review",
+    State.ENDED: "taken out of moderation",
+}
+_MACHINES = {
+    BY_RULES: "automatic rules",
+    BY_MEMORY: "memory of an earlier decision",
+    BY_SYSTEM: "the system",
 }
 _MAX_GROUND, _MAX_EXPLANATION, _MAX_FACTS, _MAX_OTHER = 500, 2000, 5000, 500
 _PERSON = re.compile(r"\b(?:user|owner):\S+|\bmaster key\b")
@@ -161,7 +173,7 @@ def _explanation(decision: Decision, words: str) -> str:
 def _facts(logged: LoggedDecision) -> str:
     decision = logged.decision
     evidence = decision.evidence
-    facts = [f"The image was {decision.after} by {_kind(decision.decided_by)}."]
+    facts = [f"The image was {_OUTCOMES[decision.after]} by {_kind(decision.decided_by)}."]
     if not is_person(decision.decided_by) and decision.decided_by != BY_MEMORY:
         facts += [f"{_anonymous(reason)}." for reason in decision.reasons]
     elif decision.decided_by == BY_MEMORY:
@@ -180,9 +192,9 @@ def _likeness(decision: Decision) -> str:
 
 
 def _kind(decided_by: str) -> str:
-    if is_person(decided_by):
-        return "a moderator"
-    return "memory of an earlier decision" if decided_by == BY_MEMORY else "automatic rules"
+    if decided_by.startswith("owner:"):
+        return "its owner's appeal"
+    return "a moderator" if is_person(decided_by) else _MACHINES[decided_by]
 
 
 def _anonymous(reason: str) -> str:

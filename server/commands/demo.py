@@ -192,7 +192,7 @@ def _as(user: Document) -> Caller:
 
 
 def _report(settings: Settings, filled: Filled) -> Iterator[str]:
-    yield f"{filled.added:>5} pictures added, {filled.present} were there already"
+    yield f"{filled.added:>5} added, {filled.present} were there already"
     for state, count in sorted(filled.states.items()):
         yield f"{count:>5} {_WORDS[state]}"
     if filled.appealed:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from cloud.moderation.items import Claim, Decision, Item, Lane, State
-from cloud.operations import Delete, Increment, Operation, Set
+from cloud.operations import AddUnique, Delete, Increment, Operation, Set
 from cloud.values import Pointer
 from server.moderation.history_indexes import BY_TIME, ITEM_INDEXES
 from server.moderation.item_columns import (
@@ -235,9 +235,9 @@ def _begun(decision: Decision, claim: Claim | None) -> dict[str, Operation]:
         return {}
     begun: dict[str, Operation] = {"lane": Set((decision.lane or Lane.REVIEW).value)}
     if claim is None:
-        return begun | {"shownTo": Delete()}
+        return begun
     begun |= {name: Set(value) for name, value in claim_columns(claim).items()}
-    return begun | {"shownTo": Set([claim.moderator_id])}
+    return begun | {"shownTo": AddUnique((claim.moderator_id,))}
 
 
 def _is_due(now: datetime) -> Condition:

@@ -41,7 +41,7 @@ from server.storage.port import (
 from server.webhooks.deliveries import SCHEMA as DELIVERY
 from server.webhooks.deliveries import DeliveryState
 
-_PAGE = 100
+_PAGE_SIZE = 100
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 _DELIVERIES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
 _MATCHES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
@@ -57,11 +57,17 @@ class Purge:
     """
 
     def __init__(
-        self, database: Database, schemas: Schemas, cutoff: datetime, *, dry_run: bool = False
+        self,
+        database: Database,
+        schemas: Schemas,
+        cutoff: datetime,
+        *,
+        dry_run: bool = False,
+        page_size: int = _PAGE_SIZE,
     ) -> None:
         self._database, self._objects, self._schemas = database, database.objects, schemas
         self._holds = LegalHolds(database, schemas)
-        self._cutoff, self._dry_run = cutoff, dry_run
+        self._cutoff, self._dry_run, self._page_size = cutoff, dry_run, page_size
         self.counts = PurgeCounts()
 
     def steps(self) -> Iterator[PurgeCounts]:
@@ -87,7 +93,7 @@ class Purge:
 
     def _items(self) -> Iterator[None]:
         is_settled = Exists("unsettled", exists=False)
-        is_expired = All((*expired(self._cutoff), Differs("legalHold", True), is_settled))
+        is_expired = All((*expired(self._cutoff), Equals("legalHold", None), is_settled))
         for rows in self._pages(ITEM, "decidedAt", is_expired, BY_DECISION):
             item_ids = [row["objectId"] for row in rows]
             if not self._dry_run:
@@ -200,13 +206,13 @@ class Purge:
             query = Query(
                 All((where, *beyond)),
                 order=(SortKey(time), SortKey("objectId")),
-                limit=_PAGE,
+                limit=self._page_size,
                 index=index,
             )
             rows = self._objects.find(schema, query)
             if rows:
                 yield rows
-            if len(rows) < _PAGE:
+            if len(rows) < self._page_size:
                 return
             last, last_id = rows[-1][time], rows[-1]["objectId"]
             later = Compares(time, Order.GREATER, last)
@@ -242,7 +248,7 @@ def expired(cutoff: datetime) -> tuple[Condition, ...]:
 
 def count_expired(objects: ObjectStore, cutoff: datetime, *, held: bool) -> int:
     """Count the items that are due to be removed, or that a legal hold keeps."""
-    is_held = Equals("legalHold", True) if held else Differs("legalHold", True)
+    is_held = Equals("legalHold", True if held else None)
     return objects.count(ITEM, All((*expired(cutoff), is_held)))
 
 

@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -23,15 +24,13 @@ class OwnApi:
     def door(self, scheme: str, host: str) -> ApiDoor:
         settings = self._settings
         parse_url = public_mount_url(settings, scheme, host, settings.parse_mount)
-        root_url = parse_url.removesuffix(settings.parse_mount)
-        return ApiDoor(root_url, parse_url, settings.app_id)
+        return ApiDoor(_root_of(parse_url, settings.parse_mount), parse_url, settings.app_id)
 
-    def call(self, request: ApiRequest, host: str) -> ApiAnswer:
+    def call(self, request: ApiRequest) -> ApiAnswer:
         mount = self._settings.parse_mount if request.is_parse else ""
         environ = EnvironBuilder(
             f"{mount}{request.path}",
             method=request.method,
-            base_url=f"http://{host}/",
             headers=list(self._keys().items()) if request.is_parse else None,
             content_type=request.content_type or None,
             data=request.body,
@@ -53,3 +52,11 @@ class OwnApi:
         }
         configured = [(name, key) for name, key in keys.items() if key]
         return {"X-Parse-Application-Id": settings.app_id, **dict(configured[:1])}
+
+
+def _root_of(parse_url: str, mount: str) -> str:
+    """Where the plain routes lie: beside the mount, or at the top where SERVER_URL hides it."""
+    if parse_url.endswith(mount):
+        return parse_url.removesuffix(mount)
+    parts = urlsplit(parse_url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -29,6 +29,13 @@ class LanePage:
         )
         return self.item
 
+    def wait_for(self, item):
+        """Look for images until this one comes, as an empty lane does every 15 seconds."""
+        self.page.wait_for_function(
+            "id => lane.item?.id === id || (lane.item ? lane.skip() : lane.unskip(), false)",
+            arg=item,
+        )
+
     def wait_until_warm(self, count=6):
         """Wait until the next images are claimed and their pictures at hand."""
         self.page.wait_for_function(

@@ -15,6 +15,7 @@ def plain(request, chromium, site):
     site.sign_in(page, "alice")
     page.goto(f"{site.url}/admin/review")
     yield page
+    page.click(".sign-out button")  # lets go of the image in hand
     context.close()
 
 

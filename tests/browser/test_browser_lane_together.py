@@ -59,7 +59,7 @@ def test_the_second_of_two_who_decide_is_told_who_was_first(site, page, second_p
     # Her claim runs out while she looks: here she lets go of it without noticing.
     page.evaluate("lane.calls.release([lane.item.id])")
     bob = LanePage(site, second_page, "bob")
-    bob.page.wait_for_function("id => lane.item.id === id || (lane.skip(), false)", arg=item)
+    bob.wait_for(item)
     bob.press("d")
     bob.wait_until_sent()
     following = alice.wait_for_other_than(alice.press("l"))
@@ -82,7 +82,7 @@ def test_an_image_that_is_lost_while_one_looks_is_marked_and_replaced(site, page
     item = alice.item
     page.evaluate("lane.calls.release([lane.item.id])")
     bob = LanePage(site, second_page, "bob")
-    bob.page.wait_for_function("id => lane.item.id === id || (lane.skip(), false)", arg=item)
+    bob.wait_for(item)
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # renews at once
     page.wait_for_selector("#lane.is-lost")
     alice.press("l")

@@ -329,12 +329,22 @@ def test_who_has_seen_a_decision_may_reverse_it_and_nobody_else(moderation, desk
     assert moderation.path(item) == ["review", "rejected", "approved"]
 
 
-def test_an_image_that_came_back_to_review_is_decided_anew_by_whoever_had_seen_it(desk, item):
+def test_a_ruling_that_outlives_a_whole_round_of_review_is_late(moderation, desk, item):
+    """Of a phone that was offline while others decided, undid, and decided again."""
+    desk.claim(BOB)
+    desk.release(BOB)
+    desk.undo(EVE, desk.rule(EVE, item.item_id, REJECT).decision_id)
+    desk.rule(EVE, item.item_id, APPROVE)
+    with pytest.raises(AlreadyDecided):
+        desk.rule(BOB, item.item_id, REJECT)
+    assert moderation.state(item) is State.APPROVED
+
+
+def test_an_image_that_came_back_to_review_may_be_decided_by_whoever_had_seen_it(desk, item):
     desk.claim(BOB)
     desk.release(BOB)
     desk.rule(EVE, item.item_id, REJECT)
     desk.rule(EVE, item.item_id, BACK)
-    desk.rule(EVE, item.item_id, APPROVE)
     assert desk.rule(BOB, item.item_id, REJECT).after is State.REJECTED
 
 

@@ -59,7 +59,7 @@ def redis():
 @pytest.fixture(scope="module")
 def server(redis, tmp_path_factory, models_dir):
     data_dir = tmp_path_factory.mktemp("broker") / "data"
-    server = Server(data_dir, models_dir, CELERY_BROKER_URL=redis.url)
+    server = Server(data_dir, models_dir, CELERY_BROKER_URL=redis.url, CLASSIFY_PERMITS=1)
     yield server.wait_until_healthy()
     server.stop()
 

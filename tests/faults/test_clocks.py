@@ -30,8 +30,8 @@ def server(start_server, clock):
 @pytest.fixture
 def told_server(start_server, redis, clock):
     """A server that leaves judging to workers."""
-    server = start_server(clock=clock.path, CELERY_BROKER_URL=redis.url).wait_until_healthy()
-    set_policy(server)
+    server = start_server(clock=clock.path, CELERY_BROKER_URL=redis.url, CLASSIFY_PERMITS=1)
+    set_policy(server.wait_until_healthy())
     return server
 
 

@@ -2,10 +2,12 @@
 
 import threading
 import time
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from parse_calls import VERDICTS, ask, call, find, picture, set_policy
+from parse_calls import VERDICTS, ask, find, picture, set_policy
+from running_server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -59,67 +61,93 @@ class Host(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-@pytest.fixture
-def host():
+@contextmanager
+def serving():
+    """The port of a host that serves until the end of the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Host)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server
+    yield server.server_port
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-@pytest.fixture
-def server(start_server, host):
-    allowed = f"127.0.0.1:{host.server_port}"
-    server = start_server(IMAGE_FETCH_ALLOW=allowed, IMAGE_FETCH_TIMEOUT=TIMEOUT_S)
+@pytest.fixture(scope="module")
+def host():
+    with serving() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def gone_host():
+    with serving() as port:
+        pass
+    return port
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, models_dir, host, gone_host):
+    data_dir = tmp_path_factory.mktemp("image_host") / "data"
+    allowed = f"127.0.0.1:{host},127.0.0.1:{gone_host}"
+    limits = {"IMAGE_FETCH_TIMEOUT": TIMEOUT_S, "CLASSIFY_PERMITS": 1}
+    server = Server(data_dir, models_dir, IMAGE_FETCH_ALLOW=allowed, **limits)
     set_policy(server.wait_until_healthy())
-    return server
+    yield server
+    assert "Traceback" not in server.log.read_text()
+    server.stop()
 
 
-def classify(server, host, way, colour="blue"):
+@pytest.fixture
+def unchanged(server):
+    """What is recorded at the end of the test is what was recorded before."""
+    before = records(server)
+    yield
+    assert records(server) == before
+
+
+def records(server):
+    return [find(server, name) for name in ("ImageClassification", "ModerationItem")]
+
+
+def classify(server, port, way, colour="blue"):
     """Have a picture classified by its URL; the status, the answer, and how long it took."""
-    url = f"http://127.0.0.1:{host.server_port}/{way}/{colour}.jpg"
+    url = f"http://127.0.0.1:{port}/{way}/{colour}.jpg"
     before = time.monotonic()
     status, answer = ask(server, "POST", "/functions/nsfwImageClassify", {"url": url})
     return status, answer, time.monotonic() - before
 
 
-def assert_nothing_is_recorded(server):
-    assert find(server, "ImageClassification") == []
-    assert find(server, "ModerationItem") == []
-
-
+@pytest.mark.usefixtures("unchanged")
 @pytest.mark.parametrize("way", ["never", "dripping"])
 def test_slow_host_is_given_up_in_time(server, host, way):
     status, answer, took_s = classify(server, host, way)
     assert (status, answer["code"]) == (400, 124)
+    assert answer["error"] == "The image was not there in time."
     assert took_s < 2.5 * TIMEOUT_S
-    assert_nothing_is_recorded(server)
 
 
-def test_failing_host_is_an_error_and_the_next_picture_is_judged(server, host):
-    for way in ("with_an_error", "with_a_page", "in_part"):
-        status, answer, _ = classify(server, host, way)
-        assert (status, answer["code"]) == (400, 141), way
-        assert answer["error"]
-    assert_nothing_is_recorded(server)
-    for colour in ("blue", "tan"):
-        assert classify(server, host, "well", colour)[0] == 200
-    recorded = {row["sourceUrl"]: row["outcome"] for row in find(server, "ImageClassification")}
-    prefix = f"http://127.0.0.1:{host.server_port}/well"
-    assert recorded == {f"{prefix}/{c}.jpg": VERDICTS[c] for c in ("blue", "tan")}
-    assert "Traceback" not in server.log.read_text()
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize(
+    ("way", "sentence"),
+    [
+        ("with_an_error", "500"),
+        ("with_a_page", "not an image"),
+        ("in_part", "a whole, readable body"),
+    ],
+)
+def test_failing_host_is_an_error(server, host, way, sentence):
+    status, answer, _ = classify(server, host, way)
+    assert (status, answer["code"]) == (400, 141)
+    assert sentence in answer["error"]
 
 
-def test_host_that_is_gone_is_an_error_also_for_many_at_once(server, host):
-    host.shutdown()
-    host.server_close()
+@pytest.mark.usefixtures("unchanged")
+def test_host_that_is_gone_is_an_error_also_for_many_at_once(server, gone_host):
     answers = []
     threads = [
-        threading.Thread(target=lambda: answers.append(classify(server, host, "well")))
+        threading.Thread(target=lambda: answers.append(classify(server, gone_host, "well")))
         for _ in range(8)
     ]
     for thread in threads:
@@ -127,5 +155,14 @@ def test_host_that_is_gone_is_an_error_also_for_many_at_once(server, host):
     for thread in threads:
         thread.join()
     assert {(status, answer["code"]) for status, answer, _ in answers} == {(400, 141)}
-    assert_nothing_is_recorded(server)
-    assert call(server, "GET", "/health") == {"status": "ok"}
+    assert {answer["error"] for _, answer, _ in answers} == {"The image's host cannot be reached."}
+
+
+def test_host_that_works_is_judged_as_ever(server, host):
+    for colour in ("blue", "tan"):
+        assert classify(server, host, "well", colour)[0] == 200
+    outcomes = {
+        row["sourceUrl"].rpartition("/")[2]: row["outcome"]
+        for row in find(server, "ImageClassification")
+    }
+    assert outcomes == {f"{colour}.jpg": VERDICTS[colour] for colour in ("blue", "tan")}

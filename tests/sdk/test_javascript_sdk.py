@@ -5,13 +5,12 @@ The cases are in cases.js; node runs them all at once for each build, and each i
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from running_server import REPOSITORY, Server
+from running_server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -33,26 +32,6 @@ def _node(*arguments, timeout_s, **environment):
 
 
 _CASES = _node("list", timeout_s=30).stdout.splitlines()
-
-
-@pytest.fixture(scope="session")
-def sdk():
-    """The folder of the SDK that package-lock.json pins; installed once, and again when it
-    changes."""
-    folder = REPOSITORY / "data" / "sdk"
-    lock, installed = _HERE / "package-lock.json", folder / "installed-lock.json"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_HERE / name, folder)
-        command = [_BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(
-            command, cwd=folder, env=os.environ | _PATH, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            pytest.fail(f"npm cannot install the Parse SDK into {folder}:\n{done.stderr[-2000:]}")
-        shutil.copy(lock, installed)
-    return folder / "node_modules"
 
 
 @pytest.fixture(scope="module", params=["parse/node", "parse/react-native"])

@@ -68,12 +68,13 @@ def installation(tmp_path):
 
 def typed_into_a_terminal(installation, name, lines):
     """Run the command in a terminal of its own, and type when it asks; returns what it shows."""
-    command = [sys.executable, "-m", "server", "create-moderator", name]
-    environment = bare_environment() | {"DATA_DIR": str(installation.folder)}
-    child, terminal = pty.fork()
-    if child == 0:
-        os.chdir(installation.folder)
-        os.execve(command[0], command, environment)  # noqa: S606
+    terminal, its_end = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "server", "create-moderator", name],
+        env=bare_environment() | {"DATA_DIR": str(installation.folder)}, cwd=installation.folder,
+        stdin=its_end, stdout=its_end, stderr=its_end, start_new_session=True,
+    )  # fmt: skip
+    os.close(its_end)
     shown, waiting = b"", list(lines)
     while True:
         try:
@@ -83,7 +84,7 @@ def typed_into_a_terminal(installation, name, lines):
         if waiting and shown.endswith(b": ") and shown.count(b": ") > len(lines) - len(waiting):
             os.write(terminal, waiting.pop(0).encode() + b"\n")
     os.close(terminal)
-    assert os.waitpid(child, 0)[1] == 0, shown
+    assert process.wait(timeout=20) == 0, shown
     return shown.decode()
 
 

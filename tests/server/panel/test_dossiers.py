@@ -72,9 +72,7 @@ def test_it_tells_how_each_webhook_fared(rows, dossiers):
     deliveries = StoredDeliveries(rows.database, rows.schemas, receivers)
     decision = rows.decide("a", State.REJECTED, "user:bob", NOON + DAY)
     deliveries.announce(decision)
-    (first, second) = [
-        deliveries.due(receiver.shown, NOON + DAY, 9)[0] for receiver in receivers
-    ]
+    (first, second) = [deliveries.due(receiver.shown, NOON + DAY, 9)[0] for receiver in receivers]
     leased = deliveries.lease(first, NOON + DAY, NOON + 2 * DAY)
     deliveries.delivered(leased, 204, NOON + DAY)
     leased = deliveries.lease(second, NOON + DAY, NOON + 2 * DAY)

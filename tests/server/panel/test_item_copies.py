@@ -36,7 +36,9 @@ def copies(rows):
 
 def found(copies, *, limit=50, sha256=SHA, pdq=PDQ, **search):
     wanted = ImagePrint(sha256, pdq)
-    return [(each.item.item_id, each.distance) for each in copies.of(wanted, Search(**search), limit)]
+    return [
+        (each.item.item_id, each.distance) for each in copies.of(wanted, Search(**search), limit)
+    ]
 
 
 def test_the_same_image_comes_first_then_near_copies_up_to_the_distance(copies):

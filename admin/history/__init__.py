@@ -1,0 +1,1 @@
+"""What the pages of past decisions share: searches in addresses, what is shown of items, exports."""
