@@ -11,8 +11,10 @@ from flask import Response, request
 
 def compress_asset(response: Response) -> None:
     """Compress a static file, if the browser takes it so and it is no picture."""
-    is_text = response.mimetype.startswith("text/") or response.mimetype.endswith("javascript")
-    if not is_text or response.status_code != 200 or "gzip" not in request.accept_encodings:
+    kind = response.mimetype or ""
+    is_text = kind.startswith("text/") or kind.endswith("javascript")
+    takes_it = request.accept_encodings.quality("gzip") > 0
+    if not (is_text and takes_it and response.status_code == 200):
         return
     response.direct_passthrough = False
     response.set_data(_gzipped(response.get_data()))

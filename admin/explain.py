@@ -40,6 +40,7 @@ _FORMS = {
     "reviewed": r"reviewed in the panel",
     "escalated": r"escalated",
     "undone": r"undone",
+    "appealed": r"the owner appealed",
     "same_bytes": r"the same bytes: (?P<memory>.*)",
 }
 _KNOWN = {kind: re.compile(form, re.DOTALL) for kind, form in _FORMS.items()}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from babel.dates import format_date
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from admin.charts import Bar, Column, Range, bar_chart, columns_chart, ranges_chart
 from admin.ports.figures import Overview
+from admin.shares import NONE, percent
 from admin.texts import locale, t
 from cloud.moderation.figures import DayFigures, Waits, automation
 from cloud.moderation.items import State
@@ -204,20 +205,13 @@ def count(number: int) -> str:
     return str(number) if number < 1000 else str(format_decimal(number, locale=locale()))
 
 
-def percent(share: Proportion) -> str:
-    """A share in whole percent, or a dash."""
-    if share.value is None:
-        return "—"
-    return str(format_percent(share.value, "#,##0 %", locale=locale()))
-
-
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def duration(time: timedelta | None) -> str:
     """Two figures of it: `0.3 s`, `12 s`, `3.5 min`, `26 h`, `4.1 d`; a dash for none."""
     if time is None:
-        return "—"
+        return NONE
     seconds = time.total_seconds()
     # 90 s are told better than 1.5 min.
     size, unit = next(((n, u) for n, u in _UNITS if seconds >= 2 * n), _UNITS[-1])

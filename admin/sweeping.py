@@ -136,10 +136,12 @@ class Sweep:
 
 def read_sweep(values: Mapping[str, Any], reasons: Iterable[str]) -> Sweep:
     """Read what a form or a script sent: texts, and lists of texts. Raises BadSweep."""
-    rest = _DECIDES.get(_text(values, "decision"))
     shown, key = _shown(values), _text(values, "key")
-    if rest is None or not shown or not _KEY.fullmatch(key):
+    if not shown or not _KEY.fullmatch(key):
         raise BadSweep("sweep.bad_request")
+    rest = _DECIDES.get(_text(values, "decision"))
+    if rest is None:  # the Enter key in a form
+        raise BadSweep("sweep.no_decision")
     is_opposite = _text(values, "marked_fate") == Marked.OPPOSITE
     sweep = Sweep(
         rest=rest,

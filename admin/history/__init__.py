@@ -1,1 +1,2 @@
-"""What the pages of past decisions share: searches in addresses, what is shown of items, exports."""
+"""What the pages of past decisions share: searches in addresses, items and logs in words, exports.
+"""

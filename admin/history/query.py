@@ -17,7 +17,6 @@ FIELDS = (*TEXTS, "state", "policy", "held", *SCORES, *DATES)
 """What a search is made of, as forms and addresses name it; `sha256`, `pdq` and `after` beside."""
 
 _MAX_TEXT = 200
-_A_DAY = timedelta(days=1)
 _PLACE = re.compile(r"([dp])\.(\d{1,15})\.([A-Za-z0-9_-]{1,64})")
 _Value = TypeVar("_Value")
 
@@ -125,9 +124,7 @@ def _scores(reader: _Reader) -> ScoreRange | None:
 
 def _span(reader: _Reader, what: str) -> Span:
     """Both days belong to it."""
-    last = reader.read(f"{what}_until", _day)
-    end = None if last is None else last + _A_DAY
-    return Span(reader.read(f"{what}_from", _day), end)
+    return Span(reader.read(f"{what}_from", _day), reader.read(f"{what}_until", _day_after))
 
 
 def _day(text: str) -> datetime:
@@ -135,6 +132,10 @@ def _day(text: str) -> datetime:
     if day.year < 1970:
         raise ValueError("before all clocks")
     return day
+
+
+def _day_after(text: str) -> datetime:
+    return _day(text) + timedelta(days=1)
 
 
 def _count(text: str) -> int:

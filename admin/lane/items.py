@@ -1,19 +1,21 @@
 """What a moderator is told of an image before she decides."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import render_template, url_for
 
 from admin.access import current_moderator, current_reviewer
-from admin.explain import Explanation, deciders_in, explain
+from admin.explain import Explanation, NameOf, deciders_in, explain
 from admin.services import PanelServices
 from admin.texts import t
 from cloud.moderation.items import Decision, Item, Lane, State, is_moderator, is_person
 from cloud.moderation.types import Threshold
+from cloud.moderation.undo import standing
 from ml_models.types import Label
 
+_DECIDED = (State.APPROVED, State.REJECTED)
 _SHOWN_ORDER = (Label.PORN, Label.SEXY, Label.HENTAI, Label.DRAWING, Label.NEUTRAL)
 
 
@@ -44,6 +46,8 @@ class ShownItem:
     why: tuple[Explanation, ...]
     sent_by: str | None
     """The moderator who put it in review, or left it to the admins."""
+    before: str | None
+    """What it was decided to be before that, and by whom."""
     uploader: str | None
     record: Mapping[State, int]
     """How many of the uploader's images stand in each state; this one is among them."""
@@ -51,19 +55,20 @@ class ShownItem:
 
 def show_items(services: PanelServices, items: Sequence[Item]) -> list[ShownItem]:
     """Gather what is to be known of items."""
-    limits = services.policies.current().thresholds if hasattr(services.policies, "current") else {}
-    reasons = {item.item_id: _reasons(services, item) for item in items}
-    name_of = _names(services, items, [each for those in reasons.values() for each in those])
+    limits = services.policies.current().thresholds
+    pasts = [_past(services, item) for item in items]
+    name_of = _names(services, items, pasts)
     return [
         ShownItem(
             item=item,
             bars=_bars(item, limits),
-            why=tuple(explain(reason, name_of) for reason in reasons[item.item_id]),
+            why=tuple(explain(reason, name_of) for reason in past.reasons),
             sent_by=_moderator(item, name_of),
+            before=_before(past, name_of),
             uploader=None if item.uploader is None else name_of(f"user:{item.uploader}"),
             record={} if item.uploader is None else services.desk.record_of(item.uploader),
         )
-        for item in items
+        for item, past in zip(items, pasts, strict=True)
     ]
 
 
@@ -71,12 +76,15 @@ def item_json(shown: ShownItem, html: str | None = None) -> dict[str, Any]:
     """Return an item as the lane's script gets it: where its pictures are, and the rest as HTML,
     which the first one has in the page."""
     item_id = shown.item.item_id
+    return {"id": item_id, **item_urls(item_id), "html": html}
+
+
+def item_urls(item_id: str) -> dict[str, str]:
+    """Where an item's pictures and its page are."""
     return {
-        "id": item_id,
         "preview": url_for("admin.picture", item_id=item_id, kind="preview"),
         "screen": url_for("admin.picture", item_id=item_id, kind="screen"),
         "page": url_for("admin.item", item_id=item_id),
-        "html": html,
     }
 
 
@@ -107,29 +115,46 @@ def _bars(item: Item, limits: Mapping[Label, Threshold]) -> tuple[Bar, ...]:
     )
 
 
-def _moderator(item: Item, name_of: Callable[[str], str]) -> str | None:
+def _moderator(item: Item, name_of: NameOf) -> str | None:
     by = item.decided_by
     return name_of(by) if by is not None and is_moderator(by) else None
 
 
-def _reasons(services: PanelServices, item: Item) -> tuple[str, ...]:
-    """Why the item is in review: what a person says who sent it back is less than what the rules,
-    or memory, found before."""
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """How an item came to be in review."""
+
+    reasons: tuple[str, ...]
+    overruled: Decision | None = None
+    """What was decided before somebody put it in question."""
+
+
+def _past(services: PanelServices, item: Item) -> _Past:
+    """What a person says who sends an item to review is less than what the rules, or memory, had
+    found before."""
     if not item.decided_by_person:
-        return item.reasons
-    return _last_judged(services.desk.log(item.item_id)) or item.reasons
-
-
-def _last_judged(log: Iterable[Decision]) -> tuple[str, ...]:
+        return _Past(item.reasons)
+    log = services.desk.log(item.item_id)
     judged = [each for each in log if not is_person(each.decided_by)]
-    return judged[-1].reasons if judged else ()
+    overruled = [each for each in standing(log) if each.after in _DECIDED]
+    return _Past(
+        judged[-1].reasons if judged else item.reasons, overruled[-1] if overruled else None
+    )
 
 
-def _names(
-    services: PanelServices, items: Iterable[Item], reasons: Iterable[str]
-) -> Callable[[str], str]:
+def _before(past: _Past, name_of: NameOf) -> str | None:
+    if past.overruled is None:
+        return None
+    outcome, who = t(f"base.{past.overruled.after}"), name_of(past.overruled.decided_by)
+    return t("lane.decided_before", outcome=outcome, who=who)
+
+
+def _names(services: PanelServices, items: Iterable[Item], pasts: Iterable[_Past]) -> NameOf:
     """Look up all people at once."""
-    deciders = {who for reason in reasons for who in deciders_in(reason)}
+    deciders = set()
+    for past in pasts:
+        deciders |= {who for reason in past.reasons for who in deciders_in(reason)}
+        deciders |= {past.overruled.decided_by} if past.overruled else set()
     for item in items:
         deciders |= {item.decided_by} if item.decided_by else set()
         deciders |= {f"user:{item.uploader}"} if item.uploader else set()

@@ -11,7 +11,7 @@ from flask_wtf.csrf import generate_csrf
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_html, item_json, others, show_items, waiting
+from admin.lane.items import item_html, item_json, item_urls, others, show_items, waiting
 from admin.lane.requests import (
     BadLaneRequest,
     json_body,
@@ -30,9 +30,12 @@ Answer = dict[str, Any] | tuple[dict[str, Any], int]
 _CALLS = ("claim", "decide", "escalate", "undo", "renew", "release", "me")
 
 
-def urls() -> dict[str, str]:
-    """Where the script finds each call."""
-    return {call: url_for(f"admin.lane_{call}") for call in _CALLS}
+def urls() -> dict[str, Any]:
+    """Where the script finds each call, and the pictures of any item."""
+    return {
+        **{call: url_for(f"admin.lane_{call}") for call in _CALLS},
+        "item": item_urls("ITEM"),
+    }
 
 
 def add_routes(panel: Blueprint, services: PanelServices) -> None:

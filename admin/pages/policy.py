@@ -23,6 +23,7 @@ from admin.policy.histogram import ClassHistogram, histograms
 from admin.policy.trial import Effect, effect_of
 from admin.ports.policies import Standing, Trial
 from admin.services import PanelServices
+from admin.shares import interval, percent
 from admin.texts import t
 from cloud.moderation.policy_changes import (
     BY_DATABASE,
@@ -158,6 +159,8 @@ def _shown(
         "effect": effect,
         "proposed": proposed,
         "picture_kind": "preview" if blurred else "thumbnail",
+        "percent": percent,
+        "interval": interval,
     }
 
 

@@ -125,7 +125,8 @@ class History(Protocol):
     def take_print(self, data: bytes) -> ImagePrint:
         """Find out what an image is known by; it is neither recorded nor kept.
 
-        Raises ImageTooManyBytes, MlModelsError.
+        Without a picture that tells, its bytes alone. Raises ImageTooManyBytes, ClassifierBusy,
+        ModelError.
         """
 
     def copies(self, of: ImagePrint, search: Search, limit: int) -> Sequence[Found]:

@@ -5,57 +5,9 @@
 
 const AT_HAND = 6; // the image in hand and the next five
 const MOST_CLAIMED = 40; // in one call; the server's limit
-const MOST_UNDONE = 20;
-const MOST_SKIPPED = 200;
+const PICTURES_KEPT = 20; // of images that an undo may bring back
 const RENEW_MS = 60_000;
 const POLL_MS = 15_000;
-
-/** What one tab remembers: what can be undone, what was skipped. */
-class TabMemory {
-  constructor(data) {
-    this.name = `parsewarden.tab.${data.session}`;
-    const stored = JSON.parse(sessionStorage.getItem(this.name) ?? "{}");
-    this.undo = stored.undo ?? [];
-    this.skipped = new Set(stored.skipped ?? []);
-  }
-
-  save() {
-    this.undo.splice(0, this.undo.length - MOST_UNDONE);
-    const skipped = [...this.skipped].slice(-MOST_SKIPPED);
-    this.skipped = new Set(skipped);
-    sessionStorage.setItem(this.name, JSON.stringify({ undo: this.undo, skipped }));
-  }
-}
-
-/** How many images were revealed in this session of the panel, in all tabs. */
-class Exposure {
-  constructor(data) {
-    this.name = `parsewarden.seen.${data.session}`;
-    this.breakAfter = data.breakAfter;
-    const stored = JSON.parse(localStorage.getItem(this.name) ?? "null");
-    Object.assign(this, stored ?? { count: 0, sinceBreak: 0 });
-  }
-
-  add() {
-    this.count += 1;
-    this.sinceBreak += 1;
-    this.#save();
-  }
-
-  get breakIsDue() {
-    return this.breakAfter > 0 && this.sinceBreak >= this.breakAfter;
-  }
-
-  breakSuggested() {
-    this.sinceBreak = 0;
-    this.#save();
-  }
-
-  #save() {
-    const { count, sinceBreak } = this;
-    localStorage.setItem(this.name, JSON.stringify({ count, sinceBreak }));
-  }
-}
 
 class Lane {
   constructor(data) {
@@ -65,8 +17,8 @@ class Lane {
     this.calls = new LaneCalls(data);
     this.pictures = new LanePictures();
     this.view = new LaneView(data, this.pictures);
-    this.memory = new TabMemory(data);
-    this.exposure = new Exposure(data);
+    this.memory = new TabMemory(data.session);
+    this.exposure = new LaneExposure(data);
     this.queue = new DecisionQueue(this.calls, data.name, {
       done: (entry, body) => this.#done(entry, body),
       refused: (entry, answer) => this.#refused(entry, answer),
@@ -164,11 +116,19 @@ class Lane {
       const body = { decision_id: last.decisionId ?? null };
       this.queue.add({ kind: "undo", of: last.key, body, item: last.item });
     }
+    this.#complete(last.item);
     this.settled.delete(last.item.id);
     if (this.item) this.ahead.unshift(this.item);
     this.view.say(panel.t("lane.done_undone"));
     this.#show(last.item);
     if (last.kind === "skip") this.#fill().then(() => this.#renew()); // is it still to be had?
+  }
+
+  /** What a sweep decided is remembered by its id alone; the next claim brings the rest. */
+  #complete(item) {
+    for (const [name, url] of Object.entries(this.data.urls.item)) {
+      item[name] ??= url.replace("ITEM", item.id);
+    }
   }
 
   reveal(isOn) {
@@ -193,8 +153,7 @@ class Lane {
   }
 
   #remember(done) {
-    this.memory.undo.push(done);
-    this.memory.save();
+    this.memory.add(done);
   }
 
   // --- the images at hand ------------------------------------------------------------------------
@@ -232,7 +191,7 @@ class Lane {
 
   #fetchAhead() {
     const near = [this.item, ...this.ahead].filter(Boolean);
-    const kept = [...near, ...this.memory.undo.map((done) => done.item)];
+    const kept = [...near, ...this.memory.undo.slice(-PICTURES_KEPT).map((done) => done.item)];
     this.pictures.keepOnly(new Set(kept.flatMap((item) => [item.preview, item.screen])));
     for (const item of near) {
       const first = this.data.blur ? item.preview : item.screen;
@@ -272,6 +231,7 @@ class Lane {
     if (answer.status !== 200) throw new NoConnection(`claim: ${answer.status}`);
     const { items, waiting, others } = answer.body;
     for (const item of items) {
+      if (this.item?.id === item.id && !this.item.html) this.view.complete(item);
       const wasSettled = (this.settled.get(item.id) ?? -1) >= startedAt;
       if (!wasSettled && !this.#has(item.id)) this.ahead.push(item);
     }
@@ -337,6 +297,7 @@ class Lane {
     const done = this.memory.undo.find((each) => each.key === entry.key);
     if (done) done.decisionId = body.decision_id;
     this.memory.save();
+    if (entry.kind === "undo" && !entry.item.html) this.#fill();
   }
 
   #refused(entry, answer) {

@@ -38,6 +38,12 @@ class LaneView {
     else this.frame.replaceChildren();
   }
 
+  /** Show what was not known yet of the image in hand. */
+  complete(item) {
+    Object.assign(this.item, item);
+    this.element("facts").innerHTML = item.html;
+  }
+
   /** Put the picture that is wanted into the frame, at once if it is at hand. */
   async paint() {
     const item = this.item;

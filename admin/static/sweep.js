@@ -158,6 +158,15 @@ function start() {
 
   function show({ results: made, summary }) {
     results = made;
+    const decided = made.filter((each) => each.decision);
+    // The lane's undo takes them back one by one.
+    new TabMemory(form.dataset.session).add(
+      ...decided.map(({ item, decision }) => ({
+        kind: "decide",
+        decisionId: decision,
+        item: { id: item },
+      })),
+    );
     for (const each of made) {
       const kind = each.problem ? "failed" : (each.after ?? "left");
       mark(each.item, kind, each.problem ?? panel.t(`sweep.r_${kind}`));
@@ -210,6 +219,7 @@ function start() {
 
   /** What was taken back can be decided again; what could not be, cannot. */
   function backToGrid(undone) {
+    new TabMemory(form.dataset.session).forget(results.map((each) => each.decision));
     const problems = new Map();
     for (const { item, problem: sentence, seen } of undone) {
       if (sentence) problems.set(item, sentence);

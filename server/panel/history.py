@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from admin.ports.history import Dossier, Found, FoundPage, ImagePrint, Place, Search
 from cloud.moderation.errors import ImageTooManyBytes
 from cloud.moderation.statements import LoggedDecision
+from ml_models.errors import ImageError
 from server.moderation.holds import LegalHolds
 from server.moderation.items import declare_items
 from server.panel.decision_log import DecisionLog
@@ -40,9 +41,12 @@ class StoredHistory:
     def take_print(self, data: bytes) -> ImagePrint:
         if len(data) > self._max_image_bytes:
             raise ImageTooManyBytes(self._max_image_bytes)
-        fingerprint = self._classifier.classify(data).fingerprint
-        tells = self._copies.tells(fingerprint)
-        return ImagePrint(hashlib.sha256(data).hexdigest(), fingerprint.pdq if tells else None)
+        content_sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            fingerprint = self._classifier.classify(data).fingerprint
+        except ImageError:  # others may have sent the same damaged file
+            return ImagePrint(content_sha256)
+        return ImagePrint(content_sha256, fingerprint.pdq if self._copies.tells(fingerprint) else None)
 
     def copies(self, of: ImagePrint, search: Search, limit: int) -> Sequence[Found]:
         self._declare()

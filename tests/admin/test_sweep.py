@@ -427,14 +427,6 @@ def test_a_form_without_a_reason_comes_back_as_it_was_marked(panel, bob):
     assert {panel.state(each) for each in items} == {State.REVIEW}
 
 
-def test_enter_in_the_form_presses_no_button(panel, bob):
-    """Browsers press a form's first button then: here one that does nothing."""
-    panel.waits(porn=0.1)
-    bob.look()
-    form = bob.page.text.partition('id="sweep"')[2]
-    assert re.search(r"<button[^>]*>", form)[0] == '<button type="submit" disabled hidden>'
-
-
 # --- claims, doors, speed -------------------------------------------------------------------------
 
 

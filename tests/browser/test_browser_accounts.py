@@ -42,7 +42,6 @@ def code_of(page):
 def test_the_door_opens_for_the_right_password_alone(site, page, accessible):
     page.goto(f"{site.url}/admin/account")
     accessible(page)
-    in_the_dark(page, accessible)
     assert page.evaluate("document.activeElement.id") == "name"
     shot(page, "sign-in")
     page.keyboard.type("bob")
@@ -103,7 +102,6 @@ def test_a_second_factor_is_set_up_and_asked_for(site, page, accessible, carl):
     page.fill("#factor-password", PASSWORD)
     page.click("section[aria-labelledby=h-factor] button")
     page.wait_for_selector(".qr svg")
-    accessible(page)
     in_the_dark(page, accessible)
     shot(page, "second-factor-setup")
     totp = code_of(page)

@@ -249,3 +249,23 @@ def test_all_of_it_is_on_one_screen(lane):
         assert box["y"] + box["height"] <= page.viewport_size["height"]
     stage = page.locator("#stage").bounding_box()
     assert stage["height"] >= 300
+
+
+def test_undo_goes_back_after_a_sweep_image_by_image(lane):
+    page = lane.page
+    page.goto(f"{lane.site.url}/admin/sweep?size=12")
+    page.keyboard.press("a")
+    if page.is_visible("#sweep-problem"):  # some were not looked at
+        page.keyboard.press("a")
+    page.locator("#sweep-done").wait_for()
+    swept = page.eval_on_selector_all(".cell", "all => all.map(cell => cell.dataset.item)")
+    assert set(lane.states(*swept)) == {"approved"}
+    page.goto(f"{lane.site.url}/admin/review")
+    page.wait_for_function("() => globalThis.lane?.queue")
+    for expected in reversed(swept[-2:]):
+        lane.press("u")
+        assert lane.item == expected
+        page.wait_for_function("() => document.querySelector('#facts .bars')")
+    lane.wait_until_sent()
+    assert lane.states(*swept[-3:]) == ["approved", "review", "review"]
+    assert page.get_attribute("#frame img", "alt") == "The image to decide on, blurred"

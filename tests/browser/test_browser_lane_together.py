@@ -1,4 +1,4 @@
-"""Several moderators in the review lane: an empty one, one that is all somebody else's, and races."""
+"""Several moderators in the review lane: an empty one, one that is all somebody's, and races."""
 
 import pytest
 from lane_page import LanePage

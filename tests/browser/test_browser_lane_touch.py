@@ -1,4 +1,4 @@
-"""The review lane under a finger: hold to look, swipe to decide, with something to see meanwhile."""
+"""The review lane under a finger: hold to look, swipe to decide, with something to see."""
 
 import pytest
 from lane_page import LanePage
@@ -45,7 +45,8 @@ class Finger:
 
 
 @pytest.mark.parametrize(
-    ("right", "down", "state"), [(160, 10, "approved"), (-160, -20, "rejected"), (5, -160, "review")]
+    ("right", "down", "state"),
+    [(160, 10, "approved"), (-160, -20, "rejected"), (5, -160, "review")],
 )
 def test_a_swipe_decides(lane, right, down, state):
     item = lane.item

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -100,10 +101,8 @@ def test_javascript_code_classifies(door, folder, pictures, route, source):
     code = filled_in(snippets(call_of(route, source, pictures), door)["JavaScript"])
     # As the comment in it says of node; and printed as JSON, to be read here.
     code = code.replace('from "parse";', 'from "parse/node";')
-    code = code.replace("console.log(", "console.log(JSON.stringify(").replace(");", ");")
-    lines = code.splitlines()
-    lines[-1] = lines[-1].removesuffix(");") + "));"
-    (folder / "code.mjs").write_text("\n".join(lines))
+    code = re.sub(r"console\.log\((.*)\);$", r"console.log(JSON.stringify(\1));", code)
+    (folder / "code.mjs").write_text(code)
     found = json.loads(run([_NODE, "code.mjs"], folder).splitlines()[-1])
     assert classes_in(found)[0] == "Neutral", found
 

@@ -1,0 +1,66 @@
+/* What the lane remembers beside the server: what one tab can undo and has skipped, and how many
+   images were looked at in this session of the panel. The sweep adds to it. */
+
+"use strict";
+
+const MOST_UNDONE = 50; // a whole sweep
+const MOST_SKIPPED = 200;
+
+/** One tab's: `undo` is what can be taken back, the last thing last. */
+class TabMemory {
+  constructor(session) {
+    this.name = `parsewarden.tab.${session}`;
+    const stored = JSON.parse(sessionStorage.getItem(this.name) ?? "{}");
+    this.undo = stored.undo ?? [];
+    this.skipped = new Set(stored.skipped ?? []);
+  }
+
+  /** Remember what was just done: `{kind, item, key, decisionId}`. */
+  add(...done) {
+    this.undo.push(...done);
+    this.save();
+  }
+
+  /** Decisions that were taken back elsewhere cannot be once more. */
+  forget(decisionIds) {
+    this.undo = this.undo.filter((done) => !decisionIds.includes(done.decisionId));
+    this.save();
+  }
+
+  save() {
+    this.undo.splice(0, this.undo.length - MOST_UNDONE);
+    const skipped = [...this.skipped].slice(-MOST_SKIPPED);
+    this.skipped = new Set(skipped);
+    sessionStorage.setItem(this.name, JSON.stringify({ undo: this.undo, skipped }));
+  }
+}
+
+/** How many images were revealed in this session of the panel, in all tabs. */
+class LaneExposure {
+  constructor(data) {
+    this.name = `parsewarden.seen.${data.session}`;
+    this.breakAfter = data.breakAfter;
+    const stored = JSON.parse(localStorage.getItem(this.name) ?? "null");
+    Object.assign(this, stored ?? { count: 0, sinceBreak: 0 });
+  }
+
+  add() {
+    this.count += 1;
+    this.sinceBreak += 1;
+    this.#save();
+  }
+
+  get breakIsDue() {
+    return this.breakAfter > 0 && this.sinceBreak >= this.breakAfter;
+  }
+
+  breakSuggested() {
+    this.sinceBreak = 0;
+    this.#save();
+  }
+
+  #save() {
+    const { count, sinceBreak } = this;
+    localStorage.setItem(this.name, JSON.stringify({ count, sinceBreak }));
+  }
+}

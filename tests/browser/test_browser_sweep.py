@@ -1,0 +1,311 @@
+"""The sweep grid by keyboard, mouse and fingers, with and without scripts."""
+
+import re
+
+import pytest
+from panel_site import PHONE, screenshot
+from playwright.sync_api import expect
+
+WAITING = 30
+
+
+@pytest.fixture(scope="module")
+def cookies():
+    """Of who signed in already: it takes longer than most tests."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def enough_images(site):
+    waiting = site.count("ModerationItem", {"state": "review"})
+    if waiting < WAITING:
+        site.fill(WAITING - waiting, first=site.count("ModerationItem", {}))
+
+
+@pytest.fixture
+def sweep(site, page, cookies):
+    return SweepPage(site, page, cookies)
+
+
+class SweepPage:
+    """A moderator's sweep of 12 images, revealed."""
+
+    def __init__(self, site, page, cookies, who="alice"):
+        self.site, self.page, self.cookies = site, page, cookies
+        self.sign_in(page, who)
+        self.open()
+
+    def sign_in(self, page, who):
+        if who in self.cookies:
+            page.context.add_cookies(self.cookies[who])
+        else:
+            self.site.sign_in(page, who)
+            self.cookies[who] = page.context.cookies()
+
+    def open(self, query="size=12"):
+        self.page.goto(f"{self.site.url}/admin/sweep?{query}")
+        self.items = self.page.eval_on_selector_all(".cell", "all => all.map(c => c.dataset.item)")
+
+    def reveal(self):
+        """Show all, and wait until each has been on the screen."""
+        self.page.click("#sweep-reveal")
+        for cell in self.page.locator(".cell").all():
+            cell.scroll_into_view_if_needed()
+            self.page.wait_for_function(
+                "c => c.querySelector('img').complete && c.querySelector('img').naturalWidth > 0",
+                arg=cell.element_handle(),
+            )
+        self.page.evaluate("scrollTo(0, 0)")
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def focus(self, n=0):
+        self.page.locator(".mark").nth(n).focus()
+
+    @property
+    def marked(self):
+        """Which places are marked."""
+        return self.page.eval_on_selector_all(
+            ".mark", "all => all.flatMap((mark, n) => mark.checked ? [n] : [])"
+        )
+
+    @property
+    def focused(self):
+        return self.page.evaluate(
+            "[...document.querySelectorAll('.mark')].indexOf(document.activeElement)"
+        )
+
+    def decide(self, key="a"):
+        """Press the key, once more if some were not looked at; returns the summary."""
+        self.press(key)
+        if self.page.locator("#sweep-problem").is_visible():
+            self.press(key)
+        return self.summary()
+
+    def summary(self):
+        self.page.locator("#sweep-done").wait_for()
+        return self.page.inner_text("#sweep-summary")
+
+    def states(self, items=None):
+        rows = {row["objectId"]: row["state"] for row in self.site.rows("ModerationItem")}
+        return [rows[each] for each in (items or self.items)]
+
+    def results(self):
+        return self.page.locator(".result").all_inner_texts()
+
+
+def test_one_key_decides_the_rest_and_another_takes_it_back(sweep):
+    sweep.reveal()
+    sweep.focus()
+    sweep.press(" ", "ArrowRight", "ArrowRight", "Enter")
+    assert sweep.marked == [0, 2]
+    assert "Approve 10" in sweep.page.inner_text("button.approve")
+    assert sweep.decide("a") == "10 approved, 2 left"
+    expected = ["review", "approved", "review", *["approved"] * 9]
+    assert sweep.states() == expected
+    assert sweep.results()[:3] == ["left", "approved", "left"]
+    screenshot(sweep.page, f"panel-sweep-done-{'phone' if sweep.page.is_phone else 'desktop'}")
+    sweep.press("u")
+    sweep.page.locator("#sweep-bar").wait_for()
+    assert sweep.states() == ["review"] * 12
+    assert sweep.marked == [0, 2]
+    assert sweep.decide("a") == "10 approved, 2 left"  # and decided again
+    assert sweep.states() == expected
+
+
+def test_next_brings_other_images_and_none_that_was_left(sweep):
+    sweep.page.locator(".mark").first.check()
+    first = sweep.items
+    sweep.decide("a")
+    sweep.press("n")
+    sweep.page.wait_for_function(
+        "id => !document.querySelector(`[data-item='${id}']`)", arg=first[0]
+    )
+    sweep.open()
+    assert not set(first) & set(sweep.items)
+
+
+def test_rejecting_asks_for_the_reason(sweep):
+    sweep.reveal()
+    sweep.press("r")
+    sweep.page.locator("#sweep-reasons").wait_for()
+    sweep.press("Escape")
+    assert sweep.states() == ["review"] * 12
+    sweep.press("r", "5")
+    assert sweep.summary() == "12 rejected"
+    last = sweep.site.rows("ModerationDecision")[-12:]
+    assert {row["category"] for row in last} == {"spam"}
+    sweep.press("u")
+    sweep.page.locator("#sweep-bar").wait_for()
+
+
+def test_marked_ones_get_the_opposite_where_that_is_chosen(sweep):
+    sweep.page.locator(".mark").nth(3).check()
+    sweep.page.select_option("#sweep-fate", "opposite")
+    sweep.press("a")
+    sweep.page.locator("#sweep-reasons button", has_text="Violence").click()
+    if sweep.page.locator("#sweep-problem").is_visible():
+        sweep.press("a")
+    assert sweep.summary() == "11 approved, 1 rejected"
+    assert sweep.states()[3] == "rejected"
+    sweep.press("u")
+    sweep.page.locator("#sweep-bar").wait_for()
+
+
+def test_arrows_move_and_shift_marks_what_lies_between(sweep):
+    if sweep.page.is_phone:
+        columns = 3
+    else:
+        top = "c => c.offsetTop"
+        tops = sweep.page.eval_on_selector_all(".cell", f"all => all.map({top})")
+        columns = tops.count(tops[0])
+    sweep.focus()
+    sweep.press("ArrowRight", "ArrowDown")
+    assert sweep.focused == 1 + columns
+    sweep.press("ArrowUp", "ArrowLeft", "ArrowLeft")
+    assert sweep.focused == 0
+    sweep.press("End")
+    assert sweep.focused == 11
+    assert sweep.page.locator(".mark[tabindex='0']").count() == 1
+    sweep.press("Home", "Shift+ArrowRight", "Shift+ArrowRight")
+    assert sweep.marked == [0, 1, 2]
+
+
+def test_what_was_not_looked_at_is_asked_for_first(sweep):
+    sweep.press("a")
+    warning = sweep.page.inner_text("#sweep-problem")
+    assert "12 images were only veiled on your screen" in warning
+    assert sweep.states() == ["review"] * 12
+    sweep.press("a")
+    assert sweep.summary() == "12 approved"
+    sweep.press("u")
+    sweep.page.locator("#sweep-bar").wait_for()
+
+
+def test_pictures_are_veiled_until_held_and_only_then_sent(sweep):
+    page = sweep.page
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    picture, clear, veiled = page.locator(".cell img").first, re.compile("thumb"), re.compile("pre")
+    expect(picture).to_have_attribute("src", veiled)
+    assert not [url for url in asked if "thumbnail" in url]
+    box = picture.bounding_box()
+    if page.is_phone:
+        point = {"x": box["x"] + 20, "y": box["y"] + 20, "id": 0}
+        session = page.context.new_cdp_session(page)
+        touch = "Input.dispatchTouchEvent"
+        session.send(touch, {"type": "touchStart", "touchPoints": [point]})
+        expect(picture).to_have_attribute("src", clear)
+        session.send(touch, {"type": "touchEnd", "touchPoints": []})
+    else:
+        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.down()
+        expect(picture).to_have_attribute("src", clear)
+        page.mouse.up()
+    expect(picture).to_have_attribute("src", veiled)
+    assert sweep.marked == []  # to look is not to mark
+    sweep.focus(1)
+    page.keyboard.down("h")
+    expect(page.locator(".cell img").nth(1)).to_have_attribute("src", clear)
+    page.keyboard.up("h")
+    expect(page.locator(".cell img").nth(1)).to_have_attribute("src", veiled)
+    assert not [url for url in asked if "original" in url or "screen" in url]
+
+
+def test_a_tap_marks_and_another_unmarks(sweep):
+    cell = sweep.page.locator(".cell .picture").nth(1)
+    for expected in ([1], []):
+        cell.tap(position={"x": 30, "y": 60}) if sweep.page.is_phone else cell.click(
+            position={"x": 30, "y": 60}
+        )
+        assert sweep.marked == expected
+
+
+def test_two_moderators_are_told_of_each_other(sweep, chromium, site, cookies):
+    sweep.reveal()
+    taken = sweep.items[4]
+    subject = next(row for row in site.rows("ModerationItem") if row["objectId"] == taken)
+    site.parse("PUT", f"/classes/UserImage/{subject['subjectId']}", {"deleted": True})
+    other = chromium.new_context(viewport=PHONE, locale="en-GB")
+    bob = SweepPage(site, other.new_page(), cookies, "bob")
+    assert not set(bob.items) & set(sweep.items)
+    other.close()
+    assert sweep.decide("a") == "11 approved, 1 not decided"
+    assert "master key" in sweep.results()[4]
+    assert sweep.states()[4] == "rejected"
+
+
+def test_a_lost_connection_loses_nothing(sweep):
+    sweep.reveal()
+    sweep.page.context.set_offline(True)
+    sweep.press("a")
+    sweep.page.locator("#sweep-problem", has_text="No connection").wait_for()
+    sweep.page.context.set_offline(False)
+    sweep.press("a")
+    assert sweep.summary() == "12 approved"
+    decisions = [row["item"]["objectId"] for row in sweep.site.rows("ModerationDecision")]
+    assert all(decisions.count(item) == 2 for item in sweep.items)
+
+
+def test_it_works_without_scripts(site, chromium, page, cookies):
+    SweepPage(site, page, cookies)
+    context = chromium.new_context(java_script_enabled=False, viewport=PHONE, locale="en-GB")
+    context.add_cookies(cookies["alice"])
+    plain = context.new_page()
+    plain.goto(f"{site.url}/admin/sweep?size=12&reveal=1")
+    plain.locator(".mark").nth(2).focus()
+    plain.keyboard.press("Enter")  # decides nothing
+    assert "Press one of the buttons" in plain.inner_text("[role=alert]")
+    plain.locator(".mark").nth(2).check()
+    plain.click("button.reject")
+    assert "Choose the reason" in plain.inner_text("[role=alert]")
+    assert plain.locator(".mark").nth(2).is_checked()
+    plain.select_option("#sweep-reason", "nudity")
+    plain.click("button.reject")
+    assert plain.inner_text("#sweep-summary") == "11 rejected, 1 left"
+    plain.click("#sweep-undo-button")
+    assert "11 decisions undone." in plain.inner_text("main")
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_hinders_anybody(sweep, accessible, scheme):
+    page = sweep.page
+    page.emulate_media(color_scheme=scheme)
+    accessible(page)
+    page.click(".sweep-view summary")
+    sweep.reveal()
+    page.locator(".mark").nth(4).check()
+    accessible(page)
+    page.click(".sweep-view summary")
+    if scheme == "light":
+        screenshot(page, f"panel-sweep-{'phone' if page.is_phone else 'desktop'}")
+    sweep.press("r")
+    page.locator("#sweep-reasons").wait_for()
+    accessible(page)
+    sweep.press("Escape", "?")
+    page.locator("#sweep-keys").wait_for()
+    accessible(page)
+    sweep.press("Escape")
+    sweep.decide("a")
+    accessible(page)
+    sweep.press("u")
+    page.locator("#sweep-bar").wait_for()
+
+
+def test_targets_are_large_enough_for_fingers(sweep):
+    sizes = sweep.page.eval_on_selector_all(
+        ".picture, .sweep-bar button, .sweep-bar select, .sweep-view summary",
+        """all => all.filter((e) => e.offsetParent).map((e) => {
+             const box = e.getBoundingClientRect(); return Math.min(box.width, box.height); })""",
+    )
+    assert sizes
+    assert min(sizes) >= 44
+    if sweep.page.is_phone:
+        tops = sweep.page.eval_on_selector_all(".cell", "all => all.map((c) => c.offsetTop)")
+        assert tops.count(tops[0]) == 3
+        bar = sweep.page.locator("#sweep-bar").bounding_box()
+        assert bar["y"] + bar["height"] == pytest.approx(PHONE["height"], abs=1)
+        assert bar["height"] < PHONE["height"] / 4
