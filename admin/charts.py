@@ -181,8 +181,8 @@ def _range(one: Range, low: float, high: float, y: int) -> str:
 
 
 def _round_up(value: float) -> float:
-    """The next number that halves well: 2, 4, 10, 20, 40, 100, ..."""
-    if value <= 2:
-        return 2.0
+    """The next number that halves well: 2, 4, 6, 8, 10, 20, 30, 40, 60, 80, 100, 200, ..."""
+    if value <= 10:
+        return max(2.0, 2.0 * ceil(value / 2))
     power = 10 ** (ceil(log10(value)) - 1)
-    return next(float(n * power) for n in (1, 2, 4, 10) if n * power >= value)
+    return next(float(n * power) for n in (1, 2, 3, 4, 6, 8, 10) if n * power >= value)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from admin.charts import Bar, Column, Range, bar_chart, columns_chart, ranges_chart
 from admin.ports.figures import Overview
-from admin.shares import NONE, percent
+from admin.shares import NONE, count, percent
 from admin.texts import locale, t
 from cloud.moderation.figures import DayFigures, Waits, automation
 from cloud.moderation.items import State
@@ -200,11 +200,6 @@ def agreement_lines(counts: Agreement) -> list[AgreementLine]:
 # --- words ----------------------------------------------------------------------------------------
 
 
-def count(number: int) -> str:
-    """A whole number; small ones, of which a page has hundreds, without asking Babel."""
-    return str(number) if number < 1000 else str(format_decimal(number, locale=locale()))
-
-
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -220,5 +215,6 @@ def duration(time: timedelta | None) -> str:
 
 
 def milliseconds(time: timedelta) -> str:
-    """`4 ms`."""
-    return f"{format_decimal(time / timedelta(milliseconds=1), '0', locale=locale())} ms"
+    """`0.4 ms`, `12 ms`."""
+    value = time / timedelta(milliseconds=1)
+    return f"{format_decimal(value, '0.#' if value < 10 else '0', locale=locale())} ms"

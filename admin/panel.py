@@ -21,10 +21,13 @@ from admin.pages import (
     account,
     console,
     dashboard,
+    export,
     history,
+    item,
     lane,
     pictures,
     policy,
+    retention,
     sign_in,
     sweep,
     team,
@@ -33,7 +36,10 @@ from admin.services import PanelServices
 from admin.texts import LANGUAGES, language, locale, page_texts, t
 from cloud.moderation.errors import StoreUnavailable
 
-_PAGES = (sign_in, lane, sweep, pictures, history, policy, dashboard, team, account, console)
+_PAGES = (
+    sign_in, lane, sweep, pictures, history, item, export, retention, policy, dashboard, team,
+    account, console,
+)  # fmt: skip
 _STATIC = Path(__file__).parent / "static"
 _EXPLAINED = (400, 403, 404, 405)
 _A_YEAR_S = 365 * 24 * 3600

@@ -1,4 +1,4 @@
-"""Shares of a whole in whole percent, with their intervals."""
+"""Counts, and shares of a whole in whole percent with their intervals."""
 
 from babel.numbers import format_decimal, format_percent
 
@@ -6,6 +6,12 @@ from admin.texts import locale
 from cloud.moderation.policy_quality import Proportion
 
 NONE = "—"
+
+
+def count(number: float) -> str:
+    """A whole number; small ones, of which a page has hundreds, without asking Babel."""
+    whole = round(number)
+    return str(whole) if -1000 < whole < 1000 else str(format_decimal(whole, locale=locale()))
 
 
 def percent(share: Proportion) -> str:

@@ -1,2 +1,1 @@
-"""What the pages of past decisions share: searches in addresses, items and logs in words, exports.
-"""
+"""What the pages of past decisions share: searches in addresses, what items say, exports."""

@@ -85,13 +85,13 @@ def chips(
     """Say what a search asks for: which field, its value in words, and what to leave out without
     it."""
     words = {
-        "state": lambda value: t(f"history.state_{value}") if value in list(State) else value,
-        "by": lambda value: deciders.get(value, value),
-        "category": lambda value: categories.get(value, value),
-        "held": lambda value: t("history.yes"),
+        "state": {state.value: t(f"history.state_{state}") for state in State},
+        "by": deciders,
+        "category": categories,
+        "held": {"1": t("history.yes")},
     }
     return [
-        (name, words[name](value) if name in words else value, (name,))
+        (name, words.get(name, {}).get(value, value), (name,))
         for name, value in query.values.items()
         if name not in SCORES
     ] + _score_chip(query)
@@ -114,7 +114,8 @@ def percent(fraction: float) -> str:
 def timeline(services: PanelServices, dossier: Dossier) -> list[Entry]:
     """Put a log into words, newest first, legal holds among the decisions."""
     deciders = {decision.decided_by for decision in dossier.log}
-    deciders |= {by for each in dossier.log for reason in each.reasons for by in deciders_in(reason)}
+    reasons = [reason for decision in dossier.log for reason in decision.reasons]
+    deciders |= {by for reason in reasons for by in deciders_in(reason)}
     deciders |= {hold.by for hold in dossier.holds}
     name_of = names(services, deciders)
     categories = reason_labels(services.house_rules.current().reasons)
@@ -132,7 +133,12 @@ def timeline(services: PanelServices, dossier: Dossier) -> list[Entry]:
         for decision in dossier.log
     ]
     entries += [Entry(at=hold.at, who=name_of(hold.by), hold=hold) for hold in dossier.holds]
-    return sorted(reversed(entries), key=lambda entry: entry.at, reverse=True)
+    return sorted(entries, key=_when, reverse=True)
+
+
+def _when(entry: Entry) -> tuple[datetime, int]:
+    """Of decisions in the same moment the one with the higher number is later."""
+    return entry.at, 0 if entry.decision is None else entry.decision.number
 
 
 def names(services: PanelServices, deciders: Iterable[str]) -> NameOf:

@@ -8,7 +8,7 @@ from admin import figures_shown as shown
 from admin.access import current_moderator, current_reviewer
 from admin.ports.figures import SPANS, Overview
 from admin.services import PanelServices
-from admin.shares import interval, percent
+from admin.shares import count, interval, percent
 from cloud.moderation.people_figures import agreed
 
 _USUAL_SPAN = 30
@@ -34,6 +34,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             names_hidden=hidden,
             people=people,
             shown=shown,
+            count=count,
             percent=percent,
             interval=interval,
             agreed=None if overview is None else agreed(overview.agreement),

@@ -23,7 +23,7 @@ from admin.policy.histogram import ClassHistogram, histograms
 from admin.policy.trial import Effect, effect_of
 from admin.ports.policies import Standing, Trial
 from admin.services import PanelServices
-from admin.shares import interval, percent
+from admin.shares import count, interval, percent
 from admin.texts import t
 from cloud.moderation.policy_changes import (
     BY_DATABASE,
@@ -159,18 +159,22 @@ def _shown(
         "effect": effect,
         "proposed": proposed,
         "picture_kind": "preview" if blurred else "thumbnail",
+        "count": count,
         "percent": percent,
         "interval": interval,
     }
 
 
 def _summary(effect: Effect | None) -> str:
-    """One sentence, for those who hear the page."""
+    """What it comes to: for those who hear the page, and to stay in sight on a phone."""
     if effect is None:
         return t("policy.reading")
-    if not effect.moved:
-        return t("policy.none_move", images=effect.images)
-    return t("policy.some_move", moved=effect.moved, images=effect.images)
+    key = "policy.some_move" if effect.moved else "policy.none_move"
+    moved = t(key, moved=count(effect.moved), images=count(effect.images))
+    if effect.queue_before is None or effect.queue_after is None:
+        return moved
+    before, after = count(effect.queue_before), count(effect.queue_after)
+    return f"{moved} {t('policy.status_queue', before=before, after=after)}"
 
 
 def _past(services: PanelServices) -> list[_PastChange]:

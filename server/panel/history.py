@@ -46,7 +46,8 @@ class StoredHistory:
             fingerprint = self._classifier.classify(data).fingerprint
         except ImageError:  # others may have sent the same damaged file
             return ImagePrint(content_sha256)
-        return ImagePrint(content_sha256, fingerprint.pdq if self._copies.tells(fingerprint) else None)
+        tells = self._copies.tells(fingerprint)
+        return ImagePrint(content_sha256, fingerprint.pdq if tells else None)
 
     def copies(self, of: ImagePrint, search: Search, limit: int) -> Sequence[Found]:
         self._declare()

@@ -258,3 +258,20 @@ def test_keys_may_change_places():
 @pytest.mark.parametrize("part", ["nonsense", "password"])
 def test_a_part_of_the_page_that_is_loaded_again_leads_back(panel, part):
     assert panel.browser("bob").get(f"/account/{part}").headers["Location"] == "/admin/account"
+
+
+# --- through Parse --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Account", "Session", "Tries"])
+def test_parse_shows_no_secret_whatever_the_key(panel, name):
+    set_up_second_factor(panel.browser("bob"))
+    panel.browser().sign_in("bob", WRONG)
+    client, path = panel.app.test_client(), f"/parse/classes/ModerationPanel{name}"
+    keys = {"X-Parse-Application-Id": "myAppId", "X-Parse-REST-API-Key": "myRestKey"}
+    assert client.get(path, headers=keys).json["code"] == 119
+    assert client.post(path, headers=keys, json={}).json["code"] == 119
+    keys["X-Parse-Master-Key"] = "myMasterKey"
+    rows = client.get(path, headers=keys).json["results"]
+    assert rows
+    assert not [column for row in rows for column in row if column.startswith("_")]

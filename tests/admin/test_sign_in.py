@@ -9,6 +9,7 @@ from panel_client import PASSWORD, notices, otpauth_uri, set_up_second_factor, v
 
 from cloud.clock import utc_now
 from cloud.operations import Set
+from server.moderation.items import ITEM
 from server.panel.sessions import session_id
 from server.panel.tables import SESSION
 from server.storage.port import Equals
@@ -105,6 +106,36 @@ def test_signing_out_ends_the_session_for_good(panel):
     assert panel.rows(SESSION) == []
     browser.client.set_cookie("parsewarden_panel", cookie, path="/admin")
     assert browser.get("/account").status_code == 302
+
+
+def claimed_item(panel, session):
+    """An item in review that a session looks at."""
+    now = utc_now()
+    row = {
+        "objectId": "item1", "createdAt": now, "updatedAt": now, "ACL": {}, "state": "review",
+        "lane": "review", "attempts": 1, "transitions": 1, "subjectClass": "UserImage",
+        "subjectId": "x", "subjectColumn": "image", "fileName": "x.jpg", "reasons": [],
+        "predictions": [], "claimedBy": session["user"].object_id,
+        "claimSession": session["objectId"], "claimedUntil": now + timedelta(minutes=4),
+    }  # fmt: skip
+    panel.tables.objects.insert(ITEM, row)
+
+
+@pytest.mark.parametrize("how", ["sign-out", "revoked", "disabled"])
+def test_what_a_session_looked_at_is_free_when_it_ends(panel, how):
+    browser = panel.browser("bob")
+    (session,) = panel.rows(SESSION)
+    claimed_item(panel, session)
+    if how == "sign-out":
+        browser.post("/sign-out", of="/account")
+    elif how == "revoked":
+        panel.browser("bob").post("/account/sessions", of="/account")
+    else:
+        user_id = session["user"].object_id
+        panel.browser("alice").post(f"/team/members/{user_id}", of="/team", do="disable")
+    (item,) = panel.rows(ITEM)
+    assert "claimSession" not in item
+    assert item["state"] == "review"
 
 
 def test_signing_out_is_no_link(panel):
