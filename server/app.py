@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.extensions["parsewarden"] = services
-    add_cors(app)
+    add_cors(app, closed="/admin")
     app.register_blueprint(health_blueprint(services, mounts))
     app.register_blueprint(image_blueprint(services))
     app.register_blueprint(files_blueprint(services, mounts))

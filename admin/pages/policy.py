@@ -11,6 +11,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from admin.access import admins_only, current_moderator, current_reviewer
+from admin.explain import explain
 from admin.policy.form import (
     IMAGE_COUNTS,
     MOST_NOTE,
@@ -30,6 +31,7 @@ from cloud.moderation.policy_changes import (
     PolicyChange,
     PolicyChangedMeanwhile,
 )
+from cloud.moderation.policy_check import Change
 from cloud.moderation.types import Policy
 
 _MOST_CHANGES = 50
@@ -159,10 +161,17 @@ def _shown(
         "effect": effect,
         "proposed": proposed,
         "picture_kind": "preview" if blurred else "thumbnail",
+        "why": _why,
         "count": count,
         "percent": percent,
         "interval": interval,
     }
+
+
+def _why(change: Change) -> str:
+    """Why the proposed policy would send an image elsewhere."""
+    sentences = [explain(reason, str).sentence for reason in change.reasons]
+    return " ".join(sentences) or t("policy.below_all")
 
 
 def _summary(effect: Effect | None) -> str:

@@ -32,3 +32,6 @@ const panel = {
     return { status: answer.status, body: await answer.json().catch(() => ({})) };
   },
 };
+
+/* On a phone the navigation is wider than the screen: show where we are. */
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

@@ -40,16 +40,23 @@ def json_answer(body: Any, status: int = 200) -> Response:
     return Response(to_json(body), status, content_type=JSON)
 
 
-def add_cors(app: Flask) -> None:
-    """Let browsers of any origin call: on every answer, and on every preflight without a key."""
+def add_cors(app: Flask, *, closed: str) -> None:
+    """Let browsers of any origin call: on every answer, and on every preflight without a key.
+
+    What lies below `closed` is for pages of this site alone.
+    """
+
+    def is_open() -> bool:
+        return not f"{request.path}/".startswith(f"{closed}/")
 
     @app.before_request
     def answer_preflight() -> Response | None:
-        return Response("OK") if request.method == "OPTIONS" else None
+        return Response("OK") if request.method == "OPTIONS" and is_open() else None
 
     @app.after_request
     def allow_every_origin(response: Response) -> Response:
-        response.headers.update(CORS_HEADERS)
+        if is_open():
+            response.headers.update(CORS_HEADERS)
         return response
 
 

@@ -38,6 +38,9 @@ def link(page, words):
     return unescape(plain[words]) if words in plain else None
 
 
+GONE = "\u00d7(take away)"
+
+
 def user_id(panel, name):
     return panel.tables.user_named(name)["objectId"]
 
@@ -77,8 +80,8 @@ def test_a_search_is_its_address(rows, bob):
     assert found(page) == ["one"]
     assert 'value="80"' in page.text
     assert '<option value="rejected" selected>' in page.text
-    assert link(page, "State: rejected ×(take away)") == "/history?label=Porn&least=80"
-    assert link(page, "Score: Porn 80 % to 100 % ×(take away)") == "/history?state=rejected"
+    assert link(page, "State: rejected " + GONE) == "/history?label=Porn&least=80"
+    assert link(page, "Score: Porn 80 % to 100 % " + GONE) == "/history?state=rejected"
 
 
 def test_days_are_whole_and_both_belong_to_the_range(rows, bob):
@@ -197,7 +200,7 @@ def test_other_filters_go_with_an_image(by_image):
     page = browser.follow(search_by(browser, PHOTO, state="approved"))
     assert found(page) == []
     assert "Neither this image nor a near copy of it was found." in page.text
-    taken_away = link(page, "State: approved ×(take away)")
+    taken_away = link(page, "State: approved " + GONE)
     assert found(browser.get(taken_away)) == ["photo"]
 
 

@@ -101,7 +101,9 @@ class SqliteObjects:
     ) -> int:
         with self._connections.transaction() as connection:
             rows = _rows(connection, schema, Query(where))
-            changed = ((_text(apply(document, operations)), sequence) for sequence, document in rows)
+            changed = (
+                (_text(apply(document, operations)), sequence) for sequence, document in rows
+            )
             connection.executemany(_UPDATE, changed)
             return len(rows)
 
