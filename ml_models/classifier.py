@@ -46,6 +46,7 @@ class NsfwClassifier:
         self._max_pixels = max_pixels
         self._loading = threading.Lock()
         self._pool: ChildPool | None = None
+        self._closed = False
         self._failure: tuple[float, ModelError] | None = None
 
     @property
@@ -95,8 +96,10 @@ class NsfwClassifier:
 
     def close(self) -> None:
         """End the child processes; the classifier is not used again."""
-        if self._pool is not None:
-            self._pool.close()
+        with self._loading:  # what is just being loaded is closed as well
+            self._closed = True
+            if self._pool is not None:
+                self._pool.close()
 
     def _ready_pool(self) -> ChildPool:
         if self._pool is not None:
@@ -111,6 +114,8 @@ class NsfwClassifier:
     def _load_unless_loaded(self) -> ChildPool:
         if self._pool is not None:
             return self._pool
+        if self._closed:
+            raise ModelMissing("the classifier is closed")
         if self._failure and time.monotonic() - self._failure[0] < _RELOAD_INTERVAL_S:
             raise self._failure[1]
         try:

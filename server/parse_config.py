@@ -34,7 +34,6 @@ class ParseConfig:
         self._store, self._versions, self._policy_changes = store, versions, policy_changes
         self._cache_s = cache_s
         self._cached: tuple[float, Policy] | None = None
-        self._last_valid: Policy | None = None
         self._version_in_force: int | None = None
 
     def read(self) -> tuple[dict[str, Any], dict[str, bool]]:
@@ -86,24 +85,32 @@ class ParseConfig:
     def current(self) -> Policy:
         """Return the policy in force: the PolicySource port."""
         now, cached = time.monotonic(), self._cached
-        if cached is None or now - cached[0] >= self._cache_s:
-            cached = self._cached = (now, self._stored_policy())
-        return cached[1]
+        if cached is not None and now - cached[0] < self._cache_s:
+            return cached[1]
+        policy, _ = self.policy_now()
+        return policy
 
-    def _stored_policy(self) -> Policy:
+    def policy_now(self) -> tuple[Policy, InvalidPolicy | None]:
+        """Return the policy in force by what is stored now, and what is wrong with that; not
+        cached. Where something is, the last valid policy stays in force."""
+        now = time.monotonic()
+        policy, problem = self._stored_policy()
+        self._cached = (now, policy)
+        return policy, problem
+
+    def _stored_policy(self) -> tuple[Policy, InvalidPolicy | None]:
         params, _ = self.read()
         try:
             policy = read_policy(params.get(_SCORES), params.get(_AUTOMATION))
         except InvalidPolicy as error:
             logger.error("the stored policy is invalid, the last valid one stays: %s", error)
-            if self._last_valid is None:  # this process has seen none yet
-                self._last_valid = self._newest_known()
-            return self._last_valid
-        self._last_valid = self._versions.numbered(policy)
-        self._note_in_force(self._last_valid)
-        return self._last_valid
+            return self._last_valid(), error
+        policy = self._versions.numbered(policy)
+        self._note_in_force(policy)
+        return policy, None
 
-    def _newest_known(self) -> Policy:
+    def _last_valid(self) -> Policy:
+        """The policy that history ends with: the same one for all processes, whenever begun."""
         newest = self._policy_changes.newest()
         return (newest and self._versions.policy(newest.version)) or Policy({})
 

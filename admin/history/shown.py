@@ -15,11 +15,14 @@ from admin.reasons import reason_labels
 from admin.services import PanelServices
 from admin.texts import locale, t
 from cloud.moderation.items import Decision, Item, State
+from cloud.moderation.review import ESCALATED, REVIEWED
+from cloud.moderation.undo import UNDONE
 from ml_models.types import Label, Prediction
 
 NameOf = Callable[[str], str]
 
-_TELLING = (Label.PORN, Label.HENTAI, Label.SEXY)
+_NOT_TELLING = (REVIEWED, ESCALATED, UNDONE)
+_CLASSES = (Label.PORN, Label.HENTAI, Label.SEXY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def preferences(services: PanelServices) -> Preferences:
 def cards(services: PanelServices, found: Sequence[Found]) -> list[Card]:
     """Put results into words."""
     items = [each.item for each in found]
-    why = {item.item_id: item.reasons[0] for item in items if item.reasons}
+    why = {item.item_id: reason for item in items for reason in _telling(item.reasons)[:1]}
     name_of = names(services, _people(items, why.values()))
     categories = reason_labels(services.house_rules.current().reasons)
     return [
@@ -125,7 +128,7 @@ def timeline(services: PanelServices, dossier: Dossier) -> list[Entry]:
             at=decision.decided_at,
             who=name_of(decision.decided_by),
             decision=decision,
-            why=[explain(reason, name_of) for reason in decision.reasons],
+            why=[explain(reason, name_of) for reason in _telling(decision.reasons)],
             category=_worded(decision.remark.category, categories),
             deliveries=dossier.deliveries.get(decision.decision_id, ()),
             was_undone=decision.number in undone,
@@ -155,6 +158,11 @@ def uploader_name(uploader: str | None, name_of: NameOf) -> str | None:
     return uploader if name == t("base.by_former", id=uploader) else name
 
 
+def _telling(reasons: Sequence[str]) -> list[str]:
+    """Leave out what only says that a moderator decided: that is told beside."""
+    return [reason for reason in reasons if reason not in _NOT_TELLING]
+
+
 def _people(items: Iterable[Item], reasons: Iterable[str]) -> set[str]:
     deciders = {by for reason in reasons for by in deciders_in(reason)}
     for item in items:
@@ -172,5 +180,5 @@ def _worded(code: str | None, categories: Mapping[str, str]) -> str | None:
 
 
 def _score(item: Item) -> Prediction | None:
-    telling = [p for p in item.evidence.predictions if p.label in _TELLING]
+    telling = [p for p in item.evidence.predictions if p.label in _CLASSES]
     return max(telling, key=lambda p: p.probability, default=None)

@@ -41,8 +41,9 @@ from cloud.moderation.pipeline import AlreadyDecided
 from cloud.moderation.review import ReviewError, ReviewOrder
 from ml_models.types import Label
 
-# What a session left for single review, so that its next sweep does not bring it again.
-_LEFT = "sweep_left"
+# What a session left for single review, so that its next sweep does not bring it again; and in
+# which view it took what it holds.
+_LEFT, _TAKEN = "sweep_left", "sweep_taken"
 _MOST_LEFT = 96
 _SOME_RISK = 0.05
 _LISTS = ("shown", "marked", "decisions", "left")
@@ -79,7 +80,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
     @panel.get("/sweep")
     def sweep() -> str:
         view = View.of(request.args)
-        items = _claim_anew(services, view)
+        items = _claim(services, view)
         return _page(services, view, [_cell(item, view) for item in items])
 
     @panel.post("/sweep")
@@ -147,10 +148,13 @@ def _explain(services: PanelServices) -> Any:
 # --- which images ---------------------------------------------------------------------------------
 
 
-def _claim_anew(services: PanelServices, view: View) -> list[Item]:
-    """Claim a page of images. What the session held before goes back first: it was taken in
-    another order, or by a page that is not looked at any more."""
-    services.desk.release(current_reviewer())
+def _claim(services: PanelServices, view: View) -> list[Item]:
+    """Claim a page of images. What the session held in another view goes back first: it was taken
+    in another order, or it would be more than the page shows."""
+    taken = f"{view.take} {view.size}"
+    if session.get(_TAKEN) != taken:
+        services.desk.release(current_reviewer())
+        session[_TAKEN] = taken
     return _claimed(services, view)
 
 

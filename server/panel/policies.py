@@ -7,7 +7,6 @@ from admin.ports.policies import MOST_IMAGES, Standing, Trial
 from cloud.clock import utc_now
 from cloud.moderation.items import State
 from cloud.moderation.people_figures import last_words
-from cloud.moderation.policy import InvalidPolicy, read_policy
 from cloud.moderation.policy_changes import PolicyChange
 from cloud.moderation.policy_quality import Judged
 from cloud.moderation.score_histogram import score_histograms
@@ -44,13 +43,8 @@ class StoredPolicies:
         return self._config.current()
 
     def standing(self) -> Standing:
-        params, _ = self._config.read()
-        scores, automation = params.get("moderationScores"), params.get("moderationAutomation")
-        try:
-            stored, problem = self._versions.numbered(read_policy(scores, automation)), None
-        except InvalidPolicy as error:
-            stored, problem = self._config.current(), str(error)
-        return Standing(stored, problem, self._changes.newest())
+        policy, problem = self._config.policy_now()
+        return Standing(policy, str(problem) if problem else None, self._changes.newest())
 
     def version(self, version: int) -> Policy | None:
         return self._versions.policy(version)

@@ -99,14 +99,24 @@ def save_if_there_is_room(server, image):
     return []
 
 
-def test_full_disk_of_the_database_server_is_an_error_and_heals(start_server, disk, clock):
-    mongo = Mongo(disk.path / "mongo")
-    server = start_server(DATABASE_URI=mongo.uri, clock=clock.path).wait_until_healthy()
+@pytest.fixture
+def cramped_mongo(disk):
+    """A MongoDB server on the small disk."""
+    server = Mongo(disk.path / "mongo")
+    yield server
+    server.stop()
+
+
+def test_full_disk_of_the_database_server_is_an_error_and_heals(
+    start_server, cramped_mongo, disk, clock
+):
+    server = start_server(DATABASE_URI=cramped_mongo.uri, clock=clock.path).wait_until_healthy()
     set_policy(server)
     saved = [save(server, colour) for colour in COLOURS]
     disk.fill()
     for colour in COLOURS:
-        status, answer = ask(server, "POST", "/files/a.jpg", picture(colour), MASTER)
+        data = picture(colour) + bytes(8_000_000)  # more than its files have room for
+        status, answer = ask(server, "POST", "/files/a.jpg", data, MASTER)
         assert (status, answer["code"]) == (400, 155)
     disk.make_room()
     server.wait_until_healthy()
@@ -115,7 +125,6 @@ def test_full_disk_of_the_database_server_is_an_error_and_heals(start_server, di
     books = wait_until_at_rest(server).check()
     assert books.objects.keys() == set(saved)
     assert "Traceback" not in server.log.read_text()
-    mongo.stop()
 
 
 def test_mongodb_that_is_out_of_disk_space_is_said_to_be():

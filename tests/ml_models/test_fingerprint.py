@@ -97,6 +97,21 @@ def test_picture_without_detail_has_a_low_quality(pixels):
     assert fingerprint(pixels).quality < 50
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_picture_that_is_another_one_at_the_sampled_places_is_known_as_neither(turned):
+    """An image-scaling attack: a copy for us, and for the model, of what was approved once."""
+    approved, shown = (
+        np.asarray(photo(name).resize((2048, 2048))) for name in ("coffee", "astronaut")
+    )
+    places = (2 * np.arange(256) + 1) * 2048 // 512
+    crafted = shown.copy()
+    crafted[np.ix_(places, places)] = approved[np.ix_(places, places)]
+    if turned:
+        crafted, approved = crafted.transpose(1, 0, 2), approved.transpose(1, 0, 2)
+    assert distance(fingerprint(crafted), fingerprint(approved)) == 0
+    assert (fingerprint(crafted).quality, fingerprint(approved).quality) == (0, 100)
+
+
 @pytest.mark.parametrize(
     ("pdq", "quality"),
     [("AB" * 32, 50), ("ab" * 31, 50), ("ab" * 33, 50), ("zz" * 32, 50), ("ab" * 32, 101)],
