@@ -13,7 +13,7 @@ class Lane {
   constructor(data) {
     this.data = data;
     this.ahead = []; // claimed, after the one in hand
-    this.settled = new Map(); // when an item's decision was answered, by its id
+    this.answered = new Map(); // what the server last said of an item: {at, isUndo}
     this.calls = new LaneCalls(data);
     this.pictures = new LanePictures();
     this.view = new LaneView(data, this.pictures);
@@ -117,7 +117,6 @@ class Lane {
       this.queue.add({ kind: "undo", of: last.key, body, item: last.item });
     }
     this.#complete(last.item);
-    this.settled.delete(last.item.id);
     if (this.item) this.ahead.unshift(this.item);
     this.view.say(panel.t("lane.done_undone"));
     this.#show(last.item);
@@ -232,8 +231,9 @@ class Lane {
     const { items, waiting, others } = answer.body;
     for (const item of items) {
       if (this.item?.id === item.id && !this.item.html) this.view.complete(item);
-      const wasSettled = (this.settled.get(item.id) ?? -1) >= startedAt;
-      if (!wasSettled && !this.#has(item.id)) this.ahead.push(item);
+      const { at = -1, isUndo } = this.answered.get(item.id) ?? {};
+      const isDecided = at >= startedAt && !isUndo; // after the server looked for images
+      if (!isDecided && !this.#has(item.id)) this.ahead.push(item);
     }
     this.view.waiting = waiting[this.data.lane];
     this.view.tellRest(waiting[this.data.lane], others, this.memory.skipped.size);
@@ -258,18 +258,19 @@ class Lane {
       this.#fill();
       return;
     }
+    const startedAt = performance.now();
     try {
       const answer = await this.calls.post("renew", { item_ids: items.map((item) => item.id) });
-      if (answer.status === 200) this.#keep(new Set(answer.body.held), items);
+      if (answer.status === 200) this.#keep(new Set(answer.body.held), items, startedAt);
     } catch (error) {
       this.queue.met(error);
     }
   }
 
-  #keep(held, asked) {
-    const lost = new Set(
-      asked.filter((item) => !held.has(item.id) && !this.queue.concerns(item.id)),
-    );
+  #keep(held, asked, askedAt) {
+    const isOnItsWay = ({ id }) =>
+      this.queue.concerns(id) || (this.answered.get(id)?.at ?? -1) >= askedAt;
+    const lost = new Set(asked.filter((item) => !held.has(item.id) && !isOnItsWay(item)));
     this.ahead = this.ahead.filter((item) => !lost.has(item));
     if (lost.has(this.item)) this.#lose(panel.t("lane.claim_lost"));
     if (lost.size) this.#fill();
@@ -293,7 +294,7 @@ class Lane {
   // --- what the server answers -------------------------------------------------------------------
 
   #done(entry, body) {
-    this.settled.set(entry.item.id, entry.kind === "undo" ? -1 : performance.now());
+    this.answered.set(entry.item.id, { at: performance.now(), isUndo: entry.kind === "undo" });
     const done = this.memory.undo.find((each) => each.key === entry.key);
     if (done) done.decisionId = body.decision_id;
     this.memory.save();

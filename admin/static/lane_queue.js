@@ -43,7 +43,7 @@ class DecisionQueue {
 
   /** Whether something about an item is still to be sent. */
   concerns(itemId) {
-    return this.entries.some((each) => each.body.item_id === itemId);
+    return this.entries.some((each) => each.item.id === itemId);
   }
 
   /** How many decisions others left in this browser, by their names. */

@@ -53,6 +53,9 @@ class ModerationItems(Protocol):
     def of_object(self, class_name: str, object_id: str) -> list[Item]:
         """Return the items of an object that have not ended."""
 
+    def took_anothers_place(self, item: Item) -> bool:
+        """Whether there was ever another file in the column of the item's object."""
+
 
 class Claims(Protocol):
     """Who looks at which item in review; safe beside other processes.

@@ -221,6 +221,18 @@ class StoredItems:
         )
         return [item_of_row(document) for document in self._objects.find(ITEM, Query(where))]
 
+    def took_anothers_place(self, item: Item) -> bool:
+        subject = item.subject
+        others = All(
+            (
+                Equals("subjectClass", subject.class_name),
+                Equals("subjectId", subject.object_id),
+                Equals("subjectColumn", subject.column),
+                Differs("fileName", subject.file_name),
+            )
+        )
+        return bool(self._objects.find(ITEM, Query(others, limit=1, columns=frozenset())))
+
     def _declare(self) -> None:
         if not self._declared:
             declare_items(self._objects, self._schemas)

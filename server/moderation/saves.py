@@ -7,6 +7,7 @@ write on that sets its file.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR
@@ -43,6 +44,9 @@ from server.storage.port import (
     Exists,
     Index,
 )
+
+# Whoever saves a decision may have been shown the picture so long ago.
+_SHOWN_WITHIN = timedelta(days=1)
 
 # What a user has that is no column, or none that a client may write.
 _RESERVED = {name: ColumnType("String") for name in ("password", "sessionToken", "isModerator")}
@@ -81,6 +85,8 @@ class _Plan:
 
     ruling: State | None = None
     """What a moderator says of the image."""
+    names_file: bool = False
+    """The moderator says of which."""
     item: Item | None = None
     """The new item."""
     replaces: str | None = None
@@ -112,7 +118,8 @@ class ModeratedFiles(ClassRules):
                 raise ParseError(OPERATION_FORBIDDEN, message)
             for path in asked:
                 _check_type(save, path)
-            save.notes[column] = _Plan(ruling=_ruling(save, column) if asked else None)
+            ruling = _ruling(save, column) if asked else None
+            save.notes[column] = _Plan(ruling, names_file=column in save.changes)
             for path in asked:
                 del save.changes[path]
 
@@ -185,17 +192,38 @@ class ModeratedFiles(ClassRules):
         file = None if column in save.changes else original.get(column)
         if not isinstance(file, File):
             raise ParseError(VALIDATION_ERROR, f"There is no image in {column} to decide on.")
-        if shown_item(original, column) is None:
+        shown = shown_item(original, column)
+        if shown is None:
             self._begin(save, column, file)
             plan.guard = both(Equals(column, file), Exists(shown_column(column), exists=False))
+        elif plan.ruling is State.APPROVED and not (plan.names_file or save.caller.master):
+            self._refuse_unseen(shown)
+
+    def _refuse_unseen(self, item_id: str) -> None:
+        """Who approves without saying what may have been shown the picture that was there before:
+        owners can change it while moderators look."""
+        item = self._items.get(item_id)
+        if item is None or item.state is State.APPROVED:  # there is nothing to approve
+            return
+        is_new = utc_now() - item.created_at < _SHOWN_WITHIN
+        if is_new and self._items.took_anothers_place(item):
+            column = item.subject.column
+            message = (
+                f"This image took another's place at {item.created_at:%Y-%m-%d %H:%M} UTC. Fetch "
+                f"the object, look again, and save its {column} along with the decision."
+            )
+            raise ParseError(SCRIPT_FAILED, message)
 
     def _plan(self, save: Save, column: str) -> _Plan:
         plan: _Plan = save.notes[column]
         return plan
 
     def _ruled(self, save: Save, saved: Saved, column: str, after: State) -> Saved:
-        item_id = shown_item(saved.document, column)
-        item = None if item_id is None else self._items.get(item_id)
+        """Decide on the save's own item, or the one that was there before, if it still is."""
+        new = self._plan(save, column).item
+        meant = shown_item(save.original or {}, column) if new is None else new.item_id
+        is_there = meant == shown_item(saved.document, column)
+        item = self._items.get(meant) if meant is not None and is_there else None
         decision = self._decide(item, after, _name(save.caller))
         if decision is None:
             return saved

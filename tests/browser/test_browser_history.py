@@ -68,7 +68,7 @@ def test_filters_combine_and_are_taken_away_one_by_one(site, images, page, acces
     assert sorted(results(page)) == sorted(images[:2])
 
 
-def test_an_image_finds_itself(site, images, page, accessible):
+def test_an_image_finds_itself(site, images, page):
     go(site, page, "/history")
     page.get_by_text("Search by image").click()
     file = {"name": "x.jpg", "mimeType": "image/jpeg", "buffer": picture(102)}
@@ -77,7 +77,6 @@ def test_an_image_finds_itself(site, images, page, accessible):
     page.wait_for_url(re.compile("sha256="))
     assert results(page)[0] == images[2]
     assert page.locator(".distance").first.inner_text() == "The same image"
-    accessible(page)
 
 
 def test_the_picture_is_not_sent_before_it_is_asked_for(site, images, page, accessible):
@@ -93,7 +92,6 @@ def test_the_picture_is_not_sent_before_it_is_asked_for(site, images, page, acce
         "document.querySelector('.shown img').decode().then(() => true)"
     )  # what came is a picture
     assert [url for url in asked if "screen.jpg" in url]
-    accessible(page)
 
 
 def test_an_image_is_decided_anew_and_the_log_tells_it(site, images, page, accessible):
@@ -147,7 +145,6 @@ def test_decisions_are_taken_away_as_a_file(site, images, page, accessible):
 
 def test_what_a_purge_would_remove_is_seen_first(site, images, page, accessible):
     go(site, page, "/retention")
-    accessible(page)
     page.get_by_label("Older than, in days").fill("30")
     page.get_by_role("button", name="Look what would go").click()
     page.get_by_text("images decided more than 30 days ago would go").wait_for()

@@ -99,13 +99,3 @@ def test_an_image_is_revealed_and_coloured_on_request(plain):
     assert plain.get_attribute("#frame img", "src").endswith("screen.jpg")
     press(plain, "[data-act=keep_revealed]")
     assert plain.get_attribute("#frame img", "src").endswith("preview.jpg")
-
-
-def test_a_form_that_is_sent_twice_decides_once(site, plain):
-    item = press(plain, "[value=approved]")
-    plain.go_back()
-    assert item_of(plain) == item
-    press(plain, "[value=approved]")
-    assert notice(plain) == "Approved."
-    rows = site.rows("ModerationDecision")
-    assert [r["after"] for r in rows if r["item"]["objectId"] == item] == ["review", "approved"]

@@ -31,7 +31,7 @@ _FIRST_IMAGE_PAINTED = """() => new Promise((resolve) => new PerformanceObserver
 }).observe({type: "largest-contentful-paint", buffered: true}))"""
 
 
-def test_the_next_image_is_painted_within_100_ms_of_a_key(site, page, record_property):
+def test_the_next_image_is_painted_within_100_ms_of_a_key(site, page, record_testsuite_property):
     site.fill(28, first=1000 * (1 + page.is_phone))
     lane = LanePage(site, page)
     page.evaluate(_WATCH)
@@ -43,13 +43,17 @@ def test_the_next_image_is_painted_within_100_ms_of_a_key(site, page, record_pro
     times = page.evaluate("times")
     lane.wait_until_sent()
     median, worst = statistics.median(times), max(times)
-    record_property("key press to next image, ms", f"median {median:.0f}, worst {worst:.0f}")
+    record_testsuite_property(
+        "key press to next image, ms", f"median {median:.0f}, worst {worst:.0f}"
+    )
     assert median < 50
     assert worst < 100
 
 
 @pytest.mark.parametrize("page", ["phone"], indirect=True)
-def test_the_first_image_is_there_within_a_second_on_a_slow_phone(site, page, record_property):
+def test_the_first_image_is_there_within_a_second_on_a_slow_phone(
+    site, page, record_testsuite_property
+):
     """1.6 Mbit/s, 150 ms for each round trip, a quarter of this machine's speed; nothing cached."""
     site.upload(picture(5000, (1600, 1200)))
     site.wait_until_judged()
@@ -65,5 +69,5 @@ def test_the_first_image_is_there_within_a_second_on_a_slow_phone(site, page, re
         page.goto("about:blank")
         page.goto(f"{site.url}/admin/review")
         times.append(page.evaluate(_FIRST_IMAGE_PAINTED))
-    record_property("first image on a slow phone, ms", times)
+    record_testsuite_property("first image on a slow phone, ms", str(times))
     assert min(times) < 1000

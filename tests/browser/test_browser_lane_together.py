@@ -2,7 +2,7 @@
 
 import pytest
 from lane_page import LanePage
-from panel_site import DESKTOP, picture, screenshot
+from panel_site import DESKTOP, screenshot
 
 
 @pytest.fixture
@@ -11,6 +11,11 @@ def second_page(chromium):
     context = chromium.new_context(viewport=DESKTOP, locale="en-GB")
     yield context.new_page()
     context.close()
+
+
+def fill(site, count):
+    """Upload pictures that nobody has decided on, which would be remembered."""
+    site.fill(count, first=site.count("ModerationItem", {}))
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +32,7 @@ def test_an_empty_lane_is_calm_and_fills_by_itself(site, page, accessible):
     assert not page.is_visible(".decisions")
     accessible(page)
     screenshot(page, f"panel-review-empty-{'phone' if page.is_phone else 'desktop'}")
-    site.upload(picture(700 + page.is_phone))
-    site.wait_until_judged()
+    fill(site, 1)
     assert lane.item is None
     page.clock.run_for(15_000)
     page.wait_for_function("() => lane.item !== null")
@@ -36,7 +40,7 @@ def test_an_empty_lane_is_calm_and_fills_by_itself(site, page, accessible):
 
 
 def test_nobody_gets_what_another_moderator_looks_at(site, page, second_page):
-    site.fill(3, first=710)
+    fill(site, 3)
     alice = LanePage(site, page)
     alice.wait_until_warm(3)
     bob = LanePage(site, second_page, "bob")
@@ -52,7 +56,7 @@ def test_nobody_gets_what_another_moderator_looks_at(site, page, second_page):
 
 
 def test_the_second_of_two_who_decide_is_told_who_was_first(site, page, second_page):
-    site.fill(2, first=720)
+    fill(site, 2)
     alice = LanePage(site, page)
     alice.wait_until_warm(2)
     item = alice.item
@@ -76,7 +80,7 @@ def test_the_second_of_two_who_decide_is_told_who_was_first(site, page, second_p
 
 
 def test_an_image_that_is_lost_while_one_looks_is_marked_and_replaced(site, page, second_page):
-    site.fill(2, first=730)
+    fill(site, 2)
     alice = LanePage(site, page)
     alice.wait_until_warm(2)
     item = alice.item
@@ -93,7 +97,7 @@ def test_an_image_that_is_lost_while_one_looks_is_marked_and_replaced(site, page
 
 
 def test_claims_are_renewed_every_minute(site, page):
-    site.fill(2, first=740)
+    fill(site, 2)
     page.clock.install()
     alice = LanePage(site, page)
     alice.wait_until_warm(2)

@@ -6,6 +6,8 @@ import pytest
 from panel_site import PHONE, screenshot
 from playwright.sync_api import expect
 
+from server.commands.demo_pictures import demo_pictures, photograph
+
 WAITING = 30
 
 
@@ -13,6 +15,15 @@ WAITING = 30
 def cookies():
     """Of who signed in already: it takes longer than most tests."""
     return {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_pictures(site):
+    """What the screenshots show: the demo's pictures, but for what cannot be decoded."""
+    for picture in demo_pictures(WAITING + 1, photograph()):
+        if picture.title != "broken":
+            site.upload(picture.make(), f"{picture.title}.jpg")
+    site.wait_until_judged()
 
 
 @pytest.fixture(autouse=True)
@@ -96,8 +107,31 @@ class SweepPage:
         return self.page.locator(".result").all_inner_texts()
 
 
+def test_nothing_hinders_anybody(sweep, accessible):
+    page = sweep.page
+    page.click(".sweep-view summary")
+    sweep.reveal()
+    page.locator(".mark").nth(4).check()
+    accessible(page)
+    page.click(".sweep-view summary")
+    page.click("#sweep-colours")
+    screenshot(page, f"panel-sweep-{'phone' if page.is_phone else 'desktop'}")
+    sweep.press("r")
+    page.locator("#sweep-reasons").wait_for()
+    accessible(page)
+    sweep.press("Escape", "?")
+    page.locator("#sweep-keys").wait_for()
+    accessible(page)
+    sweep.press("Escape")
+    sweep.decide("a")
+    accessible(page)
+    sweep.press("u")
+    page.locator("#sweep-bar").wait_for()
+
+
 def test_one_key_decides_the_rest_and_another_takes_it_back(sweep):
     sweep.reveal()
+    sweep.page.click("#sweep-colours")
     sweep.focus()
     sweep.press(" ", "ArrowRight", "ArrowRight", "Enter")
     assert sweep.marked == [0, 2]
@@ -270,27 +304,6 @@ def test_it_works_without_scripts(site, chromium, page, cookies):
     plain.click("#sweep-undo-button")
     expect(plain.locator("main")).to_contain_text("11 decisions undone.")
     context.close()
-
-
-def test_nothing_hinders_anybody(sweep, accessible):
-    page = sweep.page
-    page.click(".sweep-view summary")
-    sweep.reveal()
-    page.locator(".mark").nth(4).check()
-    accessible(page)
-    page.click(".sweep-view summary")
-    screenshot(page, f"panel-sweep-{'phone' if page.is_phone else 'desktop'}")
-    sweep.press("r")
-    page.locator("#sweep-reasons").wait_for()
-    accessible(page)
-    sweep.press("Escape", "?")
-    page.locator("#sweep-keys").wait_for()
-    accessible(page)
-    sweep.press("Escape")
-    sweep.decide("a")
-    accessible(page)
-    sweep.press("u")
-    page.locator("#sweep-bar").wait_for()
 
 
 def test_nor_in_the_dark(sweep, accessible):
