@@ -75,6 +75,24 @@ def score(item: Item, arrangement: str) -> tuple[Label, float] | None:
     return chosen, scores[chosen]
 
 
+class Apart(StrEnum):
+    """Why an image shall not be decided with all the rest, unless somebody says so."""
+
+    NOT_CLASSIFIED = "not_classified"
+    ANIMATION = "animation"
+    """A thumbnail shows its first frame, which is all that was judged."""
+    APPEAL = "appeal"
+
+
+def apart(item: Item) -> Apart | None:
+    """Say why an image arrives marked, if it does."""
+    if not item.evidence.predictions:
+        return Apart.NOT_CLASSIFIED
+    if item.evidence.fingerprint is None:  # only an animation has none
+        return Apart.ANIMATION
+    return None if item.appeal is None else Apart.APPEAL
+
+
 def arranged(items: Sequence[Item], arrangement: str) -> list[Item]:
     """Arrange the images of a page; first of all come those that could not be classified."""
     if arrangement == AGE:

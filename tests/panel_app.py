@@ -79,12 +79,14 @@ class PanelApp:
     def signed_in(self, name):
         return Visitor(self.app, name)
 
-    def waits(self, *, porn=None, pdq=None, data=b"0.1 picture", **subject):
+    def waits(self, *, porn=None, pdq=None, moves=False, data=b"0.1 picture", **subject):
         """An image in review; with `porn` None one that could not be classified."""
         subject.setdefault("object_id", new_object_id())
         item = self.moderation.image(data, **subject)
         found = () if porn is None else predictions(porn)
-        fingerprint = None if pdq is None else Fingerprint(f"{pdq:064x}", 100)
+        has_fingerprint = porn is not None and not moves
+        seen = Fingerprint(f"{pdq or 0:064x}", 0 if pdq is None else 100)
+        fingerprint = seen if has_fingerprint else None
         evidence = Evidence(predictions=found, fingerprint=fingerprint)
         decision = self.moderation.pipeline.decide(
             self.item(item.item_id),

@@ -21,10 +21,12 @@ from admin.services import PanelServices
 from admin.sweeping import (
     ARRANGEMENTS,
     SIZES,
+    Apart,
     BadSweep,
     Sweep,
     Swept,
     View,
+    apart,
     arranged,
     carry_out,
     read_decision_ids,
@@ -58,7 +60,8 @@ class _Cell:
     item: Item
     score: tuple[Label, float] | None
     is_marked: bool
-    names_class: bool = True
+    apart: Apart | None
+    names_class: bool
     """Whether to say which class the score is of: of next to nothing that says nothing."""
     swept: Swept | None = None
 
@@ -172,12 +175,13 @@ def _claimed(services: PanelServices, view: View) -> list[Item]:
 def _cell(
     item: Item, view: View, *, is_marked: bool | None = None, swept: Swept | None = None
 ) -> _Cell:
-    """What could not be classified arrives marked: it shall not be approved with all the rest."""
-    found = score(item, view.arrangement)
+    """Show an image, marked as it was, or as it arrives."""
+    found, why_apart = score(item, view.arrangement), apart(item)
     return _Cell(
         item,
         found,
-        is_marked=found is None if is_marked is None else is_marked,
+        is_marked=why_apart is not None if is_marked is None else is_marked,
+        apart=why_apart,
         names_class=found is not None and (view.arrangement == found[0] or found[1] >= _SOME_RISK),
         swept=swept,
     )

@@ -143,11 +143,16 @@ def test_every_choice_has_its_words(panel, bob):
         assert bob.look(by=by)
 
 
-def test_what_could_not_be_classified_arrives_marked(panel, bob):
-    panel.waits(porn=0.1)
-    broken = panel.waits()
-    bob.look()
-    assert bob.marked == [broken]
+def test_what_needs_a_look_of_its_own_arrives_marked(panel, bob):
+    """Nobody can judge by a thumbnail what could not be decoded, what moves, what is appealed."""
+    plain, moving = panel.waits(porn=0.1), panel.waits(porn=0.2, moves=True)
+    broken, appealed = panel.waits(), panel.waits(porn=0.3)
+    text = {"appeal": Set("look again")}
+    panel.database.objects.update(ITEM, Equals("objectId", appealed), text)
+    assert bob.look() == [broken, appealed, moving, plain]
+    assert bob.marked == [broken, appealed, moving]
+    badges = re.findall(r'class="badge">(\w+)<', bob.page.text)
+    assert badges == ["Appeal", "Animation"]
 
 
 # --- how they look --------------------------------------------------------------------------------

@@ -36,8 +36,8 @@ class Album:
         wait_until(self.is_decided, timeout_s, explain=lambda: Counter(self.states().values()))
 
     def is_decided(self):
-        states = self.states()
-        return all(states.get(object_id, "pending") != "pending" for object_id in self.saved)
+        """Whether each has its decision, and what follows from it is written."""
+        return not any(i["state"] == "pending" or "unsettled" in i for i in self.items())
 
     def assert_each_was_decided_once(self):
         """No policy is set, so that review is the one right answer."""
