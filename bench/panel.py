@@ -75,7 +75,12 @@ HISTORY = {
     "export page": "/export",
     "retention: preview": "/retention?days=180",
 }
-PAGES = HISTORY
+LANE = {
+    "lane": "/review",
+    "lane: riskiest first": "/review?order=riskiest",
+    "lane: empty": "/review?lane=escalated",
+}
+PAGES = HISTORY | LANE
 
 
 def main():
@@ -227,8 +232,8 @@ def drawn(rng, weights):
 
 def insert(objects, schema, rows):
     """Insert them in few transactions: one for each row takes minutes."""
-    for start in range(0, len(rows), 5000):
-        some = rows[start : start + 5000]
+    for start in range(0, len(rows), 1000):
+        some = rows[start : start + 1000]
         if isinstance(objects, MongoObjects):
             documents = [stored_row(schema, row) for row in some]
             objects._database[schema.class_name].insert_many(documents)

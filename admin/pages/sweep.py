@@ -46,7 +46,8 @@ from ml_models.types import Label
 # What a session left for single review, so that its next sweep does not bring it again; and in
 # which view it took what it holds.
 _LEFT, _TAKEN = "sweep_left", "sweep_taken"
-_MOST_LEFT = 96
+# In all their letters: browsers drop a cookie of more than 4 KB, and other pages use it too.
+_MOST_LEFT_LETTERS = 700
 _SOME_RISK = 0.05
 _LISTS = ("shown", "marked", "decisions", "left")
 
@@ -189,8 +190,10 @@ def _cell(
 
 def _remember_left(results: Sequence[Swept]) -> None:
     left = [each.item_id for each in results if each.after is None]
-    earlier = [each for each in session.get(_LEFT, []) if each not in left]
-    session[_LEFT] = (earlier + left)[-_MOST_LEFT:]
+    kept = [each for each in session.get(_LEFT, []) if each not in left] + left
+    while sum(map(len, kept)) > _MOST_LEFT_LETTERS:
+        kept.pop(0)
+    session[_LEFT] = kept
 
 
 # --- answers --------------------------------------------------------------------------------------

@@ -122,7 +122,10 @@ class Appeals:
             except AlreadyDecided as error:
                 item = error.item
             else:
-                return self._standing(self._items.get(item.item_id) or item, appellant)
+                now = self._items.get(item.item_id)
+                if now is None or now.state is State.ENDED:
+                    raise AppealRefused(_GONE)
+                return self._standing(now, appellant)
 
     def _shown(self, image: Subject) -> Item | None:
         for item in self._items.of_object(image.class_name, image.object_id):
@@ -142,7 +145,7 @@ class Appeals:
 def _open_to(appellant: Appellant, item: Item | None) -> Item:
     """Return the item if the caller may appeal. Raises AppealRefused."""
     if item is None or item.state is State.ENDED:
-        raise AppealRefused("This image was replaced or deleted, or never moderated.")
+        raise AppealRefused(_GONE)
     if not appellant.owns(item):
         raise NotTheOwner("Only the owner of an image can appeal.")
     why_closed = _why_closed(item)
@@ -162,6 +165,7 @@ def _why_closed(item: Item) -> str | None:
     return None
 
 
+_GONE = "This image was replaced or deleted, or never moderated."
 _WORDS = {
     State.PENDING: "not judged yet",
     State.APPROVED: "approved",

@@ -249,7 +249,7 @@ def expired(cutoff: datetime) -> tuple[Condition, ...]:
 def count_expired(objects: ObjectStore, cutoff: datetime, *, held: bool) -> int:
     """Count the items that are due to be removed, or that a legal hold keeps."""
     is_held = Equals("legalHold", True if held else None)
-    return objects.count(ITEM, All((*expired(cutoff), is_held)))
+    return objects.count(ITEM, All((*expired(cutoff), is_held)), BY_DECISION)
 
 
 def _last_of_each(log: Collection[Decision]) -> Collection[Decision]:

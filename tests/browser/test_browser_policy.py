@@ -4,7 +4,7 @@ import random
 
 import pytest
 from judged_images import JudgedImages, policy_params
-from panel_site import screenshot
+from panel_site import PHONE, screenshot
 
 from cloud.moderation.items import State
 from server.storage.sqlite.database import SqliteDatabase
@@ -15,10 +15,10 @@ THRESHOLDS = {"Porn": (0.4, 0.8), "Sexy": (0.6, 0.9), "Hentai": (0.4, 0.8)}
 @pytest.fixture(scope="module")
 def judged(site):
     """A policy, images of every kind, some with a picture, and people's verdicts."""
-    site.fill(8)
+    site.fill(4)
     database = SqliteDatabase(site.data_dir)
     images, chance = JudgedImages(database), random.Random(1)
-    for _ in range(400):
+    for _ in range(120):
         porn = chance.betavariate(0.5, 2.0)
         after = State.REVIEW if 0.4 <= porn <= 0.8 else State.REJECTED
         item_id = images.image(State.APPROVED if porn < 0.4 else after, porn=porn)
@@ -51,65 +51,53 @@ def effect_after(page, act):
     return page.inner_text("#effect")
 
 
-def test_page_is_accessible_in_both_colours(policy, accessible):
-    accessible(policy)
-    policy.emulate_media(color_scheme="dark")
-    accessible(policy)
-    name = "phone" if policy.is_phone else "desktop"
-    effect_after(policy, lambda: slider(policy, "Porn", "min").fill("0.25"))
-    screenshot(policy, f"panel-policy-dark-{name}")
-    accessible(policy)
-    policy.emulate_media(color_scheme="light")
-    screenshot(policy, f"panel-policy-{name}")
+def test_page_is_accessible_and_fits_in_both_colours(policy, accessible):
+    effect_after(policy, lambda: slider(policy, "Porn", "min").fill("0.3"))
+    name, wide = ("phone", 360) if policy.is_phone else ("desktop", 1280)
+    for scheme, part in [("dark", "-dark"), ("light", "")]:
+        policy.emulate_media(color_scheme=scheme)
+        accessible(policy)
+        assert policy.evaluate("document.documentElement.scrollWidth") == wide
+        screenshot(policy, f"panel-policy{part}-{name}")
 
 
-def test_keys_move_a_threshold_and_the_trial_follows(policy):
-    before = policy.inner_text("#effect")
-    assert "None of" in before
-    low = slider(policy, "Porn", "min")
-    low.focus()
+def test_trial_follows_keys_mouse_and_numbers(policy):
+    assert "None of" in policy.inner_text("#effect")
+    slider(policy, "Porn", "min").focus()
     shown = effect_after(policy, lambda: [policy.keyboard.press("ArrowLeft") for _ in range(5)])
     assert policy.input_value("#min-Porn") == "0.35"
     assert "would go elsewhere" in shown
     assert "None of" not in shown
     assert policy.locator(".move img").count() > 0
-    assert policy.inner_text("#effect-status") in shown
+    assert policy.inner_text("#effect-status").split(".")[0] in shown
 
-
-def test_one_thumb_pushes_the_other_along(policy):
-    effect_after(policy, lambda: slider(policy, "Porn", "min").fill("0.95"))
-    assert policy.input_value("#min-Porn") == policy.input_value("#max-Porn") == "0.95"
-    zone = policy.locator("[data-class=Porn] [data-zone=reject]")
-    assert zone.get_attribute("x") == "95%"
-
-
-def test_thumb_is_dragged_with_the_mouse(policy):
-    if policy.is_phone:
-        pytest.skip("the same thumb by touch is the browser's own")
-    box = slider(policy, "Porn", "max").bounding_box()
-    thumb = 28
-    x = box["x"] + thumb / 2 + 0.8 * (box["width"] - thumb)
-    policy.mouse.move(x, box["y"] + box["height"] / 2)
-    policy.mouse.down()
-    policy.mouse.move(x - 60, box["y"] + box["height"] / 2, steps=4)
-    policy.mouse.up()
+    drag(policy, "Porn", "max", by=-60)
     assert 0.5 < float(policy.input_value("#max-Porn")) < 0.8
 
+    effect_after(policy, lambda: slider(policy, "Porn", "min").fill("0.95"))
+    assert policy.input_value("#max-Porn") == "0.95", "one thumb pushes the other along"
+    assert policy.get_attribute("[data-class=Porn] [data-zone=reject]", "x") == "95%"
 
-def test_number_that_cannot_be_is_explained_at_its_field(policy):
     effect_after(policy, lambda: policy.fill("#max-Porn", "1.5"))
     assert policy.inner_text("#max-Porn-problem") == "The number must be from 0 to 1."
     assert policy.get_attribute("#max-Porn", "aria-invalid") == "true"
-    effect_after(policy, lambda: policy.fill("#max-Porn", "0.9"))
+    effect_after(policy, lambda: policy.fill("#max-Porn", "0.96"))
     assert not policy.is_visible("#max-Porn-problem")
 
-
-def test_class_is_left_out_and_taken_in(policy):
     assert not policy.is_visible("#min-Drawing")
     effect_after(policy, lambda: policy.check("#on-Drawing"))
     assert policy.is_visible("#min-Drawing")
-    effect_after(policy, lambda: policy.uncheck("#on-Drawing"))
-    assert not policy.is_visible("#min-Drawing")
+
+
+def drag(page, label, which, by):
+    """Take a thumb with the mouse, or a finger, and let go elsewhere."""
+    box, thumb = slider(page, label, which).bounding_box(), 28
+    at = float(page.input_value(f"#{which}-{label}"))
+    x, y = box["x"] + thumb / 2 + at * (box["width"] - thumb), box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + by, y, steps=4)
+    page.mouse.up()
 
 
 def test_saving_makes_a_version_that_parse_clients_see_and_any_is_restored(policy, judged):
@@ -119,35 +107,31 @@ def test_saving_makes_a_version_that_parse_clients_see_and_any_is_restored(polic
     policy.fill("#note", "too much came through")
     policy.click("button[value=save]")
     policy.wait_for_selector(".notice.good")
-    stored = judged.parse("GET", "/config")["params"]["moderationScores"]
-    assert stored["Porn"]["min"] == float(low)
+    assert limits(judged, "Porn")["min"] == float(low)
     first_line = policy.inner_text(".history tbody tr >> nth=0")
     assert "alice" in first_line
     assert "too much came through" in first_line
     policy.click(f"a[aria-label='Restore version {before}'] >> nth=0")
     policy.wait_for_selector(f"text=The form shows version {before}")
     assert policy.input_value("#min-Porn") == "0.4"
-    policy.click("button[value=save]")
-    policy.wait_for_selector(f"text=Version {before} is in force")
-    stored = judged.parse("GET", "/config")["params"]["moderationScores"]
-    assert stored["Porn"]["min"] == 0.4
 
-
-def test_second_admin_is_told_that_the_policy_changed(policy, judged):
     judged.parse("PUT", "/config", {"params": policy_params({"Porn": (0.5, 0.9)})})
-    policy.fill("#min-Porn", "0.2")
     policy.click("button[value=save]")
     policy.wait_for_selector(".notice.error")
     assert "Not saved: the master key put version" in policy.inner_text(".notice.error")
-    assert policy.input_value("#min-Porn") == "0.2"
-    assert judged.parse("GET", "/config")["params"]["moderationScores"]["Porn"]["min"] == 0.5
+    assert limits(judged, "Porn")["min"] == 0.5
+    policy.click("button[value=save]")
+    policy.wait_for_selector(f"text=Version {before} is in force")
+    assert limits(judged, "Porn")["min"] == 0.4
 
 
-def test_page_works_without_scripts(judged, chromium, accessible):
+def limits(site, label):
+    return site.parse("GET", "/config")["params"]["moderationScores"][label]
+
+
+def test_page_works_without_scripts(judged, chromium):
     judged.parse("PUT", "/config", {"params": policy_params(THRESHOLDS)})
-    context = chromium.new_context(
-        viewport={"width": 360, "height": 740}, java_script_enabled=False, locale="de-DE"
-    )
+    context = chromium.new_context(viewport=PHONE, java_script_enabled=False, locale="de-DE")
     page = context.new_page()
     judged.sign_in(page, "alice")
     page.goto(f"{judged.url}/admin/policy")
@@ -164,13 +148,6 @@ def test_page_works_without_scripts(judged, chromium, accessible):
     page.fill("#min-Porn", "0.33")
     page.click("button[value=save]")
     assert page.is_visible(".notice.good")
-    stored = judged.parse("GET", "/config")["params"]["moderationScores"]
-    assert stored["Drawing"] == {"min": 0.2, "max": 0.8}
-    assert stored["Porn"]["min"] == 0.33
+    assert limits(judged, "Drawing") == {"min": 0.2, "max": 0.8}
+    assert limits(judged, "Porn")["min"] == 0.33
     context.close()
-
-
-def test_moderators_who_are_no_admins_do_not_get_there(judged, page):
-    judged.sign_in(page, "bob")
-    assert page.goto(f"{judged.url}/admin/policy").status == 403
-    assert page.locator("nav >> text=Policy").count() == 0

@@ -314,3 +314,21 @@ def test_an_object_that_is_deleted_meanwhile_ends_the_appeal(court):
     with pytest.raises(AppealRefused, match="replaced or deleted"):
         court.appeals_of(subjects=Gone()).appeal(item.subject, "It is art.", ALICE)
     assert court.moderation.state(item) is State.ENDED
+
+
+def test_a_file_that_is_replaced_right_after_an_appeal_is_no_failure(court):
+    item = court.image()
+
+    class Replaced:
+        """Items of which one ends before it is read again."""
+
+        def __getattr__(self, name):
+            return getattr(court.items, name)
+
+        def get(self, item_id):
+            court.moderation.pipeline.end_replaced(item_id)
+            return court.items.get(item_id)
+
+    with pytest.raises(AppealRefused, match="replaced or deleted"):
+        court.appeals_of(Replaced()).appeal(item.subject, "It is art.", ALICE)
+    assert court.moderation.path(item) == ["rejected", "review", "ended"]

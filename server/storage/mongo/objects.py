@@ -72,13 +72,14 @@ class MongoObjects:
             for row in self._database[schema.class_name].find(selected, wanted):
                 yield tuple(_plain(row.get(path), number) for path, number in paths.items())
 
-    def count(self, schema: ClassSchema, where: Condition) -> int:
+    def count(self, schema: ClassSchema, where: Condition, index: Index | None = None) -> int:
         """Count; without a condition by what MongoDB keeps anyway, as Parse Server does."""
         collection = self._database[schema.class_name]
         with translated_errors():
             if where == EVERYTHING:
                 return collection.estimated_document_count()
-            return collection.count_documents(to_filter(schema, where))
+            hint: dict[str, Any] = {} if index is None else {"hint": _keys(schema, index)}
+            return collection.count_documents(to_filter(schema, where), **hint)
 
     def insert(self, schema: ClassSchema, document: Document) -> None:
         row = stored_row(schema, document)

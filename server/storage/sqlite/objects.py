@@ -65,12 +65,12 @@ class SqliteObjects:
             for row in cursor:
                 yield tuple(read_text(v) if isinstance(v, str) else v for v in row)
 
-    def count(self, schema: ClassSchema, where: Condition) -> int:
+    def count(self, schema: ClassSchema, where: Condition, index: Index | None = None) -> int:
         condition = translate(schema, where)
         with self._connections.reading() as connection:
             if not condition.exact:
                 return sum(1 for _ in _rows(connection, schema, Query(where)))
-            statement = f"SELECT count(*) {_from_where(schema, condition)}"
+            statement = f"SELECT count(*) {_from_where(schema, condition, index)}"
             count: int = connection.execute(statement, condition.parameters).fetchone()[0]
             return count
 

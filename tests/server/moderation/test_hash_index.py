@@ -89,3 +89,16 @@ def test_what_was_found_before_another_thread_dropped_it_is_dropped_once():
 
 def test_index_of_nothing_finds_nothing():
     assert HashIndex().nearest("0" * 64, 256) is None
+
+
+@given(seed=st.integers(), size=st.integers(0, 40), max_distance=st.integers(0, 256))
+def test_all_within_a_distance_are_those_of_brute_force_nearest_first(seed, size, max_distance):
+    rng = random.Random(seed)
+    wanted = f"{rng.getrandbits(256):064x}"
+    known = [(f"entry{n}", near(rng, wanted, rng.randrange(257))) for n in range(size)]
+    found = index_of(known).within(wanted, max_distance, limit=1000)
+    distances = {name: (int(pdq, 16) ^ int(wanted, 16)).bit_count() for name, pdq in known}
+    expected = {name: distance for name, distance in distances.items() if distance <= max_distance}
+    assert {each.entry_id: each.distance for each in found} == expected
+    assert [each.distance for each in found] == sorted(expected.values())
+    assert index_of(known).within(wanted, max_distance, limit=3) == found[:3]

@@ -53,6 +53,11 @@ def test_a_query_by_a_chosen_index_finds_what_it_would_find_without(shelf):
     assert [each["objectId"] for each in shelf.find(SHELF, query)] == ["book4", "book3", "book2"]
 
 
+def test_objects_are_counted_by_a_chosen_index(shelf):
+    shelf.ensure_index(SHELF, BY_READING)
+    assert shelf.count(SHELF, Compares("readAt", Order.GREATER, NOON), BY_READING) == 4
+
+
 def test_a_query_by_an_index_that_is_not_there_fails_on_sqlite(tmp_path, shelf, database_uri):
     if database_uri:
         pytest.skip("MongoDB refuses as well, nx-27017 looks over hints")
