@@ -128,11 +128,11 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
     def harden(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)  # pictures have a stricter policy
-        if request.endpoint == "admin.static" and "v" in request.args:
+        if request.endpoint != "admin.static" or response.status_code >= 400:
+            response.headers["Cache-Control"] = "no-store"
+        elif "v" in request.args:
             response.headers["Cache-Control"] = f"public, max-age={_A_YEAR_S}, immutable"
             compress_asset(response)
-        elif request.endpoint != "admin.static":
-            response.headers["Cache-Control"] = "no-store"
         return response
 
 

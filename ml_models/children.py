@@ -163,7 +163,7 @@ class Child:
         except BlockingIOError as error:
             self._replace()
             raise DecodeError(f"not decoded within {_ANSWER_LIMIT_S} s") from error
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, ValueError) as error:  # gone, or no JSON: what more would come?
             self._replace()
             raise _ChildLost(repr(error)) from error
 

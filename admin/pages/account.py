@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_session
@@ -28,6 +28,8 @@ from cloud.moderation.review import Reviewer
 _Answer = str | Response | tuple[str, int]
 
 _MOST_BEFORE_A_BREAK = 10_000
+# What the cookie says of whoever gave the password and may set up a second factor.
+_MAY_ENROL = "may_enrol"
 
 
 class _Refused(Exception):
@@ -58,6 +60,8 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
 
     @panel.post("/account/second-factor/confirm")
     def confirm_second_factor() -> _Answer:
+        if _MAY_ENROL not in session:  # a form that did not come of the password
+            return redirect(url_for("admin.account"), 303)
         return enrol(services)
 
 
@@ -95,13 +99,14 @@ def _confirm(services: PanelServices, part: str) -> None:
 
 
 def _second_factor(services: PanelServices) -> _Answer:
-    session = current_session()
-    if not session.moderator.has_second_factor:
+    mine = current_session()
+    if not mine.moderator.has_second_factor:
+        session[_MAY_ENROL] = True  # until the session is renewed
         return enrolment_page(services)
     if request.form.get("do") == "renew":
-        codes = services.second_factors.renew_recovery_codes(session)
+        codes = services.second_factors.renew_recovery_codes(mine)
         return recovery_codes_page(codes, url_for("admin.account"))
-    services.second_factors.remove(session)
+    services.second_factors.remove(mine)
     return _done("account.factor_removed")
 
 
@@ -165,16 +170,16 @@ def _done(key: str) -> Response:
 
 
 def _page(services: PanelServices, problem: _Refused | None = None) -> str:
-    session = current_session()
-    who = session.moderator
+    mine = current_session()
+    who = mine.moderator
     return render_template(
         "account.html",
         who=who,
         problem=problem,
         length=MIN_LENGTH,
-        codes_left=services.second_factors.recovery_codes_left(session),
+        codes_left=services.second_factors.recovery_codes_left(mine),
         sessions=[(each, show_device(each)) for each in services.accounts.sessions_of(who.user_id)],
-        mine=session.session_id,
+        mine=mine.session_id,
         keys=[
             (action, show_key(chosen_key(who.preferences.keys, action)), show_key(usual[0]))
             for action, usual in USUAL_KEYS.items()

@@ -93,13 +93,18 @@ async function preview() {
   } catch {
     if (mine === asked) say(panel.t("policy.offline"));
   } finally {
-    if (mine === asked) effect.removeAttribute("aria-busy");
+    if (mine === asked && !timer) effect.removeAttribute("aria-busy");
   }
 }
 
+/** What is shown is out of date from now on. */
 function previewSoon() {
+  effect.setAttribute("aria-busy", "true");
   clearTimeout(timer);
-  timer = setTimeout(preview, PAUSE_MS);
+  timer = setTimeout(() => {
+    timer = 0;
+    preview();
+  }, PAUSE_MS);
 }
 
 for (const card of form.querySelectorAll(".class")) new Limits(card);

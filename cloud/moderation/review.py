@@ -367,9 +367,8 @@ def _is_late(reviewer: Reviewer, item: Item, ruling: Ruling) -> bool:
     """Whether somebody decided since the reviewer saw the item, as far as that is known."""
     if ruling.seen is not None:
         return ruling.seen != item.transitions
-    is_others = item.decided_by != reviewer.decided_by
     was_shown = reviewer.moderator_id in item.shown_to
-    return item.state is not State.REVIEW and was_shown and is_others
+    return item.state is not State.REVIEW and was_shown
 
 
 def _is_escalated_by(reviewer: Reviewer, item: Item) -> bool:

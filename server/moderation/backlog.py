@@ -120,9 +120,11 @@ class Backlog:
     def moderate(self, threads: int) -> Iterator[Fate]:
         """Make each image pending and judge it; yield what became of it.
 
-        Raises StoreUnavailable; what was begun by then is left to the server, or the next run.
+        Raises StoreUnavailable; what was begun by then is left to the server, or the next run. And
+        ParseError where the class has columns of other types.
         """
         self._objects.prepare()
+        self._objects.check_fit(self._class_name)
         return self._run(self._judge, threads)
 
     def _run(self, step: Callable[[_Image], Fate], threads: int) -> Iterator[Fate]:

@@ -48,11 +48,16 @@ def _distinct(pointers: Iterable[Pointer]) -> set[Pointer]:
 
 
 def _paths(schema: ClassSchema, request: FindRequest) -> list[str]:
-    """All paths, shorter ones first; `request.include` holds their beginnings already."""
+    """All paths, shorter ones first; `request.include` holds their beginnings already.
+
+    All columns are those that clients see, not the server's own.
+    """
     asked = set(request.include)
     if request.include_all:
         asked |= {
-            name for name, column in schema.columns.items() if column.kind in ("Pointer", "Array")
+            name
+            for name, column in schema.columns.items()
+            if column.kind in ("Pointer", "Array") and not name.startswith("_")
         }
     return sorted(asked, key=lambda path: (path.count("."), path))
 

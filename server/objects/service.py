@@ -1,5 +1,6 @@
 """Objects as the routes and cloud code use them: one door for every class."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,9 +21,11 @@ from server.objects.schemas import SYSTEM_CLASSES, Schemas
 from server.objects.sessions import SessionRules, Sessions
 from server.objects.triggers import Triggers
 from server.objects.users import Users, refuse_foreign
-from server.parse.errors import INVALID_SESSION_TOKEN, ParseError
+from server.parse.errors import INCORRECT_TYPE, INVALID_SESSION_TOKEN, ParseError
 from server.parse.query import FindRequest
-from server.storage.port import ClassSchema, Database
+from server.storage.port import ClassSchema, ColumnConflict, Database
+
+logger = logging.getLogger(__name__)
 
 
 class ParseObjects:
@@ -54,6 +57,7 @@ class ParseObjects:
             *special,
         ]
         self._saver = Saver(database, schemas, triggers, _rules_by_class(self._special))
+        self._unfit: set[str] = set()
         self._prepared = False
 
     def find(self, caller: Caller, class_name: str, request: FindRequest) -> Found:
@@ -82,6 +86,7 @@ class ParseObjects:
     ) -> Saved:
         """Make a new object."""
         self.prepare()
+        self.check_fit(class_name)
         return self._saver.create(
             caller, class_name, changes, context, from_cloud_code=from_cloud_code
         )
@@ -102,6 +107,7 @@ class ParseObjects:
             sentence = f"Cannot modify user {object_id}." if asks_nobody else "Insufficient auth."
             refuse_foreign(caller, object_id, sentence)
         self.prepare()
+        self.check_fit(class_name)
         return self._saver.update(
             caller, class_name, object_id, changes, context, from_cloud_code=from_cloud_code
         )
@@ -144,14 +150,32 @@ class ParseObjects:
         return self._schemas.find("_Session") or ClassSchema("_Session")
 
     def prepare(self) -> None:
-        """Make the special classes and their indexes, once."""
+        """Make the special classes and their indexes, once.
+
+        A class whose columns somebody made before, of other types, is not saved to from then on.
+        """
         if self._prepared:
             return
         for special in self._special:
-            schema = self._schemas.declare(special.schema)
+            try:
+                schema = self._schemas.declare(special.schema)
+            except ColumnConflict as conflict:
+                class_name = special.schema.class_name
+                logger.error("%s cannot be saved to, for a column's type: %s", class_name, conflict)
+                self._unfit.add(class_name)
+                continue
             for index in special.indexes:
                 self._database.objects.ensure_index(schema, index)
         self._prepared = True
+
+    def check_fit(self, class_name: str) -> None:
+        """Raise ParseError 111 if `prepare` found that the class has columns of other types."""
+        if class_name in self._unfit:
+            message = (
+                f"{class_name} cannot be saved: a column has another type than this server needs; "
+                "its log says which."
+            )
+            raise ParseError(INCORRECT_TYPE, message)
 
 
 def _require_login_for_sessions(caller: Caller, class_name: str) -> None:

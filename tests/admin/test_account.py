@@ -103,6 +103,15 @@ def test_a_second_factor_is_set_up_replaced_and_removed_with_the_password(panel)
     assert "does not fit" in notices(answer)[0]
 
 
+def test_setting_a_second_factor_up_needs_the_password(panel):
+    browser = panel.browser("bob")
+    confirm = {"path": "/account/second-factor/confirm", "of": "/account", "nonce": "0" * 32}
+    answer = browser.post(**confirm, code="000000")  # which would show the secret
+    assert answer.headers["Location"] == "/admin/account"
+    assert browser.post("/account/second-factor", of="/account", password=WRONG).status_code == 403
+    assert browser.post(**confirm, code="000000").status_code == 303
+
+
 def test_removing_the_second_factor_needs_the_password(panel):
     browser = panel.browser("bob")
     set_up_second_factor(browser)

@@ -45,6 +45,13 @@ def test_what_browsers_have_is_not_sent_again(get):
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize("path", ["/static/gone.js?v=1", "/static/gone.js"])
+def test_what_is_not_there_is_not_kept_by_caches(get, path):
+    answer = get(path)
+    assert answer.status_code == 404
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 def test_pages_are_not_compressed(get):
     answer = get("/sign-in", **GZIP)
     assert "Content-Encoding" not in answer.headers

@@ -340,6 +340,15 @@ def test_a_ruling_that_outlives_a_whole_round_of_review_is_late(moderation, desk
     assert moderation.state(item) is State.APPROVED
 
 
+def test_what_waited_on_a_phone_does_not_overrule_what_she_decided_since(moderation, desk, item):
+    desk.claim(BOB)
+    desk.rule(Reviewer("bob", "Bob", "bobs desktop"), item.item_id, REJECT)
+    with pytest.raises(AlreadyDecided):
+        desk.rule(BOB, item.item_id, APPROVE)
+    desk.rule(BOB, item.item_id, Ruling(State.APPROVED, seen=2))
+    assert moderation.path(item) == ["review", "rejected", "approved"]
+
+
 def test_an_image_that_came_back_to_review_may_be_decided_by_whoever_had_seen_it(desk, item):
     desk.claim(BOB)
     desk.release(BOB)

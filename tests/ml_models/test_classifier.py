@@ -1,6 +1,7 @@
 """The whole way from bytes to predictions; permits, waiting, and images that take a child down."""
 
 import io
+import multiprocessing
 import shutil
 import sys
 import threading
@@ -234,6 +235,20 @@ def test_image_that_stalls_its_child_is_a_decode_error_in_bounded_time(make_clas
         classifier.classify(JPEG)
     assert time.monotonic() - started < 15
     assert len(classifier.classify(JPEG).predictions) == 5
+
+
+def test_child_that_talks_nonsense_is_replaced(make_classifier):
+    """Or the next image would get the answer that was still on its way for this one."""
+    classifier = make_classifier()
+    classifier.warm_up()
+    (child,) = classifier._pool._children
+    confused = child._process.pid
+    ours, theirs = multiprocessing.Pipe()
+    theirs.send_bytes(b"\xff no JSON")
+    child._connection.close()
+    child._connection = ours
+    assert len(classifier.classify(JPEG).predictions) == 5
+    assert child._process.pid != confused
 
 
 def test_child_that_died_while_idle_is_replaced(make_classifier):

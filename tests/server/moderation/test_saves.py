@@ -163,6 +163,18 @@ def test_nobody_sees_what_an_object_remembers_of_its_item(app_on_each):
     assert not [name for name in schema["fields"] if name[0] == "_"]
 
 
+def test_to_include_everything_is_not_to_include_that(app_on_each):
+    app = app_on_each
+    path = app.image()
+    app.judge()
+    for by in (KEYS, MASTER):
+        plain = app.parse.get(path, by).json
+        for options in ({"include": "*"}, {"includeAll": "true"}):
+            (found,) = app.parse.get("/classes/UserImage", by, **options).json["results"]
+            assert found == plain
+        assert app.parse.get(path, by, include="*").json == plain
+
+
 # --- a client's hands off -------------------------------------------------------------------------
 
 HANDS = [
