@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from babel.dates import format_date
 from babel.numbers import format_decimal
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from admin.charts import Bar, Column, Range, bar_chart, columns_chart, ranges_chart
 from admin.ports.figures import Overview
 from admin.shares import NONE, count, percent
-from admin.texts import locale, t
+from admin.texts import language, locale, t
 from cloud.moderation.figures import DayFigures, Waits, automation
 from cloud.moderation.items import State
 from cloud.moderation.people_figures import Agreement, ModeratorFigures
@@ -60,7 +61,12 @@ def day_lines(days: Sequence[DayFigures]) -> list[DayLine]:
 
 
 def _day(day: date) -> str:
-    return format_date(day, "d MMM", locale=locale())
+    return _day_in(language(), day)
+
+
+@lru_cache(maxsize=500)
+def _day_in(language: str, day: date) -> str:
+    return format_date(day, "d MMM", locale=language)
 
 
 def outcomes_chart(lines: Sequence[DayLine]) -> Markup:

@@ -1,6 +1,6 @@
 """Counts, and shares of a whole in whole percent with their intervals."""
 
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 
 from admin.texts import locale
 from cloud.moderation.policy_quality import Proportion
@@ -18,10 +18,10 @@ def percent(share: Proportion) -> str:
     """`55 %`; a dash of nothing."""
     if share.value is None:
         return NONE
-    return str(format_percent(share.value, "#,##0 %", locale=locale()))
+    return f"{round(share.value * 100)}\N{NO-BREAK SPACE}%"
 
 
 def interval(share: Proportion) -> str:
     """`34–74 %`, where the true value lies in 95 of 100 cases."""  # noqa: RUF002
-    low, high = (str(format_decimal(end * 100, "0", locale=locale())) for end in share.interval)
-    return f"{low}–{high} %"  # noqa: RUF001
+    low, high = (round(end * 100) for end in share.interval)
+    return f"{low}\N{EN DASH}{high}\N{NO-BREAK SPACE}%"

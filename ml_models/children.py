@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 # Starting takes half a second; the slowest honest image, 50 megapixels of AVIF, some three. With
 # the waits for a permit and for the same image this keeps every answer within 15 s.
 _ANSWER_LIMIT_S = 8
+# Who is patient stays in line longer than all who came before and are not, and one image more. With
+# an image's own time that is less than the 30 s for which an upload is leased.
+_PATIENCE_S = 15
 _MAX_ANSWER_BYTES = 64 * 1024
 # Far more than a JPEG of 1024 x 1024 pixels has.
 _MAX_PICTURE_BYTES = 8 * 1024 * 1024
@@ -80,9 +83,12 @@ class ChildPool:
             self._idle.put(child)
 
     @contextmanager
-    def permit(self, *, waits: bool = True) -> "Iterator[Child]":
-        """Lend a child. Raises ClassifierBusy when none comes free, or unless it waits, is."""
-        child = self._take(waits)
+    def permit(self, *, waits: bool = True, patient: bool = False) -> "Iterator[Child]":
+        """Lend a child. Raises ClassifierBusy when none comes free, or unless it waits, is.
+
+        Who is patient has a place in the queue however full it is.
+        """
+        child = self._take(waits, patient)
         try:
             yield child
         finally:
@@ -98,10 +104,12 @@ class ChildPool:
         for child in self._children:
             child.close()
 
-    def _take(self, waits: bool) -> "Child":
+    def _take(self, waits: bool, patient: bool) -> "Child":
         try:
             return self._idle.get_nowait()
         except queue.Empty:
+            if patient:
+                return self._next_idle(_PATIENCE_S)
             if waits:
                 return self._wait()
         raise ClassifierBusy("no permit is free")
@@ -110,11 +118,15 @@ class ChildPool:
         if not self._waiting.acquire(blocking=False):
             raise ClassifierBusy("the queue for a permit is full")
         try:
-            return self._idle.get(timeout=self._max_wait_s)
-        except queue.Empty:
-            raise ClassifierBusy(f"no permit came free within {self._max_wait_s} s") from None
+            return self._next_idle(self._max_wait_s)
         finally:
             self._waiting.release()
+
+    def _next_idle(self, max_wait_s: float) -> "Child":
+        try:
+            return self._idle.get(timeout=max_wait_s)
+        except queue.Empty:
+            raise ClassifierBusy(f"no permit came free within {max_wait_s} s") from None
 
 
 class Child:

@@ -54,14 +54,15 @@ class NsfwClassifier:
         """The loaded model. Raises ModelError as `classify` does."""
         return self._ready_pool().model
 
-    def classify(self, data: bytes) -> Inspection:
+    def classify(self, data: bytes, *, patient: bool = False) -> Inspection:
         """Predict all five classes, most probable first, and take the fingerprint.
 
         Raises ImageError for bytes that are no whole image within the limits of pixels and time,
         ClassifierBusy at once when the queue for a permit is full and after `max_wait_s` when none
-        came free, and ModelError when no model can be loaded.
+        came free, and ModelError when no model can be loaded. Who is patient is not turned away
+        from a full queue, and waits longer.
         """
-        with self._ready_pool().permit() as child:
+        with self._ready_pool().permit(patient=patient) as child:
             return _inspection(child.ask(requests.CLASSIFY, data).facts)
 
     def picture(self, data: bytes, rendering: Rendering) -> bytes:
@@ -139,6 +140,23 @@ class NsfwClassifier:
             raise
         logger.info("model %s %s loaded", model.spec.name, model.spec.version)
         return ChildPool(model.spec, children, self._max_waiting, self._max_wait_s)
+
+
+class PatientClassifier:
+    """A classifier for images that are in nobody's call: however many callers there are, its turn
+    comes. It is for as many threads as there are permits."""
+
+    def __init__(self, classifier: NsfwClassifier) -> None:
+        self._classifier = classifier
+
+    @property
+    def model(self) -> ModelSpec:
+        """The loaded model. Raises ModelError as `classify` does."""
+        return self._classifier.model
+
+    def classify(self, data: bytes) -> Inspection:
+        """Predict as `NsfwClassifier.classify` does."""
+        return self._classifier.classify(data, patient=True)
 
 
 def _inspection(answer: dict[str, Any]) -> Inspection:

@@ -19,7 +19,7 @@ from cloud.moderation.classification import ClassificationService
 from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings, SettingsError
 from ml_models import pretrained
-from ml_models.classifier import NsfwClassifier
+from ml_models.classifier import NsfwClassifier, PatientClassifier
 from server.auth import Caller
 from server.classifications import StoredClassifications
 from server.dispatch.local import LocalDispatch
@@ -128,14 +128,13 @@ def make_services(settings: Settings) -> Services:
     )
     classifier = _classifier(settings)
     items = StoredItems(database, schemas)
-    moderation = ClassificationService(
-        make_fetcher(settings),
-        classifier,
-        StoredClassifications(database.objects, schemas),
-        parse_config,
-        UnownedImages(database, schemas, items),
-        max_in_flight=settings.max_in_flight,
-        max_image_bytes=settings.max_image_bytes,
+    fetcher, records = make_fetcher(settings), StoredClassifications(database.objects, schemas)
+    reviews = UnownedImages(database, schemas, items)
+    limits = {"max_in_flight": settings.max_in_flight, "max_image_bytes": settings.max_image_bytes}
+    # Two, so that callers who take all the room of one leave the other to uploads.
+    moderation, uploads = (
+        ClassificationService(fetcher, by, records, parse_config, reviews, **limits)
+        for by in (classifier, PatientClassifier(classifier))
     )
     receivers = webhook_receivers(settings)
     deliveries = StoredDeliveries(database, schemas, receivers)
@@ -143,7 +142,7 @@ def make_services(settings: Settings) -> Services:
     pipeline = ModerationPipeline(
         items,
         subjects,
-        moderation,
+        uploads,
         parse_config,
         deliveries,
         StoredMemory(database, schemas, _near_copies(settings, database)),

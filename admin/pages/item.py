@@ -82,13 +82,14 @@ def _page(services: PanelServices, dossier: Dossier) -> str:
     claimed_by = None if claim is None else f"user:{claim.moderator_id}"
     people = {f"user:{item.uploader}", claimed_by or "system"}
     name_of = names(services, people)
+    shown = show_items(services, [item])[0]
     return render_template(
         "item.html",
         dossier=dossier,
         item=item,
-        bars=show_items(services, [item])[0].bars,
+        bars=shown.bars,
         uploader=uploader_name(item.uploader, name_of),
-        record={} if item.uploader is None else services.desk.record_of(item.uploader),
+        record=shown.record,
         claim=claim,
         claimed_by=None if claimed_by is None else name_of(claimed_by),
         entries=timeline(services, dossier),

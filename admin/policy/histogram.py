@@ -13,14 +13,14 @@ _TENTH = BINS // 10
 
 @dataclass(frozen=True, slots=True)
 class ClassHistogram:
-    """What a histogram is drawn from, in percent of its width and height."""
+    """What a histogram is drawn from."""
 
-    bars: Sequence[tuple[float, float]]
-    """Where each begins, and how high it is; empty ones are left out."""
-    bar_width: float
+    outline: str
+    """An SVG path around the bars, as many units wide as there are, and 100 high."""
     tenths: Sequence[tuple[float, float, int]]
     """From, to, and how many: the same for those who cannot see it."""
     review_from: float
+    """In percent of the width, as the next."""
     reject_from: float
 
 
@@ -38,10 +38,9 @@ def histograms(
 
 def _histogram(counts: Sequence[int], low: float, high: float) -> ClassHistogram:
     most = log1p(max(counts)) or 1.0
-    width = 100 / BINS
+    tops = [f"V{100 - log1p(count) / most * 100:.1f}h1" for count in counts]
     return ClassHistogram(
-        bars=[(n * width, log1p(count) / most * 100) for n, count in enumerate(counts) if count],
-        bar_width=width,
+        outline=f"M0 100{''.join(tops)}V100Z",
         tenths=[
             (n / 10, (n + 1) / 10, sum(counts[n * _TENTH : (n + 1) * _TENTH])) for n in range(10)
         ],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from cloud.moderation.rules import judge
-from cloud.moderation.types import Outcome, Policy, Threshold
+from cloud.moderation.types import Outcome, Policy
 from ml_models.types import Label, Prediction
 
 _Z_95 = 1.959964
@@ -80,29 +80,35 @@ class PolicyQuality:
 
 def quality_of_policy(judged: Sequence[Judged], policy: Policy) -> PolicyQuality:
     """Compare what the thresholds say with what people said of the same images."""
-    outcomes = [judge(image.predictions, policy).outcome for image in judged]
+    said = [(judge(image.predictions, policy).outcome, image.rejected) for image in judged]
+    rejected = sum(image.rejected for image in judged)
+    found = _probabilities(judged, policy)
     return PolicyQuality(
-        rejecting=_quality(judged, [outcome is Outcome.REJECTED for outcome in outcomes]),
-        stopping=_quality(judged, [outcome is not Outcome.APPROVED for outcome in outcomes]),
+        rejecting=_quality([r for outcome, r in said if outcome is Outcome.REJECTED], rejected),
+        stopping=_quality([r for outcome, r in said if outcome is not Outcome.APPROVED], rejected),
         points={
-            label: _points(judged, label, limits) for label, limits in policy.thresholds.items()
+            label: Points(
+                from_min=_quality([r for p, r in found[label] if p >= limits.min], rejected),
+                above_max=_quality([r for p, r in found[label] if p > limits.max], rejected),
+            )
+            for label, limits in policy.thresholds.items()
         },
     )
 
 
-def _points(judged: Sequence[Judged], label: Label, limits: Threshold) -> Points:
-    found = [_probability(image.predictions, label) for image in judged]
-    return Points(
-        from_min=_quality(judged, [p is not None and p >= limits.min for p in found]),
-        above_max=_quality(judged, [p is not None and p > limits.max for p in found]),
-    )
+def _probabilities(
+    judged: Sequence[Judged], policy: Policy
+) -> Mapping[Label, Sequence[tuple[float, bool]]]:
+    """For each limited class, its probability in each image and whether people rejected that."""
+    found: dict[Label, list[tuple[float, bool]]] = {label: [] for label in policy.thresholds}
+    for image in judged:
+        for prediction in image.predictions:
+            if prediction.label in found:
+                found[prediction.label].append((prediction.probability, image.rejected))
+    return found
 
 
-def _probability(predictions: Sequence[Prediction], label: Label) -> float | None:
-    return next((p.probability for p in predictions if p.label is label), None)
-
-
-def _quality(judged: Sequence[Judged], chosen: Sequence[bool]) -> Quality:
-    rejected = sum(image.rejected for image in judged)
-    both = sum(image.rejected and was for image, was in zip(judged, chosen, strict=True))
-    return Quality(Proportion(both, sum(chosen)), Proportion(both, rejected))
+def _quality(chosen: Sequence[bool], rejected: int) -> Quality:
+    """`chosen` says of each image that is chosen whether people rejected it."""
+    both = sum(chosen)
+    return Quality(Proportion(both, len(chosen)), Proportion(both, rejected))

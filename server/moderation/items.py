@@ -16,7 +16,7 @@ from server.moderation.item_columns import (
     score_columns,
     subject_columns,
 )
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import (
     All,
     ClassSchema,
@@ -40,11 +40,7 @@ from server.storage.port import (
 _LONGEST_WAIT = timedelta(minutes=5)
 
 
-def _columns(**kinds: str) -> dict[str, ColumnType]:
-    return {name: ColumnType(kind) for name, kind in kinds.items()}
-
-
-_SHARED = _columns(
+_SHARED = column_types(
     subjectClass="String", subjectId="String", subjectColumn="String", fileName="String",
     reasons="Array", predictions="Array", contentSha256="String", modelName="String",
     modelVersion="String", policyVersion="Number", pdqHash="String", pdqQuality="Number",
@@ -53,7 +49,7 @@ _SHARED = _columns(
 ITEM = ClassSchema(
     "ModerationItem",
     _SHARED
-    | _columns(
+    | column_types(
         state="String", dueAt="Date", attempts="Number", transitions="Number", problem="String",
         decidedBy="String", decidedAt="Date", unsettled="Object", unsettledSince="Date",
         uploader="String", legalHold="Boolean",
@@ -67,7 +63,7 @@ DECISION = ClassSchema(
     "ModerationDecision",
     _SHARED
     | {"item": ColumnType("Pointer", "ModerationItem")}
-    | _columns(
+    | column_types(
         number="Number", before="String", after="String", decidedBy="String",
         undoes="Number", restores="String", heldUntil="Date",
         waitedMs="Number", byPerson="Boolean", topClass="String",
@@ -175,7 +171,7 @@ class StoredItems:
 
     def log(self, decision: Decision) -> None:
         document = {
-            "objectId": decision_id(decision),
+            "objectId": decision.decision_id,  # so it is logged once
             "createdAt": decision.decided_at,
             "updatedAt": decision.decided_at,
             "ACL": {},
@@ -271,8 +267,3 @@ def _stands_as(item_id: str, state: State, transitions: int) -> Condition:
             Equals("transitions", transitions),
         )
     )
-
-
-def decision_id(decision: Decision) -> str:
-    """The objectId in the log; it follows from item and number, so a decision is logged once."""
-    return decision.decision_id

@@ -32,7 +32,7 @@ BUILT_IN_COLUMNS: Mapping[str, ColumnType] = {
 }
 
 
-def _columns(**kinds: str) -> dict[str, ColumnType]:
+def column_types(**kinds: str) -> dict[str, ColumnType]:
     """`name="String"`, with a target as in `user="Pointer _User"`."""
     parts = {name: kind.partition(" ") for name, kind in kinds.items()}
     return {name: ColumnType(kind, target or None) for name, (kind, _, target) in parts.items()}
@@ -49,16 +49,16 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
     for schema in [
         ClassSchema(
             "_User",
-            _columns(
+            column_types(
                 username="String", email="String", emailVerified="Boolean", authData="Object"
             ),
         ),
         ClassSchema(
-            "_Role", _columns(name="String", users="Relation _User", roles="Relation _Role")
+            "_Role", column_types(name="String", users="Relation _User", roles="Relation _Role")
         ),
         ClassSchema(
             "_Session",
-            _columns(
+            column_types(
                 user="Pointer _User",
                 installationId="String",
                 sessionToken="String",
@@ -68,7 +68,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ),
         ClassSchema(
             "_Installation",
-            _columns(
+            column_types(
                 installationId="String", deviceToken="String", channels="Array",
                 deviceType="String", pushType="String", GCMSenderId="String", timeZone="String",
                 localeIdentifier="String", badge="Number", appVersion="String", appName="String",
@@ -77,12 +77,12 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ),
         ClassSchema(
             "_JobStatus",
-            _columns(
+            column_types(
                 jobName="String", source="String", status="String", message="String",
                 params="Object", finishedAt="Date",
             ),
         ),
-        ClassSchema("_GlobalConfig", _columns(params="Object", masterKeyOnly="Object")),
+        ClassSchema("_GlobalConfig", column_types(params="Object", masterKeyOnly="Object")),
         # Nobody makes these classes, open to all, before we write the first object.
         ClassSchema("ImageClassification", permissions=NOBODY),
         ClassSchema("ModerationDecision", permissions=NOBODY),
@@ -100,7 +100,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
         ClassSchema(
             "UserImage",
-            _columns(
+            column_types(
                 image="File", imageAuthor="String", isSafe="Boolean", deleted="Boolean",
                 moderationRequired="Boolean", NSFWPredictions="Array",
             ),

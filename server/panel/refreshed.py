@@ -25,7 +25,7 @@ class Refreshed(Generic[Value]):
         first_patience_s: float,
     ) -> None:
         """Who asks for an older value than `max_age_s` has it made anew, and waits up to
-        `patience_s` for it; `first_patience_s` while there is none yet."""
+        `patience_s` for it; who asks first of all, up to `first_patience_s`."""
         self._make = make
         self._max_age_s, self._patience_s = max_age_s, patience_s
         self._first_patience_s = first_patience_s
@@ -43,9 +43,9 @@ class Refreshed(Generic[Value]):
         with self._lock:
             if self._value is not None and time.monotonic() - self._made_at < self._max_age_s:
                 return self._value
+            is_first = self._value is None and self._making is None
             making = self._making or self._start()
-            patience_s = self._first_patience_s if self._value is None else self._patience_s
-        making.wait(patience_s)
+        making.wait(self._first_patience_s if is_first else self._patience_s)
         if self._value is None and self._problem is not None:
             raise self._problem
         return self._value

@@ -3,7 +3,7 @@
 from cloud.clock import utc_now
 from cloud.operations import Operation, Set
 from cloud.values import Pointer
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import NOBODY, Schemas, column_types
 from server.objects.service import ParseObjects
 from server.storage.port import (
     All,
@@ -19,15 +19,10 @@ from server.storage.port import (
     Query,
 )
 
-
-def _columns(**kinds: str) -> dict[str, ColumnType]:
-    return {name: ColumnType(kind) for name, kind in kinds.items()}
-
-
 # Columns that begin with _ (_totp_nonce, _password_sha256, ...) reach no client, whatever its key.
 ACCOUNT = ClassSchema(
     "ModerationPanelAccount",
-    _columns(
+    column_types(
         name="String", role="String", disabled="Boolean", needsNewPassword="Boolean",
         preferences="Object", seenAt="Date", changeNumber="Number", settledNumber="Number",
     ),
@@ -36,18 +31,18 @@ ACCOUNT = ClassSchema(
 SESSION = ClassSchema(
     "ModerationPanelSession",
     {"user": ColumnType("Pointer", "_User")}
-    | _columns(
+    | column_types(
         seenAt="Date", expiresAt="Date", address="String", userAgent="String",
         needsSecondFactor="Boolean",
     ),
     permissions=NOBODY,
 )  # fmt: skip
 TRIES = ClassSchema(
-    "ModerationPanelTries", _columns(count="Number", until="Date"), permissions=NOBODY
+    "ModerationPanelTries", column_types(count="Number", until="Date"), permissions=NOBODY
 )
 TEAM_LOG = ClassSchema(
     "ModerationTeamLog",
-    _columns(
+    column_types(
         number="Number", by="String", action="String", user="String", name="String", role="String"
     ),
     permissions=NOBODY,

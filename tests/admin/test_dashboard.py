@@ -42,6 +42,7 @@ def look(panel, name="alice", language="en", **query):
         if 'http-equiv="refresh"' not in page.text:
             return page.text
         assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def words(html):

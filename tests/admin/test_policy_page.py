@@ -61,6 +61,7 @@ class Admin:
             if "are being read" not in self.page.text:
                 return self.page
             assert time.monotonic() < deadline
+            time.sleep(0.02)
 
     def fields(self):
         """What a browser would send of the form on the page."""

@@ -15,7 +15,7 @@ from test_fidelity import REFERENCE, TOLERANCE, image_path
 from test_images import encoded, picture
 
 from ml_models import pretrained
-from ml_models.classifier import NsfwClassifier
+from ml_models.classifier import NsfwClassifier, PatientClassifier
 from ml_models.errors import (
     ClassifierBusy,
     DecodeError,
@@ -265,7 +265,7 @@ def test_children_end_when_their_parent_is_killed(models_dir, tmp_path):
 import sys, time
 from pathlib import Path
 from ml_models import pretrained
-from ml_models.classifier import NsfwClassifier
+from ml_models.classifier import NsfwClassifier, PatientClassifier
 c = NsfwClassifier(lambda: pretrained.load("MobileNetV2", Path({str(models_dir)!r})),
                    permits=2, max_waiting=1, max_wait_s=10, max_pixels=1000)
 c.warm_up()
@@ -290,6 +290,19 @@ def occupy(classifier, count):
         thread.start()
     time.sleep(0.3)
     return stopped, threads
+
+
+def test_who_is_patient_is_served_however_full_the_queue(make_classifier):
+    classifier = make_classifier(max_waiting=1, max_wait_s=5.0)
+    classifier.warm_up()
+    stopped, threads = occupy(classifier, 2)
+    with pytest.raises(ClassifierBusy, match="queue for a permit is full"):
+        classifier.classify(JPEG)
+    awake = threading.Timer(0.3, lambda: [child.resume() for child in stopped])
+    awake.start()
+    assert len(PatientClassifier(classifier).classify(JPEG).predictions) == 5
+    for thread in (awake, *threads):
+        thread.join()
 
 
 def test_full_queue_is_busy_at_once_and_drains(make_classifier):

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 from judged_images import JudgedImages
@@ -142,6 +142,7 @@ class Patient:
             deadline = monotonic() + 60
             while (found := getattr(self._figures, name)(*arguments)) is None:
                 assert monotonic() < deadline
+                sleep(0.02)
             return found
 
         return ask

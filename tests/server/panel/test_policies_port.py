@@ -117,6 +117,7 @@ def tried(policies):
     deadline = time.monotonic() + 60
     while (trial := policies.trial()) is None:
         assert time.monotonic() < deadline
+        time.sleep(0.02)
     return trial
 
 
@@ -238,6 +239,7 @@ def test_old_value_is_shown_while_a_new_one_takes_its_time():
     deadline = time.monotonic() + 5
     while value.get() == 1:
         assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_many_who_ask_have_it_made_once():
@@ -260,8 +262,13 @@ def test_many_who_ask_have_it_made_once():
 
 def test_nobody_waits_for_the_first_value_without_end():
     gate = threading.Event()
-    value = Refreshed(gate.wait, max_age_s=1.0, patience_s=0.0, first_patience_s=0.01)
+    value = Refreshed(gate.wait, max_age_s=1.0, patience_s=0.0, first_patience_s=0.2)
+    started = time.monotonic()
     assert value.get() is None
+    waited = time.monotonic() - started
+    assert waited >= 0.2
+    assert value.get() is None, "and whoever comes next waits no more than for any other"
+    assert time.monotonic() - started - waited < 0.2
     gate.set()
 
 
