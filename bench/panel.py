@@ -107,7 +107,8 @@ def main():
         slow = [
             name
             for name, address in PAGES.items()
-            if re.search(asked.only, name) and measured(browser, name, address.format(**known)) > MOST_MS
+            if re.search(asked.only, name)
+            and measured(browser, name, address.format(**known)) > MOST_MS
         ]
         services.dispatch.close()
         services.jobs.close()

@@ -91,7 +91,7 @@ def read_ruling(values: Mapping[str, Any]) -> Ruling:
     after = _RULINGS.get(str(values.get("after")))
     if after is None:
         raise BadLaneRequest("after must be approved or rejected")
-    category = _read_category(values) if after is State.REJECTED else None
+    category = read_category(values) if after is State.REJECTED else None
     return Ruling(after, Remark(category, read_note(values), read_key(values)))
 
 
@@ -100,7 +100,8 @@ def read_note(values: Mapping[str, Any]) -> str | None:
     note = values.get("note") or ""
     if not isinstance(note, str) or len(note) > MAX_NOTE:
         raise BadLaneRequest(f"note must be a text of at most {MAX_NOTE} characters")
-    return note.strip() or None
+    # Half a surrogate pair, which JavaScript can send, no database takes.
+    return note.encode("utf-8", "replace").decode().strip() or None
 
 
 def read_key(values: Mapping[str, Any]) -> str:
@@ -120,7 +121,8 @@ def read_ids(value: Any) -> tuple[str, ...]:
     return tuple(read_id({"item_id": each}) for each in value)
 
 
-def _read_category(values: Mapping[str, Any]) -> str | None:
+def read_category(values: Mapping[str, Any]) -> str | None:
+    """Return the code of the reason that was chosen, if one was."""
     category = values.get("category")
     return None if category in (None, "") else _matching(_CATEGORY, category, "category")
 

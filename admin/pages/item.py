@@ -7,7 +7,13 @@ from admin.access import admins_only, current_reviewer
 from admin.history.shown import names, preferences, timeline, uploader_name
 from admin.lane.answers import refusal
 from admin.lane.items import show_items
-from admin.lane.requests import BadLaneRequest, new_request_key, read_key, read_note
+from admin.lane.requests import (
+    BadLaneRequest,
+    new_request_key,
+    read_category,
+    read_key,
+    read_note,
+)
 from admin.ports.history import Dossier
 from admin.reasons import reason_labels
 from admin.services import PanelServices
@@ -70,8 +76,8 @@ def _ruling() -> Ruling:
     seen = request.form.get("seen", type=int)
     if after not in _RULINGS or seen is None:
         raise BadLaneRequest("after and seen are needed")
-    category = request.form.get("category") if after == State.REJECTED else None
-    remark = Remark(category or None, read_note(request.form), read_key(request.form))
+    category = read_category(request.form) if after == State.REJECTED else None
+    remark = Remark(category, read_note(request.form), read_key(request.form))
     return Ruling(State(after), remark, seen)
 
 

@@ -6,7 +6,7 @@ Every call says for which moderator it is made: what was decided by one is never
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, abort, request, url_for
 from flask_wtf.csrf import generate_csrf
 
 from admin.access import current_moderator, current_reviewer, current_session
@@ -89,7 +89,11 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
     @panel.post("/review/release")
     def lane_release() -> Response:
         """A form, because the page sends it as a beacon while it is left."""
-        desk.release(current_reviewer(), read_ids(request.form.getlist("item_id")))
+        try:
+            item_ids = read_ids(request.form.getlist("item_id"))
+        except BadLaneRequest:
+            abort(400)
+        desk.release(current_reviewer(), item_ids)
         return Response(status=204)
 
     @panel.get("/review/me")

@@ -293,7 +293,8 @@ class ObjectStore(Protocol):
         """Apply all operations to every object that fulfils `where`; return how many did.
 
         Of each object the condition is checked in the same step as it is changed; others may see
-        some of them changed before the rest. Raises as `update` does, after it changed none or some.
+        some of them changed before the rest. Raises as `update` does, after it changed none or
+        some.
         """
 
     def delete(self, schema: ClassSchema, where: Condition) -> int:

@@ -366,6 +366,18 @@ def test_a_decision_is_made_once_however_often_it_is_sent(panel, bob):
     assert decision["decidedBy"] == f"user:{panel.ids['bob']}"
 
 
+def test_a_note_with_half_a_character_is_kept_without_it(panel, bob):
+    item_id = panel.waits()
+    assert bob.decide(item_id, note="half \ud83d").status_code == 200
+    assert panel.decisions(item_id)[-1]["note"] == "half ?"
+
+
+def test_ids_that_are_none_cannot_be_released(bob):
+    bob.look()
+    form = {"csrf_token": bob.token, "item_id": "../x"}
+    assert bob.visitor.client.post("/admin/review/release", data=form).status_code == 400
+
+
 def test_a_reason_that_left_the_list_while_a_decision_waited_is_kept(panel, bob):
     item_id = panel.waits()
     assert bob.decide(item_id, "rejected", category="old-reason").status_code == 200
