@@ -27,6 +27,7 @@ from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
 from server.serve import CannotServe, serve, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
+from server.storage.port import Refused
 
 # A model may be far larger than an image, and its host slower.
 _MODEL_MAX_BYTES = 1024**3
@@ -34,7 +35,7 @@ _MODEL_TIMEOUT_S = 600.0
 # A worker's heart beats every 5 seconds.
 _HEARTBEAT_LIMIT_S = 20.0
 _ON_PURPOSE = (
-    CannotCopy, CannotServe, InvalidPolicy, MlModelsError, ParseError, StoreUnavailable
+    CannotCopy, CannotServe, InvalidPolicy, MlModelsError, ParseError, Refused, StoreUnavailable
 )  # fmt: skip
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

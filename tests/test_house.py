@@ -200,6 +200,12 @@ def test_docs_hold_no_placeholder(path):
     assert not re.search(r"^[A-Z_]{6,}$", (REPOSITORY / path).read_text(), re.MULTILINE)
 
 
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_pictures_and_pages_that_docs_name_are_there(path):
+    named = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+    assert [name for name in named if not (path.parent / name).exists()] == []
+
+
 def readme_calls():
     """Each curl command of the README with the answer that stands below it."""
     text = (REPOSITORY / "README.md").read_text()

@@ -35,6 +35,8 @@ def refusal(services: PanelServices, error: ReviewError | AlreadyDecided) -> Ref
 def _decided(services: PanelServices, item: Item | None) -> Refusal:
     if item is None or item.state is State.ENDED or item.decided_by is None:
         return Refusal("gone", t("lane.gone"))
+    if item.state is State.REVIEW:
+        return Refusal("changed", t("lane.changed"))
     outcome = t(f"base.{item.state}")
     if item.decided_by == current_reviewer().decided_by:
         return Refusal("decided", t("lane.decided_by_you", outcome=outcome))

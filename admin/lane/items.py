@@ -76,7 +76,7 @@ def item_json(shown: ShownItem, html: str | None = None) -> dict[str, Any]:
     """Return an item as the lane's script gets it: where its pictures are, and the rest as HTML,
     which the first one has in the page."""
     item_id = shown.item.item_id
-    return {"id": item_id, **item_urls(item_id), "html": html}
+    return {"id": item_id, "seen": shown.item.transitions, **item_urls(item_id), "html": html}
 
 
 def item_urls(item_id: str) -> dict[str, str]:

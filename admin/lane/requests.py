@@ -92,7 +92,8 @@ def read_ruling(values: Mapping[str, Any]) -> Ruling:
     if after is None:
         raise BadLaneRequest("after must be approved or rejected")
     category = read_category(values) if after is State.REJECTED else None
-    return Ruling(after, Remark(category, read_note(values), read_key(values)))
+    remark = Remark(category, read_note(values), read_key(values))
+    return Ruling(after, remark, _read_seen(values))
 
 
 def read_note(values: Mapping[str, Any]) -> str | None:
@@ -125,6 +126,16 @@ def read_category(values: Mapping[str, Any]) -> str | None:
     """Return the code of the reason that was chosen, if one was."""
     category = values.get("category")
     return None if category in (None, "") else _matching(_CATEGORY, category, "category")
+
+
+def _read_seen(values: Mapping[str, Any]) -> int:
+    """Return which decision on the item was the last when it was shown."""
+    seen = values.get("seen")
+    if isinstance(seen, str) and re.fullmatch(r"[0-9]{1,6}", seen):
+        return int(seen)
+    if type(seen) is not int or seen < 0:
+        raise BadLaneRequest("seen must be a whole number")
+    return seen
 
 
 def _matching(form: re.Pattern[str], value: Any, name: str) -> str:

@@ -78,7 +78,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
 
     def undo(body: dict[str, Any]) -> Answer:
         decision = desk.undo(current_reviewer(), read_id(body, "decision_id"))
-        return {"item_id": decision.item_id, "after": decision.after}
+        return {"item_id": decision.item_id, "after": decision.after, "seen": decision.number}
 
     def renew(body: dict[str, Any]) -> Answer:
         return {"held": desk.renew(current_reviewer(), read_ids(body.get("item_ids")))}

@@ -72,7 +72,7 @@ class Lane {
   #decide(after, category = null) {
     const item = this.#itemToDecide();
     if (!item) return;
-    const body = { item_id: item.id, after, category, note: this.#note() };
+    const body = { item_id: item.id, seen: item.seen, after, category, note: this.#note() };
     const entry = this.queue.add({ kind: "decide", body, item });
     this.#remember({ kind: "decide", key: entry.key, item });
     this.view.say(panel.t(`lane.done_${after}`));
@@ -298,7 +298,13 @@ class Lane {
     const done = this.memory.undo.find((each) => each.key === entry.key);
     if (done) done.decisionId = body.decision_id;
     this.memory.save();
-    if (entry.kind === "undo" && !entry.item.html) this.#fill();
+    if (entry.kind === "undo") this.#undone(entry.item, body);
+  }
+
+  /** What was taken back stands at a later decision now, the undo. */
+  #undone(item, { seen }) {
+    for (const each of [this.item, ...this.ahead]) if (each?.id === item.id) each.seen = seen;
+    if (!item.html) this.#fill();
   }
 
   #refused(entry, answer) {

@@ -99,7 +99,7 @@ class DecisionQueue {
     this.#remove(entry);
     this.#met("online");
     if (answer.status < 300) {
-      this.#tellUndos(entry.key, answer.body.decision_id);
+      this.#tellFollowing(entry, answer.body);
       this.tell.done(entry, answer.body);
     } else {
       this.tell.refused(entry, answer);
@@ -107,13 +107,14 @@ class DecisionQueue {
     this.tell.changed();
   }
 
-  /** A decision has its id now; those that wait to undo it need that. */
-  #tellUndos(key, decisionId) {
+  /** A decision has its id now, which its undo needs; after an undo the image stands at a later
+      decision, which the next one has to have seen. */
+  #tellFollowing(made, { decision_id, seen }) {
     for (const entry of this.entries) {
-      if (entry.kind === "undo" && entry.of === key) {
-        entry.body.decision_id = decisionId;
-        this.#save(entry);
-      }
+      if (entry.kind === "undo" && entry.of === made.key) entry.body.decision_id = decision_id;
+      else if (made.kind === "undo" && entry.item.id === made.item.id) entry.body.seen = seen;
+      else continue;
+      this.#save(entry);
     }
   }
 

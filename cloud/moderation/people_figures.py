@@ -66,16 +66,17 @@ Agreement = Mapping[tuple[Outcome | None, State], int]
 
 
 def agreement(
-    words: Iterable[PersonsDecision], policy_of: Callable[[int], Policy | None]
+    words: Iterable[PersonsDecision], rules_say: Callable[[PersonsDecision], Outcome | None]
 ) -> Agreement:
-    """Count verdicts by what the thresholds in force said of the image and what the person said.
+    """Count verdicts by what the rules said of the image and what the person said."""
+    return Counter((rules_say(word), word.after) for word in words)
 
-    None: the rules had no say, since the image was not classified.
+
+def rules_said(word: PersonsDecision, policy_of: Callable[[int], Policy | None]) -> Outcome | None:
+    """Return what the thresholds in force said when the image was judged, automation or not.
+
+    None: they had no say, since the image was not classified.
     """
-    return Counter((_rules_say(word, policy_of), word.after) for word in words)
-
-
-def _rules_say(word: PersonsDecision, policy_of: Callable[[int], Policy | None]) -> Outcome | None:
     policy = None if word.policy_version is None else policy_of(word.policy_version)
     if policy is None or not word.predictions:
         return None

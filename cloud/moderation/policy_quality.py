@@ -4,7 +4,8 @@ The truth is what moderators said of images. They see only what is sent to them,
 out of all images, and these figures are true of that choice alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -80,16 +81,24 @@ class PolicyQuality:
 
 def quality_of_policy(judged: Sequence[Judged], policy: Policy) -> PolicyQuality:
     """Compare what the thresholds say with what people said of the same images."""
-    said = [(judge(image.predictions, policy).outcome, image.rejected) for image in judged]
+    said = Counter((judge(image.predictions, policy).outcome, image.rejected) for image in judged)
     rejected = sum(image.rejected for image in judged)
-    found = _probabilities(judged, policy)
+    passed = Counter({was: said[Outcome.APPROVED, was] for was in (True, False)})
+    found = {was: _probabilities(judged, policy, rejected=was) for was in (True, False)}
+
+    def chosen(label: Label, is_chosen: Callable[[float], bool]) -> Quality:
+        right, wrong = (sum(map(is_chosen, found[was][label])) for was in (True, False))
+        return _quality(right, wrong, rejected)
+
     return PolicyQuality(
-        rejecting=_quality([r for outcome, r in said if outcome is Outcome.REJECTED], rejected),
-        stopping=_quality([r for outcome, r in said if outcome is not Outcome.APPROVED], rejected),
+        rejecting=_quality(said[Outcome.REJECTED, True], said[Outcome.REJECTED, False], rejected),
+        stopping=_quality(
+            rejected - passed[True], len(judged) - rejected - passed[False], rejected
+        ),
         points={
             label: Points(
-                from_min=_quality([r for p, r in found[label] if p >= limits.min], rejected),
-                above_max=_quality([r for p, r in found[label] if p > limits.max], rejected),
+                from_min=chosen(label, limits.min.__le__),
+                above_max=chosen(label, limits.max.__lt__),
             )
             for label, limits in policy.thresholds.items()
         },
@@ -97,18 +106,18 @@ def quality_of_policy(judged: Sequence[Judged], policy: Policy) -> PolicyQuality
 
 
 def _probabilities(
-    judged: Sequence[Judged], policy: Policy
-) -> Mapping[Label, Sequence[tuple[float, bool]]]:
-    """For each limited class, its probability in each image and whether people rejected that."""
-    found: dict[Label, list[tuple[float, bool]]] = {label: [] for label in policy.thresholds}
+    judged: Sequence[Judged], policy: Policy, *, rejected: bool
+) -> Mapping[Label, Sequence[float]]:
+    """Gather each limited class's probabilities in the images that people rejected, or did not."""
+    found: dict[Label, list[float]] = {label: [] for label in policy.thresholds}
     for image in judged:
-        for prediction in image.predictions:
-            if prediction.label in found:
-                found[prediction.label].append((prediction.probability, image.rejected))
+        if image.rejected is rejected:
+            for prediction in image.predictions:
+                if prediction.label in found:
+                    found[prediction.label].append(prediction.probability)
     return found
 
 
-def _quality(chosen: Sequence[bool], rejected: int) -> Quality:
-    """`chosen` says of each image that is chosen whether people rejected it."""
-    both = sum(chosen)
-    return Quality(Proportion(both, len(chosen)), Proportion(both, rejected))
+def _quality(right: int, wrong: int, rejected: int) -> Quality:
+    """`right` of the chosen images were rejected by people, `wrong` were not."""
+    return Quality(Proportion(right, right + wrong), Proportion(right, rejected))

@@ -91,6 +91,8 @@ def _inspected(settings: Settings, path: Path) -> tuple[str, Fingerprint]:
     from ml_models.fingerprint import fingerprint  # brings numpy and decoders
     from ml_models.images import decode
 
+    if path.exists() and not path.is_file():  # a device may have no end
+        raise click.BadParameter(f"{path}: no file")
     try:
         data = path.read_bytes()
     except OSError as error:

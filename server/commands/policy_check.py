@@ -37,7 +37,7 @@ def check_policy(settings: Settings, file: Path) -> Iterator[str]:
 def _read(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidPolicy(str(file), f"is not JSON: {error}") from None
 
 

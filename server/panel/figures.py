@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
 from admin.ports.figures import SPANS, Now, Overview, Queue, Waiting
@@ -9,11 +10,15 @@ from cloud.clock import utc_now
 from cloud.moderation.figures import DayFigures, automation, automation_by_class, waits
 from cloud.moderation.items import Lane, State
 from cloud.moderation.people_figures import (
+    Agreement,
+    ModeratorFigures,
     PersonsDecision,
     agreement,
     last_words,
     moderator_figures,
+    rules_said,
 )
+from cloud.moderation.types import Outcome
 from server.moderation.items import ITEM
 from server.moderation.policies import PolicyVersions
 from server.panel.day_figures import StoredDays
@@ -23,6 +28,16 @@ from server.panel.newest import Newest
 from server.panel.refreshed import Refreshed
 from server.services import Services
 from server.storage.port import Condition, Equals, Query, SortKey
+
+
+@dataclass(frozen=True, slots=True)
+class _People:
+    """What some decisions of people sum up to."""
+
+    agreement: Agreement
+    moderators: Sequence[ModeratorFigures]
+    seen_today: Mapping[str, int]
+
 
 _QUEUES: Mapping[Queue, Condition] = {
     Queue.PENDING: Equals("state", State.PENDING.value),
@@ -34,11 +49,13 @@ _QUEUES: Mapping[Queue, Condition] = {
 class StoredFigures:
     """The Figures role; see there for its contract."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, decisions: Newest[PersonsDecision]) -> None:
         self._services, self._objects = services, services.database.objects
         self._versions = PolicyVersions(services.database, services.schemas)
         self._days = StoredDays(services.database.tallies, max(SPANS))
-        self._decisions = Newest(self._objects, DECISIONS_BY_PEOPLE)
+        self._decisions = decisions
+        self._summed: tuple[object, _People] | None = None
+        self._said: dict[tuple[str, int | None], Outcome | None] = {}
         self._now = Refreshed(self._look, max_age_s=5.0, patience_s=0.02, first_patience_s=2.0)
         self._overviews = Refreshed(
             self._count, max_age_s=30.0, patience_s=0.02, first_patience_s=2.0
@@ -70,8 +87,9 @@ class StoredFigures:
     def _overview(
         self, days: Sequence[DayFigures], decisions: Sequence[PersonsDecision]
     ) -> Overview:
-        begin, today = (datetime.combine(day, time(), UTC) for day in (days[0].day, days[-1].day))
+        begin = _midnight(days[0])
         theirs = [decision for decision in decisions if decision.decided_at >= begin]
+        people = self._figures_of(theirs, _midnight(days[-1]))
         is_cut = len(theirs) == DECISIONS_BY_PEOPLE.limit
         return Overview(
             days=days,
@@ -79,12 +97,38 @@ class StoredFigures:
             people=waits(day.waits_for_people for day in days),
             automation=automation(days),
             automation_by_class=automation_by_class(days),
-            agreement=agreement(last_words(theirs), self._versions.policy),
-            moderators=moderator_figures(theirs),
+            agreement=people.agreement,
+            moderators=people.moderators,
             moderators_since=theirs[-1].decided_at if is_cut else None,
-            seen_today=_seen(theirs, today),
+            seen_today=people.seen_today,
             as_of=utc_now(),
         )
+
+    def _figures_of(self, decisions: Sequence[PersonsDecision], today: datetime) -> _People:
+        """Sum up the newest decisions, unless the same ones were summed up last."""
+        newest = (decisions[0].item_id, decisions[0].number) if decisions else None
+        which = (newest, len(decisions), today)
+        if self._summed is None or self._summed[0] != which:
+            people = _People(
+                agreement(last_words(decisions), self._rules_said),
+                moderator_figures(decisions),
+                _seen(decisions, today),
+            )
+            self._summed = (which, people)
+        return self._summed[1]
+
+    def _rules_said(self, word: PersonsDecision) -> Outcome | None:
+        """Judge each image once, however often it is counted."""
+        key = (word.item_id, word.policy_version)
+        if key not in self._said:
+            if len(self._said) > 2 * DECISIONS_BY_PEOPLE.limit:
+                self._said.clear()
+            self._said[key] = rules_said(word, self._versions.policy)
+        return self._said[key]
+
+
+def _midnight(day: DayFigures) -> datetime:
+    return datetime.combine(day.day, time(), UTC)
 
 
 def _seen(decisions: Sequence[PersonsDecision], since: datetime) -> Mapping[str, int]:

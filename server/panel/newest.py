@@ -1,5 +1,6 @@
 """The newest rows of a log that is only added to, read once and kept in memory."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,22 +42,24 @@ class Log(Generic[Row]):
 
 
 class Newest(Generic[Row]):
-    """Keeps a log's newest rows. For one thread at a time. Raises StoreUnavailable."""
+    """Keeps a log's newest rows; thread-safe. Raises StoreUnavailable."""
 
     def __init__(self, objects: ObjectStore, log: Log[Row]) -> None:
         self._objects, self._log = objects, log
         self._rows: list[tuple[datetime, str, Row]] = []
         self._read_at = 0.0
+        self._lock = threading.Lock()
 
     def rows(self) -> Sequence[Row]:
         """Return them, newest first, as they are now."""
-        is_old = time.monotonic() - self._read_at > _READ_ANEW_AFTER_S
-        if not self._rows or is_old:
-            self._rows = self._read(self._log.where)
-            self._read_at = time.monotonic()
-        else:
-            self._add_new()
-        return [row for _, _, row in self._rows]
+        with self._lock:
+            is_old = time.monotonic() - self._read_at > _READ_ANEW_AFTER_S
+            if not self._rows or is_old:
+                self._rows = self._read(self._log.where)
+                self._read_at = time.monotonic()
+            else:
+                self._add_new()
+            return [row for _, _, row in self._rows]
 
     def _add_new(self) -> None:
         since = self._rows[0][0] - _MAY_COME_LATE

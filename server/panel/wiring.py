@@ -15,6 +15,8 @@ from server.panel.api import OwnApi
 from server.panel.figures import StoredFigures
 from server.panel.history import StoredHistory
 from server.panel.house_rules import StoredHouseRules
+from server.panel.judged_images import DECISIONS_BY_PEOPLE
+from server.panel.newest import Newest
 from server.panel.people import join_people
 from server.panel.pictures import StoredPictures
 from server.panel.policies import StoredPolicies
@@ -30,6 +32,7 @@ def make_panel_services(services: Services, app: "WSGIApplication") -> PanelServ
     settings = services.settings
     tables = PanelTables(services.database, services.schemas, services.objects)
     people = join_people(settings, tables, panel_secret(settings))
+    decisions = Newest(services.database.objects, DECISIONS_BY_PEOPLE)
     return PanelServices(
         accounts=people.accounts,
         sign_ins=people.sign_ins,
@@ -44,8 +47,8 @@ def make_panel_services(services: Services, app: "WSGIApplication") -> PanelServ
         ),
         history=StoredHistory(services),
         retention=services.retention,
-        policies=StoredPolicies(services),
-        figures=StoredFigures(services),
+        policies=StoredPolicies(services, decisions),
+        figures=StoredFigures(services, decisions),
         house_rules=StoredHouseRules(services.parse_config),
         classifications=services.moderation,
         api=OwnApi(settings, app),

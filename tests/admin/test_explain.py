@@ -45,9 +45,9 @@ def test_what_the_rules_say(said):
     (above,) = judge(PORN, policy(0.1, 0.5)).reasons
     (tiny,) = judge(PORN, policy(0.00001, 0.55)).reasons
     assert [each.sentence for each in said("en", between, above, tiny)] == [
-        "Porn 55 % lies from 40 % to 80 %: a person decides.",
+        "Porn 55 % is from 40 % to 80 %.",
         "Porn 55 % is above 50 %.",
-        "Porn 55 % lies from 0 % to 55 %: a person decides.",
+        "Porn 55 % is from 0 % to 55 %.",
     ]
     assert said("de", above)[0].sentence == "Porno 55 % liegt über 50 %."
 

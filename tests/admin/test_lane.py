@@ -74,10 +74,8 @@ class LaneVisitor:
     def submit(self, **values):
         """Press a button of the page's form; returns the page that follows."""
         key = re.search(r'name="request_key" value="([^"]+)"', self.page.text)[1]
-        values = {
-            "item_id": self.data["item"] and self.data["item"]["id"],
-            "request_key": key,
-        } | values
+        item = self.data["item"] or {"id": "", "seen": 0}
+        values = {"item_id": item["id"], "seen": item["seen"], "request_key": key} | values
         answer = self.visitor.post("/review", values, token=self.token)
         if answer.status_code != 303:
             return answer
@@ -96,8 +94,9 @@ class LaneVisitor:
         assert answer.status_code == 200, answer.json
         return [item["id"] for item in answer.json["items"]]
 
-    def decide(self, item_id, after="approved", key=KEY, **body):
-        return self.call("decide", item_id=item_id, after=after, request_key=key, **body)
+    def decide(self, item_id, after="approved", key=KEY, seen=1, **body):
+        body |= {"item_id": item_id, "after": after, "request_key": key, "seen": seen}
+        return self.call("decide", **body)
 
 
 def text_of(page):
@@ -140,7 +139,7 @@ def test_all_five_classes_have_bars_and_limited_ones_their_marks(panel, bob):
 def test_the_page_says_why_the_image_is_here(panel, bob):
     panel.waits(porn=0.6)
     bob.look()
-    assert "Automation is off: a person decides on every image." in text_of(bob.page)
+    assert "Automation is off." in text_of(bob.page)
 
 
 def test_an_image_that_could_not_be_classified_says_so(panel, bob):
@@ -197,7 +196,7 @@ def test_an_appeal_is_quoted_with_what_was_decided_before(panel, bob):
     assert bob.look() == item_id
     assert "The owner appeals: It is &lt;b&gt;my&lt;/b&gt; garden." in text_of(bob.page)
     assert "It was rejected before, by bob." in text_of(bob.page)
-    assert "Automation is off" in text_of(bob.page)
+    assert "Automation is off." in text_of(bob.page)
 
 
 def test_hostile_names_are_shown_as_text(panel, bob):
@@ -292,9 +291,9 @@ def test_the_page_speaks_german(panel):
 def test_a_form_decides_once_however_often_it_is_sent(panel, bob):
     item_id = panel.waits()
     bob.look()
-    token, form = bob.token, {"action": "rejected", "item_id": item_id, "request_key": KEY}
+    form = {"action": "rejected", "item_id": item_id, "request_key": KEY, "seen": "1"}
     for _ in range(2):
-        answer = bob.visitor.post("/review", form, token=token)
+        answer = bob.visitor.post("/review", form, token=bob.token)
         assert answer.status_code == 303
     assert [d["after"] for d in panel.decisions(item_id)] == ["review", "rejected"]
 
@@ -320,7 +319,8 @@ def run_out(panel, item_id):
     "form",
     [
         {}, {"action": "explode"}, {"action": "approved", "item_id": "no such/id"},
-        {"action": "approved", "request_key": "short"}, {"action": "rejected", "note": "x" * 2001},
+        {"action": "approved", "request_key": "short"}, {"action": "approved", "seen": "x"},
+        {"action": "rejected", "note": "x" * 2001},
         {"category": "no such category!"},
     ],
 )  # fmt: skip
@@ -399,6 +399,17 @@ def test_the_second_to_decide_learns_who_was_first(panel, bob, alice):
     assert len(panel.decisions(item_id)) == 2
 
 
+def test_what_was_decided_in_another_tab_is_not_overruled_by_an_old_one(panel, bob):
+    item_id = panel.waits()
+    bob.decide(item_id, "rejected")
+    answer = bob.decide(item_id, "approved", key="f" * 32)
+    assert answer.json == {"kind": "decided", "sentence": "You have already decided: rejected."}
+    bob.call("undo", decision_id=f"{item_id}-2")
+    answer = bob.decide(item_id, "approved", key="f" * 32)
+    assert (answer.status_code, answer.json["kind"]) == (409, "changed")
+    assert bob.decide(item_id, "approved", key="f" * 32, seen=3).status_code == 200
+
+
 def test_an_image_that_is_gone_is_told(panel, bob):
     answer = bob.decide("NoSuchItem")
     assert (answer.status_code, answer.json["kind"]) == (409, "gone")
@@ -406,9 +417,7 @@ def test_an_image_that_is_gone_is_told(panel, bob):
 
 def test_nothing_is_decided_as_somebody_else(panel, bob):
     item_id = panel.waits()
-    answer = bob.call(
-        "decide", panel.ids["alice"], item_id=item_id, after="approved", request_key=KEY
-    )
+    answer = bob.decide(item_id, moderator=panel.ids["alice"])
     assert (answer.status_code, answer.json) == (409, {"kind": "other_moderator"})
     assert panel.state(item_id) is State.REVIEW
 
@@ -420,7 +429,7 @@ def test_an_undo_brings_the_image_back_to_who_decided(panel, bob, alice):
     assert (answer.status_code, answer.json["kind"]) == (403, "not_yours")
     for _ in range(2):  # repeating it changes nothing
         answer = bob.call("undo", decision_id=decision_id)
-        assert answer.json == {"item_id": item_id, "after": "review"}
+        assert answer.json == {"item_id": item_id, "after": "review", "seen": 3}
     assert panel.item(item_id).claim.moderator_id == panel.ids["bob"]
     assert bob.look() == item_id
 
@@ -463,6 +472,8 @@ def test_who_is_signed_in_gets_a_new_token(panel, bob):
         ("claim", {"count": 1, "skipping": ["x"] * 501}),
         ("decide", {"item_id": "x", "after": "pending", "request_key": KEY}),
         ("decide", {"item_id": "x", "after": "approved"}),
+        ("decide", {"item_id": "x", "after": "approved", "request_key": KEY, "seen": -1}),
+        ("decide", {"item_id": "x", "after": "approved", "request_key": KEY, "seen": True}),
         ("decide", {"item_id": {"$ne": ""}, "after": "approved", "request_key": KEY}),
         ("decide", {"item_id": "x", "after": "rejected", "request_key": KEY, "category": 3}),
         ("decide", {"item_id": "x", "after": "rejected", "request_key": KEY, "note": ["x"]}),

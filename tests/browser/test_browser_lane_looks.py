@@ -1,13 +1,24 @@
 """How the review lane shows images: veiled until asked, on one screen, and open to everybody."""
 
+import subprocess
+import sys
+
 import pytest
 from lane_page import LanePage
 from panel_site import screenshot
+from running_server import bare_environment
 
 
 @pytest.fixture(scope="module", autouse=True)
-def images(site):
-    site.fill(30)
+def images(site, models_dir):
+    """Those of the demo, under a policy."""
+    scores = {"Sexy": {"min": 0.05, "max": 0.9}, "Drawing": {"min": 0.3, "max": 1}}
+    site.parse("PUT", "/config", {"params": {"moderationScores": scores}})
+    folders = {"DATA_DIR": str(site.data_dir), "MODELS_DIR": str(models_dir)}
+    subprocess.run(
+        [sys.executable, "-m", "server", "demo", "--count", "36"],
+        check=True, capture_output=True, cwd=site.data_dir, env=bare_environment() | folders,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -95,11 +106,15 @@ def test_an_image_is_accessible_in_both_lights(lane, accessible):
     screenshot(page, f"panel-review-{'phone' if page.is_phone else 'desktop'}")
 
 
-def test_all_of_it_is_on_one_screen(lane):
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_all_of_it_is_on_one_screen(lane, language):
     page = lane.page
+    page.set_extra_http_headers({"Accept-Language": language})
+    page.reload()
     for act in ("approve", "reject", "skip", "undo", "keep_revealed", "escalate"):
-        box = page.locator(f".deck [data-act={act}]").bounding_box()
+        button = page.locator(f".deck [data-act={act}]")
+        box = button.bounding_box()
         assert box["height"] >= 48
         assert box["y"] + box["height"] <= page.viewport_size["height"]
-    stage = page.locator("#stage").bounding_box()
-    assert stage["height"] >= 300
+        assert button.evaluate("button => button.scrollWidth <= button.clientWidth"), act
+    assert page.locator("#stage").bounding_box()["height"] >= 300

@@ -11,6 +11,7 @@ from cloud.moderation.people_figures import (
     agreement,
     last_words,
     moderator_figures,
+    rules_said,
 )
 from cloud.moderation.policy import read_policy
 from cloud.moderation.policy_quality import Proportion
@@ -65,8 +66,9 @@ def test_undone_word_was_never_said():
     ],
 )
 def test_rules_are_asked_what_they_said_at_that_time(porn, version, rules):
-    counts = agreement([said("a", 2, REJECTED, porn=porn, version=version)], {1: POLICY}.get)
-    assert counts == {(rules, REJECTED): 1}
+    word = said("a", 2, REJECTED, porn=porn, version=version)
+    assert rules_said(word, {1: POLICY}.get) is rules
+    assert agreement([word], lambda each: rules) == {(rules, REJECTED): 1}
 
 
 def test_agreement_is_counted_where_the_rules_were_clear():

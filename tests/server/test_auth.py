@@ -130,7 +130,7 @@ def test_a_callers_secrets_are_not_in_its_repr():
         master=False,
         ip=HERE,
         user={"objectId": "alice", "_hashed_password": "hash"},
-        session_token="r:secret",  # noqa: S106
+        session_token="r:secret",
         headers={"x-parse-session-token": "r:secret"},
     )
     assert "secret" not in repr(alice)

@@ -135,7 +135,8 @@ def test_policy_check_refuses_by_the_name_of_the_field(installation):
 def test_policy_check_needs_no_database_for_an_empty_record(tmp_path, models_dir):
     (tmp_path / "policy.json").write_text(json.dumps(LENIENT))
     (tmp_path / "broken.json").write_text("{")
-    for name, expected in [("policy.json", 0), ("broken.json", 1)]:
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    for name, expected in [("policy.json", 0), ("broken.json", 1), ("deep.json", 1)]:
         process = subprocess.run(
             [sys.executable, "-m", "server", "policy", "check", name],
             env=bare_environment() | {"DATA_DIR": str(tmp_path / "none")},
@@ -181,6 +182,7 @@ def test_moderate_says_by_its_exit_status_that_files_are_missing(installation):
         (["Other"], "MODERATED_FILES names no column of Other, but of: UserImage"),
         (["UserImage", "--where", "{"], "where parameter is not valid JSON"),
         (["UserImage", "--where", '{"$nonsense": 1}'], "nonsense"),
+        (["UserImage", "--where", '{"imageAuthor": {"$regex": "("}}'], "regular expression"),
     ],
 )
 def test_moderate_refuses_in_a_sentence(installation, arguments, complaint):

@@ -163,6 +163,7 @@ def test_list_shows_what_holds_newest_first(command, rows):
     ("arguments", "sentence"),
     [
         (("add", "rejected", "nothing.png"), "nothing.png: No such file"),
+        (("add", "rejected", "/dev/null"), "/dev/null: no file"),
         (("add", "rejected", "text.txt"), "no decoder recognises"),
         (("add", "rejected", "xy", "--as", "pdq"), "xy is not 64 hexadecimal digits"),
         (("forget", "nobody"), "no entry that holds: nobody"),

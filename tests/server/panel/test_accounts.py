@@ -506,7 +506,7 @@ def test_an_old_password_half_way_in_gets_no_further(people):
     secret, _, _ = people.enrol(people.sign_in("bob"))
     people.clock.go_on(minutes=1)
     half_way = people.sign_in("bob")
-    change_user(people, user_id, _hashed_password="another")  # noqa: S106
+    change_user(people, user_id, _hashed_password="another")
     token = people.sign_ins.pass_second_factor(half_way, people.code(secret), PHONE)
     assert people.accounts.session(token) is None
 

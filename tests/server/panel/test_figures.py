@@ -19,6 +19,8 @@ from server.moderation.items import ITEM
 from server.panel.day_figures import StoredDays
 from server.panel.figures import StoredFigures
 from server.panel.health import health_of
+from server.panel.judged_images import DECISIONS_BY_PEOPLE
+from server.panel.newest import Newest
 from server.storage.port import Equals
 
 NOON = datetime.combine(utc_now().date(), time(12), UTC)
@@ -135,7 +137,9 @@ class Patient:
     """Figures that are waited for, however slow the machine."""
 
     def __init__(self, services):
-        self._figures = StoredFigures(services)
+        self._figures = StoredFigures(
+            services, Newest(services.database.objects, DECISIONS_BY_PEOPLE)
+        )
 
     def __getattr__(self, name):
         def ask(*arguments):

@@ -17,7 +17,7 @@ from cloud.moderation.policy_changes import PolicyChangedMeanwhile
 from cloud.operations import Set
 from ml_models.types import Label
 from server.objects.schemas import SYSTEM_CLASSES
-from server.panel.judged_images import UPLOADS
+from server.panel.judged_images import DECISIONS_BY_PEOPLE, UPLOADS
 from server.panel.newest import Newest
 from server.panel.policies import StoredPolicies
 from server.panel.refreshed import Refreshed
@@ -38,7 +38,7 @@ def services(parse_on_each):
 
 @pytest.fixture
 def policies(services):
-    return StoredPolicies(services)
+    return StoredPolicies(services, Newest(services.database.objects, DECISIONS_BY_PEOPLE))
 
 
 @pytest.fixture
