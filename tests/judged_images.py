@@ -1,5 +1,6 @@
 """A log of images as the pipeline and moderators leave it, written at once."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from cloud.clock import utc_now
@@ -11,9 +12,11 @@ from cloud.moderation.items import (
     Subject,
     next_decision,
 )
+from cloud.operations import Set
 from ml_models.types import Label, Prediction
-from server.moderation.items import StoredItems, declare_items
+from server.moderation.items import ITEM, StoredItems, declare_items
 from server.objects.schemas import Schemas
+from server.storage.port import Equals
 
 
 def scores(**given):
@@ -36,31 +39,35 @@ class JudgedImages:
 
     def __init__(self, database):
         schemas = Schemas(database.schemas, clients_make_classes=False)
-        self.items = StoredItems(database, schemas)
+        self.objects, self.items = database.objects, StoredItems(database, schemas)
         declare_items(database.objects, schemas)
         self.count = 0
 
     def image(self, after=State.APPROVED, *, by=BY_RULES, at=None, waited=1.0, version=1, **given):
         """An image that was judged `waited` seconds after it came; returns its item's id."""
         self.count += 1
-        at = at or utc_now()
+        at, wait = at or utc_now(), timedelta(seconds=waited)
         item_id = f"item{self.count:05d}"
         subject = Subject("UserImage", f"of{item_id}", "image", f"{item_id}.jpg")
-        self.items.add(Item(item_id, subject, State.PENDING, at - timedelta(seconds=waited)))
+        # Were it old at once, a server's sweeper would end it: there is no such object.
+        self.items.add(Item(item_id, subject, State.PENDING, utc_now()))
         evidence = Evidence(
             predictions=scores(**given) if given else (),
             content_sha256=f"{self.count:064x}",
             policy_version=version if given else None,
         )
-        self.decide(item_id, after, by, at=at, evidence=evidence)
+        self.decide(item_id, after, by, at=at, evidence=evidence, waited=wait)
+        came = {"createdAt": Set(at - wait)}
+        assert self.objects.update(ITEM, Equals("objectId", item_id), came)
         return item_id
 
-    def decide(self, item_id, after, by, *, at=None, evidence=None):
+    def decide(self, item_id, after, by, *, at=None, evidence=None, waited=None):
         """The item's next decision."""
         item, now = self.items.get(item_id), at or utc_now()
         decision = next_decision(
             item, after, decided_by=by, reasons=("seen",), evidence=evidence, now=now
         )
+        decision = decision if waited is None else replace(decision, waited=waited)
         assert self.items.decide(decision)
         self.items.log(decision)
         self.items.settled(decision)

@@ -3,7 +3,7 @@
 Works by forms alone; its script asks for the same trial while the sliders move.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -195,7 +195,7 @@ def _past(services: PanelServices) -> list[_PastChange]:
     ]
 
 
-def _names(services: PanelServices, changes: list[PolicyChange] | Any) -> Mapping[str, str]:
+def _names(services: PanelServices, changes: Sequence[PolicyChange]) -> Mapping[str, str]:
     authors = {change.by for change in changes}
     names = services.accounts.names(authors - {BY_DATABASE})
     return {**names, BY_DATABASE: t("policy.by_database")}

@@ -49,7 +49,7 @@ class Lane {
     if (!item) return;
     const isTaken = this.memory.skipped.has(item.id) || this.queue.concerns(item.id);
     if (isTaken) {
-      this.#next();
+      this.#show(null); // until others are claimed
       return;
     }
     const image = document.getElementById("first-picture");
@@ -75,8 +75,7 @@ class Lane {
     const body = { item_id: item.id, seen: item.seen, after, category, note: this.#note() };
     const entry = this.queue.add({ kind: "decide", body, item });
     this.#remember({ kind: "decide", key: entry.key, item });
-    this.view.say(panel.t(`lane.done_${after}`));
-    this.#next();
+    this.#next(`lane.done_${after}`);
   }
 
   escalate() {
@@ -88,8 +87,7 @@ class Lane {
       item,
     });
     this.#remember({ kind: "escalate", key: entry.key, item });
-    this.view.say(panel.t("lane.done_escalated"));
-    this.#next();
+    this.#next("lane.done_escalated");
   }
 
   skip() {
@@ -97,8 +95,7 @@ class Lane {
     if (!item) return;
     this.memory.skipped.add(item.id);
     this.#remember({ kind: "skip", item });
-    this.view.say(panel.t("lane.done_skipped"));
-    this.#next();
+    this.#next("lane.done_skipped");
   }
 
   /** Take back the last thing done, and show its image again. */
@@ -120,7 +117,9 @@ class Lane {
     if (this.item) this.ahead.unshift(this.item);
     this.view.say(panel.t("lane.done_undone"));
     this.#show(last.item);
-    if (last.kind === "skip") this.#fill().then(() => this.#renew()); // is it still to be had?
+    if (last.kind === "skip" || !last.item.html) {
+      this.#fill().then(() => this.#renew()); // is it still to be had?
+    }
   }
 
   /** What a sweep decided is remembered by its id alone; the next claim brings the rest. */
@@ -157,8 +156,10 @@ class Lane {
 
   // --- the images at hand ------------------------------------------------------------------------
 
-  #next() {
+  /** Go on; `done` is the text that says why. */
+  #next(done) {
     this.#show(this.ahead.shift() ?? null);
+    this.view.say(`${panel.t(done)} ${panel.t(this.item ? "lane.next" : "lane.empty_title")}`);
     this.#fill();
     if (this.exposure.breakIsDue) {
       this.view.suggestBreak(this.exposure.count);
@@ -198,24 +199,24 @@ class Lane {
     }
   }
 
-  /** Claim as many images as should be at hand. */
-  async #fill() {
+  /** Claim as many images as should be at hand; resolves when that is done. */
+  #fill() {
     clearTimeout(this.poll);
-    if (this.filling) {
-      this.fillAgain = true;
-      return;
-    }
-    this.filling = true;
-    this.fillAgain = false;
+    this.fillAgain = true;
+    this.filling ??= this.#claimAll().finally(() => (this.filling = null));
+    return this.filling;
+  }
+
+  async #claimAll() {
     try {
-      await this.#claim();
+      while (this.fillAgain) {
+        this.fillAgain = false;
+        await this.#claim();
+      }
     } catch (error) {
       this.queue.met(error);
-    } finally {
-      this.filling = false;
     }
-    if (this.fillAgain) this.#fill();
-    else if (!this.item) this.poll = setTimeout(() => this.#fill(), POLL_MS);
+    if (!this.item) this.poll = setTimeout(() => this.#fill(), POLL_MS);
   }
 
   async #claim() {
@@ -281,7 +282,7 @@ class Lane {
     const item = this.item;
     this.view.root.classList.add("is-lost");
     this.view.toast(sentence, item);
-    setTimeout(() => this.item === item && this.#next(), 1200);
+    setTimeout(() => this.item === item && this.#next("lane.replaced"), 1200);
   }
 
   #leave() {
@@ -332,67 +333,3 @@ class Lane {
     }
   }
 }
-
-function startLane() {
-  globalThis.lane = new Lane(panel.data("lane-data")); // to look at from a console
-  const keysDialog = document.getElementById("keys-dialog");
-  const note = document.getElementById("note");
-  const acts = {
-    approve: () => lane.approve(),
-    reject: () => lane.reject(),
-    skip: () => lane.skip(),
-    escalate: () => lane.escalate(),
-    undo: () => lane.undo(),
-    keep_revealed: () => lane.reveal(!lane.view.isRevealed),
-    colour: () => lane.view.toggleColour(),
-    zoom: () => lane.view.zoom(),
-    help: () => keysDialog.showModal(),
-    note: () => {
-      lane.view.openReasons(true);
-      note.focus();
-    },
-  };
-  const reject = (n) => lane.data.reasons[n - 1] && lane.reject(lane.data.reasons[n - 1][0]);
-  const keyboard = new LaneKeyboard(lane.data.keys, {
-    act: (action) => acts[action](),
-    hold: (isDown) => lane.reveal(isDown),
-    digit: reject,
-  });
-  new LaneTouch(lane.view.stage, document.getElementById("card"), {
-    swiped: (direction) => ({ right: acts.approve, left: acts.reject, up: acts.skip })[direction](),
-    held: (isHeld) => lane.reveal(isHeld),
-    isFree: () => lane.item !== null && !lane.view.stage.classList.contains("zoomed"),
-  });
-
-  addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (!button) return;
-    const act = acts[button.dataset.act];
-    if (act) act();
-    else if (button.name === "category") lane.reject(button.value);
-    else if (button.id === "unskip") lane.unskip();
-    else if (button.id === "show-reasons") lane.view.openReasons(!lane.view.reasonsAreOpen);
-    else return;
-    event.preventDefault();
-  });
-  // A click leaves the focus where it was: a space that follows reveals, and presses nothing again.
-  addEventListener("mousedown", (event) => {
-    if (event.target.closest("#lane button") && !event.target.closest("dialog")) {
-      event.preventDefault();
-    }
-  });
-  note.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey))) {
-      note.blur();
-    }
-  });
-  addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && lane.view.reasonsAreOpen) lane.view.openReasons(false);
-  });
-  const noLetters = document.getElementById("no-letters");
-  noLetters.checked = keyboard.lettersAreOff;
-  noLetters.addEventListener("change", () => (keyboard.lettersAreOff = noLetters.checked));
-  lane.start();
-}
-
-startLane();

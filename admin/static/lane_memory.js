@@ -6,6 +6,9 @@
 const MOST_UNDONE = 50; // a whole sweep
 const MOST_SKIPPED = 200;
 
+/** What stands beside an image is long, and the server says it again: nothing to keep. */
+const withoutHtml = (name, value) => (name === "html" ? undefined : value);
+
 /** One tab's: `undo` is what can be taken back, the last thing last. */
 class TabMemory {
   constructor(session) {
@@ -31,7 +34,7 @@ class TabMemory {
     this.undo.splice(0, this.undo.length - MOST_UNDONE);
     const skipped = [...this.skipped].slice(-MOST_SKIPPED);
     this.skipped = new Set(skipped);
-    sessionStorage.setItem(this.name, JSON.stringify({ undo: this.undo, skipped }));
+    sessionStorage.setItem(this.name, JSON.stringify({ undo: this.undo, skipped }, withoutHtml));
   }
 }
 

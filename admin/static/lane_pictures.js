@@ -59,7 +59,7 @@ class LanePictures {
     if (!blob.type.startsWith("image/")) throw new NoConnection(`${answer.status} ${url}`);
     const image = new Image();
     image.src = URL.createObjectURL(blob);
-    await image.decode();
+    await image.decode().catch(() => {}); // a damaged one is shown as browsers show those
     return image;
   }
 }

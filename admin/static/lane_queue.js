@@ -130,7 +130,7 @@ class DecisionQueue {
   #save(entry) {
     try {
       const stored = { ...entry, moderator: this.calls.moderator, name: this.name };
-      localStorage.setItem(QUEUE_PREFIX + entry.key, JSON.stringify(stored));
+      localStorage.setItem(QUEUE_PREFIX + entry.key, JSON.stringify(stored, withoutHtml));
     } catch {
       // Without storage decisions still wait in this page.
     }

@@ -9,19 +9,8 @@ from cloud.clock import utc_now
 from cloud.moderation.figures import WAIT_STEPS_MS, DayFigures, Transition
 from cloud.moderation.items import State
 from server.moderation.items import DECISION, ITEM
-from server.storage.port import (
-    All,
-    ClassSchema,
-    Compares,
-    Condition,
-    DayOf,
-    Exists,
-    OneOf,
-    Order,
-    StepOf,
-    TallyKey,
-    TallyStore,
-)
+from server.storage.port import All, ClassSchema, Compares, Condition, Exists, OneOf, Order
+from server.storage.tally_port import DayOf, StepOf, TallyKey, TallyStore
 
 _DAY = DayOf("createdAt")
 _ANY_STATE = tuple(state.value for state in State)

@@ -14,9 +14,12 @@ type. Every method raises StoreUnavailable when the database cannot be reached o
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloud.operations import Operation
+
+if TYPE_CHECKING:
+    from server.storage.tally_port import TallyStore
 
 Document = dict[str, Any]
 ObjectId = str | int
@@ -304,42 +307,6 @@ class ObjectStore(Protocol):
         """Make the index if it is not there yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class DayOf:
-    """The day of a Date column in UTC, as `2026-02-03`."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepOf:
-    """How many of `bounds`, which ascend, a Number column reaches: from 0 to all of them."""
-
-    path: str
-    bounds: tuple[float, ...]
-
-
-TallyKey = str | DayOf | StepOf
-"""What objects are counted by; a `str` is a column of String or Boolean."""
-TallyValue = str | bool | int | None
-
-
-class TallyStore(Protocol):
-    """Counts objects without reading them; thread-safe.
-
-    For figures that may be a little old: it may take seconds where there are very many objects.
-    """
-
-    def tally(
-        self, schema: ClassSchema, where: Condition, by: Sequence[TallyKey]
-    ) -> Mapping[tuple[TallyValue, ...], int]:
-        """Count the objects that fulfil the condition, for each combination of these keys.
-
-        A key that is missing in an object, or of another type, is None. Conditions are on columns
-        of String, Number, Boolean, Date, Pointer and File. Raises ValueError for other columns.
-        """
-
-
 class SchemaStore(Protocol):
     """Keeps the classes' schemas; thread-safe."""
 
@@ -420,7 +387,7 @@ class Database(Protocol):
         """Its objects."""
 
     @property
-    def tallies(self) -> TallyStore:
+    def tallies(self) -> "TallyStore":
         """Its objects, counted."""
 
     @property

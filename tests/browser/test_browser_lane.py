@@ -108,6 +108,15 @@ def test_a_skipped_image_does_not_come_again_until_undone(lane):
     assert lane.states(skipped) == ["approved"]
 
 
+def test_a_skip_is_taken_back_while_the_next_images_are_asked_for(lane):
+    with lane.page.expect_response("**/review/renew"):
+        skipped = lane.press("s")
+        lane.press("u")
+    assert lane.item == skipped
+    assert lane.page.locator("#lane.is-lost").count() == 0
+    assert lane.toasts() == []
+
+
 def test_an_escalated_image_waits_for_admins_and_can_be_taken_back(lane):
     item = lane.press("e")
     lane.wait_until_sent()

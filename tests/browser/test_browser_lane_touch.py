@@ -55,7 +55,7 @@ def test_a_swipe_decides(lane, right, down, state):
     lane.wait_until_sent()
     assert lane.states(item) == [state]
     if state == "review":
-        assert lane.said() == "Skipped."
+        assert lane.said().startswith("Skipped.")
 
 
 def test_a_swipe_shows_where_it_leads_and_can_be_taken_back(lane):

@@ -140,6 +140,7 @@ def test_page_works_without_scripts(judged, chromium):
     page.click("button[value=preview]")
     assert "kämen woandershin" in page.inner_text("#effect")
     assert page.input_value("#min-Drawing") == "0.2"
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.fill("#min-Porn", "0.95")
     page.click("button[value=save]")
     assert page.is_visible("#min-Porn-problem")

@@ -9,7 +9,8 @@ from server.storage.mongo.columns import stored_path
 from server.storage.mongo.errors import more_time, translated_errors
 from server.storage.mongo.filters import to_filter
 from server.storage.mongo.rows import Row
-from server.storage.port import ClassSchema, Condition, DayOf, StepOf, TallyKey, TallyValue
+from server.storage.port import ClassSchema, Condition
+from server.storage.tally_port import DayOf, StepOf, TallyKey, TallyValue
 
 # Nobody waits for a tally, and it reads very many rows.
 _TIMEOUT_S = 60

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from server.storage.port import ClassSchema, Condition, DayOf, StepOf, TallyKey, TallyValue
+from server.storage.port import ClassSchema, Condition
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.documents import read_text
 from server.storage.sqlite.translate import class_condition, translate, translate_key
+from server.storage.tally_port import DayOf, StepOf, TallyKey, TallyValue
 
 
 class SqliteTallies:

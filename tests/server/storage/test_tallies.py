@@ -13,13 +13,12 @@ from server.storage.port import (
     ColumnType,
     Compares,
     ContainsAll,
-    DayOf,
     Equals,
     Exists,
     OneOf,
     Order,
-    StepOf,
 )
+from server.storage.tally_port import DayOf, StepOf
 
 MIDNIGHT = datetime(2026, 2, 3, tzinfo=UTC)
 SCHEMA = ClassSchema(
