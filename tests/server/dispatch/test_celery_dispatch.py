@@ -112,7 +112,7 @@ def test_broker_that_hangs_holds_nobody_up(make_dispatch, redis):
         before = time.monotonic()
         for n in range(500):
             dispatch.submit(f"item{n}")
-        assert time.monotonic() - before < 0.5
+        assert time.monotonic() - before < 2  # waiting for Redis would take 3 s
     finally:
         os.kill(redis.process.pid, signal.SIGCONT)
 
