@@ -69,7 +69,7 @@ def test_it_shows_scores_object_uploader_and_the_log(image, bob):
     text = text_of(bob.get("/items/a"))
     for words in (
         "Image photo", "in review", "Porn 55.0 %", "moderationRequired true", "isSafe false",
-        "a.jpg", "by the rules", "Porn 55 % lies from 40 % to 80 %", "ab" * 32, "Scripted 1",
+        "a.jpg", "by the rules", "Porn 55 % is from 40 % to 80 %", "ab" * 32, "Scripted 1",
         "Policy version 3", "1 in review", "alice",
     ):  # fmt: skip
         assert words in text, words
