@@ -14,6 +14,7 @@ from cloud.values import Pointer, Value
 from server.parse.decode import decode, decode_column, mappings_in, parse_date
 from server.parse.encode import to_json
 from server.parse.errors import INVALID_JSON, INVALID_KEY_NAME, INVALID_QUERY, ParseError
+from server.parse.geo import GEO_OPERATORS, check_near, read_geo
 from server.parse.operations import check_column_name
 from server.parse.relative_time import relative_date
 from server.parse.request import read_json
@@ -241,7 +242,9 @@ def read_where(where: Mapping[str, Any], subqueries: Subqueries, *, master: bool
     Raises ParseError with Parse's codes and sentences.
     """
     _refuse_many_subqueries(where)
-    return _WhereReader(subqueries, master).read(where, depth=0)
+    condition = _WhereReader(subqueries, master).read(where, depth=0)
+    check_near(condition)
+    return condition
 
 
 class _WhereReader:
@@ -303,6 +306,9 @@ class _WhereReader:
         if "$regex" in operators:
             options = operators.pop("$options", None)
             conditions.append(Matches(path, _regex(operators.pop("$regex"), options)))
+        conditions += read_geo(
+            path, {n: operators.pop(n) for n in GEO_OPERATORS & operators.keys()}
+        )
         for operator, operand in operators.items():
             conditions.append(self._constraint(path, operator, operand))
         return conditions
@@ -486,10 +492,5 @@ _CONSTRAINTS: Mapping[str, Callable[[str, str, Any], Condition]] = {
     "$containedBy": _contained_by,
 }
 
-UNSUPPORTED_CONSTRAINTS = frozenset(
-    [
-        "$nearSphere", "$maxDistance", "$maxDistanceInMiles", "$maxDistanceInKilometers",
-        "$maxDistanceInRadians", "$within", "$geoWithin", "$geoIntersects", "$text",
-    ]
-)  # fmt: skip
+UNSUPPORTED_CONSTRAINTS = frozenset(["$text"])
 """Parse's operators that we answer with an error; see docs/parse-compatibility.md."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from cloud.operations import identity
 from cloud.values import File
+from server.storage.geo import Intersects, Near, WithinBox, WithinPolygon, WithinSphere, holds
 from server.storage.port import (
     All,
     Compares,
@@ -27,6 +28,7 @@ from server.storage.port import (
     OneOf,
     Order,
     Permits,
+    Query,
     Regex,
     SortKey,
 )
@@ -68,6 +70,16 @@ def sort_key(document: Values, key: SortKey, *, ignore_case: bool = False) -> Co
     leaves = _leaves(document, _names(key.path))
     keys = [one for leaf in leaves for one in _sort_keys(key.path, leaf, ignore_case)] or [_NULL]
     return max(keys) if key.descending else min(keys)
+
+
+def nearest_to(query: Query) -> Near | None:
+    """Return the condition whose distance the query is ordered by, if it is."""
+    parts = query.where.parts if isinstance(query.where, All) else (query.where,)
+    for part in () if query.order else parts:
+        found = nearest_to(Query(part)) if isinstance(part, All) else part
+        if isinstance(found, Near):
+            return found
+    return None
 
 
 def fold(text: str) -> str:
@@ -154,6 +166,8 @@ class _Compiler:
                 return lambda document: any(test(document) for test in tests)
             case Neither(parts):
                 return _not(self.test(Either(parts)))
+            case Near() | WithinBox() | WithinPolygon() | WithinSphere() | Intersects():
+                return lambda document: holds(condition, document.values.get(condition.path))
             case Permits(right, principals):
                 return lambda document: _permits(document.values.get("ACL"), right, principals)
 

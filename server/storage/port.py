@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from cloud.operations import Operation
+from server.storage.geo import GeoCondition
 
 if TYPE_CHECKING:
     from server.storage.tally_port import TallyStore
@@ -211,7 +212,7 @@ class Permits:
 
 Condition = (
     Equals | Differs | Compares | OneOf | NoneOf | Exists | Matches | ContainsAll | ContainedBy
-    | All | Either | Neither | Permits
+    | All | Either | Neither | Permits | GeoCondition
 )  # fmt: skip
 
 EVERYTHING = All()
@@ -229,7 +230,8 @@ class SortKey:
 class Query:
     """Which objects, in which order, and how many of them.
 
-    Without `order` they come as they were inserted, as far as the database keeps that.
+    Without `order` they come as they were inserted, as far as the database keeps that, or the
+    nearest first where the condition has a Near.
     `columns` limits what is read (objectId, createdAt, updatedAt and ACL always are); None is all.
     With `ignore_case` texts compare without regard to case. `index` names the one to go by, for
     whoever knows better than the database; it has to be there.

@@ -109,7 +109,12 @@ class NoSubqueries:
 
 
 QUERY = {"className": "Thing", "where": {}}
+POINT = {"__type": "GeoPoint", "latitude": 1, "longitude": 2}
 OPERANDS = {
+    "$nearSphere": POINT,
+    "$within": {"$box": [POINT, POINT]},
+    "$geoWithin": {"$polygon": [POINT, POINT, POINT]},
+    "$geoIntersects": {"$point": POINT},
     "$in": [1],
     "$nin": [1],
     "$exists": True,
@@ -127,6 +132,10 @@ WHERES = {
     "$nor": {"$nor": [{"f": 1}]},
     "$relatedTo": {"$relatedTo": {"object": POINTER, "key": "k"}},
     "$options": {"f": {"$regex": "x", "$options": "i"}},
+    **{
+        f"$maxDistance{unit}": {"f": {"$nearSphere": POINT, f"$maxDistance{unit}": 1}}
+        for unit in ("", "InMiles", "InKilometers", "InRadians")
+    },
 }
 
 

@@ -5,10 +5,22 @@ outside becomes an operator.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
+from math import pi
 from typing import Any, assert_never
 
 from bson.regex import Regex as BsonRegex
 
+from cloud.values import GeoPoint
+from server.storage.geo import (
+    GeoCondition,
+    Intersects,
+    Near,
+    Place,
+    WithinBox,
+    WithinPolygon,
+    WithinSphere,
+)
 from server.storage.mongo.columns import ACL_KEYS, holds_auth_data, stored_path
 from server.storage.mongo.values import nested, stored_value
 from server.storage.port import (
@@ -52,7 +64,53 @@ def to_filter(schema: ClassSchema, where: Condition) -> Filter:
         case ContainedBy(path, values):
             strangers = {"$elemMatch": {"$nin": _elements(values)}}
             return {"$nor": [{stored_path(schema, path): strangers}]}
+        case Near() | WithinBox() | WithinPolygon() | WithinSphere() | Intersects():
+            return _around(schema, where)
     return {stored_path(schema, where.path): _constraint(schema, where)}
+
+
+def without_order(where: Condition) -> Condition:
+    """The same condition where MongoDB takes none that also says an order, such as in a count."""
+    match where:
+        case Near(path, point, limit):
+            return WithinSphere(path, point, pi if limit is None else limit)
+        case All(parts):
+            return replace(where, parts=tuple(without_order(part) for part in parts))
+    return where
+
+
+def _around(schema: ClassSchema, where: GeoCondition) -> Filter:
+    """Ask where a place is, as Parse Server does; of a column of another type nothing is true."""
+    column = schema.columns.get(where.path)
+    kind = "Polygon" if isinstance(where, Intersects) else "GeoPoint"
+    if column is None or column.kind != kind:
+        return _NOTHING
+    return {stored_path(schema, where.path): _place(where)}
+
+
+def _place(where: GeoCondition) -> Filter:
+    match where:
+        case Near(_, point, limit):
+            return {"$nearSphere": _pair(point)} | (
+                {} if limit is None else {"$maxDistance": limit}
+            )
+        case WithinBox(_, corner, opposite):
+            return {"$within": {"$box": [_pair(corner), _pair(opposite)]}}
+        case WithinPolygon(_, ring):
+            return {"$geoWithin": {"$polygon": [_turned(place) for place in ring]}}
+        case WithinSphere(_, center, limit):
+            return {"$geoWithin": {"$centerSphere": [_pair(center), limit]}}
+        case Intersects(_, point):
+            return {"$geoIntersects": {"$geometry": {"type": "Point", "coordinates": _pair(point)}}}
+
+
+def _pair(point: GeoPoint) -> list[float]:
+    return [point.longitude, point.latitude]
+
+
+def _turned(place: Place) -> list[float]:
+    latitude, longitude = place
+    return [longitude, latitude]
 
 
 def _all(filters: list[Filter]) -> Filter:

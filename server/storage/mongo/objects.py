@@ -1,6 +1,8 @@
 """The ObjectStore in MongoDB: one collection for each class."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -9,9 +11,10 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from cloud.operations import Operation
+from server.storage.matching import nearest_to
 from server.storage.mongo.columns import stored_path
 from server.storage.mongo.errors import INDEX_TIMEOUT_S, more_time, translated_errors
-from server.storage.mongo.filters import to_filter, to_projection, to_sort
+from server.storage.mongo.filters import to_filter, to_projection, to_sort, without_order
 from server.storage.mongo.rows import Row, parse_row, stored_row
 from server.storage.mongo.updates import to_update
 from server.storage.port import (
@@ -28,6 +31,7 @@ from server.storage.port import (
 
 _IGNORE_CASE = Collation(locale="en_US", strength=2)  # as Parse Server's indexes have it
 
+_NO_GEO_INDEX = re.compile("unable to find index for .geoNear")
 _INDEX_EXISTS_OTHERWISE = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
 _IN_EVERY_OBJECT = frozenset({"objectId", "createdAt", "updatedAt"})
 
@@ -47,20 +51,36 @@ class MongoObjects:
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
         if query.limit == 0:  # which means "no limit" to MongoDB
             return []
-        where = to_filter(schema, query.where)
         with translated_errors():
-            rows = list(
-                self._database[schema.class_name].find(
-                    where,
-                    to_projection(schema, query.columns),
-                    sort=to_sort(schema, query.order) or None,
-                    skip=query.skip,
-                    limit=query.limit or 0,
-                    collation=_IGNORE_CASE if query.ignore_case else None,
-                    hint=None if query.index is None else _keys(schema, query.index),
-                )
-            )
+            rows = self._rows(schema, query)
         return [parse_row(schema, row) for row in rows]
+
+    def _rows(self, schema: ClassSchema, query: Query) -> list[Row]:
+        """Find rows; by distance MongoDB does that with an index only, which as in Parse Server is
+        made when it is missed."""
+        try:
+            return self._asked(schema, query)
+        except OperationFailure as error:
+            near = nearest_to(replace(query, order=()))
+            if near is None or not _NO_GEO_INDEX.search(str(error)):
+                raise
+        with more_time(self._database, INDEX_TIMEOUT_S):
+            self._database[schema.class_name].create_index([(near.path, "2d")])
+        return self._asked(schema, query)
+
+    def _asked(self, schema: ClassSchema, query: Query) -> list[Row]:
+        where = to_filter(schema, query.where)
+        return list(
+            self._database[schema.class_name].find(
+                where,
+                to_projection(schema, query.columns),
+                sort=to_sort(schema, query.order) or None,
+                skip=query.skip,
+                limit=query.limit or 0,
+                collation=_IGNORE_CASE if query.ignore_case else None,
+                hint=None if query.index is None else _keys(schema, query.index),
+            )
+        )
 
     def values(
         self, schema: ClassSchema, columns: Sequence[str], where: Condition
@@ -79,7 +99,7 @@ class MongoObjects:
             if where == EVERYTHING:
                 return collection.estimated_document_count()
             hint: dict[str, Any] = {} if index is None else {"hint": _keys(schema, index)}
-            return collection.count_documents(to_filter(schema, where), **hint)
+            return collection.count_documents(to_filter(schema, without_order(where)), **hint)
 
     def insert(self, schema: ClassSchema, document: Document) -> None:
         row = stored_row(schema, document)

@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from heapq import nsmallest
 from itertools import islice
 from typing import Any
 
 from cloud.operations import Operation, apply
-from server.storage.matching import matcher, sort_key
+from server.storage.geo import Near, distance
+from server.storage.matching import matcher, nearest_to, sort_key
 from server.storage.port import (
     ClassSchema,
     Condition,
@@ -177,10 +179,22 @@ def _finished(rows: Iterator[_Row], condition: Sql, query: Query, *, is_sorted: 
     if not condition.exact:
         test = matcher(query.where, ignore_case=query.ignore_case)
         rows = (row for row in rows if test(row[1]))
-    if not is_sorted:
+    near = nearest_to(query)
+    if near is not None:
+        rows = iter(_nearest_first(rows, near, query))
+    elif not is_sorted:
         rows = iter(_sorted(list(rows), query.order, query.ignore_case))
     end = None if query.limit is None else query.skip + query.limit
     return list(islice(rows, query.skip, end))
+
+
+def _nearest_first(rows: Iterator[_Row], near: Near, query: Query) -> list[_Row]:
+    def way(row: _Row) -> float:
+        return distance(near.point, row[1][near.path])
+
+    if query.limit is None:
+        return sorted(rows, key=way)
+    return nsmallest(query.skip + query.limit, rows, key=way)
 
 
 def _sorted(rows: list[_Row], order: tuple[SortKey, ...], ignore_case: bool) -> list[_Row]:

@@ -14,6 +14,15 @@ from datetime import datetime
 from typing import Any
 
 from cloud.values import File, Pointer
+from server.storage.geo import (
+    GeoCondition,
+    Intersects,
+    Near,
+    WithinBox,
+    WithinPolygon,
+    WithinSphere,
+    bounds,
+)
 from server.storage.matching import fold
 from server.storage.port import (
     All,
@@ -192,6 +201,8 @@ class _Translator:
                 return _joined("AND", [*wanted, _UNKNOWN], _FALSE) if values else _FALSE
             case Permits(right, principals):
                 return _permits(right, principals)
+            case Near() | WithinBox() | WithinPolygon() | WithinSphere() | Intersects():
+                return self._is_around(condition)
         return _UNKNOWN
 
     def _equals(self, path: str, value: Any) -> Sql:
@@ -221,6 +232,31 @@ class _Translator:
         if parameter is None:
             return _FALSE
         return _compared(column.expression, _OPERATORS[order], parameter)
+
+    def _is_around(self, condition: GeoCondition) -> Sql:
+        """Rule out what lies outside of the area's own bounds; the rest is geometry."""
+        path = condition.path
+        kind = "Polygon" if isinstance(condition, Intersects) else "GeoPoint"
+        if _kind(self._schema, path) != kind:
+            return _FALSE
+        around = bounds(condition)
+        if around is None:
+            return Sql(f"json_type(document, '$.{path}') = 'object'", exact=False)
+        latitude, longitude = (
+            f"json_extract(document, '$.{path}.{name}')" for name in ("latitude", "longitude")
+        )
+        south, north, west, east = around
+        return _joined(
+            "AND",
+            [
+                _compared(latitude, ">=", south),
+                _compared(latitude, "<=", north),
+                _compared(longitude, ">=", west),
+                _compared(longitude, "<=", east),
+                _UNKNOWN,
+            ],
+            _TRUE,
+        )
 
     def _column(self, path: str) -> _Scalar | None:
         return _column(self._schema, path, self._ignore_case)

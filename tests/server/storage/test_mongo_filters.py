@@ -1,6 +1,7 @@
 """Conditions and operations as parse-server sends them, and no way in for operators."""
 
 from datetime import UTC, datetime
+from math import pi
 
 import bson
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from cloud.operations import Add, AddUnique, Delete, Increment, Remove, Set
 from cloud.values import File, GeoPoint, Pointer
-from server.storage.mongo.filters import to_filter, to_projection, to_sort
+from server.storage.geo import Intersects, Near, WithinBox, WithinPolygon, WithinSphere
+from server.storage.mongo.filters import to_filter, to_projection, to_sort, without_order
 from server.storage.mongo.updates import to_update
 from server.storage.port import (
     All,
@@ -41,6 +43,7 @@ USER_IMAGE = ClassSchema(
         "image": ColumnType("File"),
         "owner": ColumnType("Pointer", "_User"),
         "loc": ColumnType("GeoPoint"),
+        "area": ColumnType("Polygon"),
         "tags": ColumnType("Array"),
         "o": ColumnType("Object"),
         "n": ColumnType("Number"),
@@ -87,6 +90,26 @@ SESSION = ClassSchema("_Session", {"user": ColumnType("Pointer", "_User")})
             ContainedBy("tags", (1, 2)),
             {"$nor": [{"tags": {"$elemMatch": {"$nin": [1, 2]}}}]},
         ),
+        (Near("loc", GeoPoint(1, 2)), {"loc": {"$nearSphere": [2, 1]}}),
+        (Near("loc", GeoPoint(1, 2), 0.5), {"loc": {"$nearSphere": [2, 1], "$maxDistance": 0.5}}),
+        (
+            WithinBox("loc", GeoPoint(1, 2), GeoPoint(3, 4)),
+            {"loc": {"$within": {"$box": [[2, 1], [4, 3]]}}},
+        ),
+        (
+            WithinPolygon("loc", ((1, 2), (3, 4), (5, 6))),
+            {"loc": {"$geoWithin": {"$polygon": [[2, 1], [4, 3], [6, 5]]}}},
+        ),
+        (
+            WithinSphere("loc", GeoPoint(1, 2), 0.5),
+            {"loc": {"$geoWithin": {"$centerSphere": [[2, 1], 0.5]}}},
+        ),
+        (
+            Intersects("area", GeoPoint(1, 2)),
+            {"area": {"$geoIntersects": {"$geometry": {"type": "Point", "coordinates": [2, 1]}}}},
+        ),
+        (Near("area", GeoPoint(1, 2)), {"_id": {"$in": []}}),
+        (Intersects("loc", GeoPoint(1, 2)), {"_id": {"$in": []}}),
         (All(()), {}),
         (Either(()), {"_id": {"$in": []}}),
         (Neither(()), {}),
@@ -108,6 +131,13 @@ SESSION = ClassSchema("_Session", {"user": ColumnType("Pointer", "_User")})
 )
 def test_condition_is_sent_as_parse_server_does(where, expected):
     assert to_filter(USER_IMAGE, where) == expected
+
+
+def test_a_count_asks_for_no_order():
+    readable = Permits("read", ("*",))
+    near = All((Near("loc", GeoPoint(1, 2), 0.5), readable))
+    assert without_order(near) == All((WithinSphere("loc", GeoPoint(1, 2), 0.5), readable))
+    assert without_order(Near("loc", GeoPoint(1, 2))) == WithinSphere("loc", GeoPoint(1, 2), pi)
 
 
 def test_columns_of_system_classes_are_found_where_parse_server_puts_them():
