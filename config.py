@@ -94,7 +94,13 @@ class Settings(BaseSettings):
 
     # What clients may do
     allow_client_class_creation: bool = False
-    session_length: PositiveInt = 365 * 24 * 3600
+    session_length: PositiveInt = 30 * 24 * 3600
+
+    # Who guesses passwords
+    account_lockout_threshold: PositiveInt = 8
+    account_lockout_duration: Annotated[int, Field(gt=0, lt=100_000)] = 15
+    account_lockout_address_threshold: Annotated[int, Field(ge=0)] = 8
+    account_lockout_unlock_on_password_reset: bool = False
 
     # The moderators' panel
     panel_session_length: PositiveInt = 12 * 3600

@@ -39,6 +39,7 @@ from server.moderation.saves import ModeratedFiles, check_moderated, moderated_c
 from server.moderation.subjects import StoredSubjects
 from server.moderation.unowned import UnownedImages
 from server.objects.cloud_access import cloud_context
+from server.objects.lockout import make_lockout
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
@@ -169,6 +170,7 @@ def make_services(settings: Settings) -> Services:
         schemas,
         Triggers(context_of),
         session_length_s=settings.session_length,
+        lockout=make_lockout(settings, database.objects, schemas, panel_secret(settings)),
         special=[
             moderated_class(
                 name, columns, ModeratedFiles(columns, items, pipeline, dispatch, placeholders)

@@ -146,14 +146,16 @@ class ParseFace:
         """
         services = self._services
         caller = authorise(wire.credentials, ip, headers, services.settings)
-        token = wire.credentials.session_token
-        if token is None or path.strip("/").lower() == "login":
+        token, route = wire.credentials.session_token, path.strip("/").lower()
+        if token is None or route == "login":
             return caller
         if caller.master:
             return replace(caller, session_token=token)
+        sessions = services.objects.sessions
+        is_legacy = route == "upgradetorevocablesession" and not token.startswith("r:")
         return replace(
             caller,
-            user=services.objects.sessions.user_of(token),
+            user=sessions.user_of_legacy(token) if is_legacy else sessions.user_of(token),
             session_token=token,
             find_role_names=services.roles.names_of,
         )

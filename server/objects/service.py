@@ -4,10 +4,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cloud.operations import Change, Set
+from cloud.operations import Change
 from server.auth import Caller
 from server.objects import roles, sessions, users
 from server.objects.finding import Finder, Found
+from server.objects.lockout import Lockout
+from server.objects.logins import Logins
 from server.objects.roles import RoleRules
 from server.objects.saving import (
     ClassRules,
@@ -42,11 +44,13 @@ class ParseObjects:
         triggers: Triggers,
         *,
         session_length_s: int,
+        lockout: Lockout,
         special: Sequence[SpecialClass] = (),
     ) -> None:
         self._database, self._schemas = database, schemas
         self.sessions = Sessions(database, schemas, length_s=session_length_s)
         self.users = Users(database, schemas, self.sessions)
+        self.logins = Logins(self.users, self.sessions, lockout)
         self._finder = Finder(database, schemas)
         session_rules = SessionRules(session_length_s)
         self._special = [
@@ -122,24 +126,6 @@ class ParseObjects:
         self._saver.delete(caller, class_name, object_id, context)
         if class_name == "_User":
             self.sessions.end_all_of(object_id)
-
-    def log_in_with_auth_data(
-        self, caller: Caller, changes: Mapping[str, Change]
-    ) -> tuple[Mapping[str, Any], str] | None:
-        """Log in the user whom `authData` of a sign-up belongs to already, if there is one."""
-        change = changes.get("authData")
-        auth_data = change.value if isinstance(change, Set) else None
-        if not isinstance(auth_data, dict):
-            return None
-        caller.require_write()
-        users.check_auth_data(changes)
-        user = self.users.with_auth_data(auth_data)
-        if user is None or user.get("ACL") == {}:  # nobody, or locked out
-            return None
-        token = self.sessions.start(
-            user["objectId"], caller.installation_id, action="login", provider="anonymous"
-        )
-        return user, token
 
     def user_schema(self) -> ClassSchema:
         """The schema of _User."""

@@ -26,10 +26,12 @@ class Sessions:
         self._database, self._schemas, self._length_s = database, schemas, length_s
 
     def start(
-        self, user_id: str, installation_id: str | None, *, action: str, provider: str
+        self, user_id: str, installation_id: str | None, *, action: str, provider: str | None
     ) -> str:
         """Log a user in; returns the token. An older session of the same installation ends."""
-        created_with = {"action": action, "authProvider": provider}
+        created_with = {"action": action}
+        if provider is not None:
+            created_with["authProvider"] = provider
         session = new_session(
             user_id, installation_id, length_s=self._length_s, created_with=created_with
         )
@@ -66,6 +68,16 @@ class Sessions:
         if found is None:
             raise _invalid("Invalid session token")
         return found
+
+    def user_of_legacy(self, token: str) -> Document:
+        """Return the user of a token of before 2015, which stands in the user's row, not in one of
+        a session. Raises ParseError 209."""
+        schema = self._schemas.find("_User")
+        query = Query(Equals("sessionToken", token), limit=1)
+        found = self._database.objects.find(schema, query) if schema is not None else []
+        if not found:
+            raise _invalid("Invalid session token")
+        return found[0]
 
     def end(self, token: str) -> None:
         """Log a session out."""

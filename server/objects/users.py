@@ -1,15 +1,15 @@
-"""Users: sign-up, login, what a user may change, and which names are taken."""
+"""Users: sign-up, what a user may change, and which names are taken."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cloud.operations import Change, Delete, Set
+from cloud.operations import Change, Delete, Operation, Set
 from server.auth import Caller
 from server.objects.access import both
 from server.objects.identity import new_object_id
-from server.objects.passwords import hash_password, is_password
+from server.objects.passwords import hash_password
 from server.objects.saving import ClassRules, Save, Saved
 from server.objects.schemas import SYSTEM_CLASSES, Schemas
 from server.objects.sessions import Sessions
@@ -17,7 +17,6 @@ from server.parse.errors import (
     ACCOUNT_ALREADY_LINKED,
     EMAIL_TAKEN,
     INVALID_EMAIL_ADDRESS,
-    OBJECT_NOT_FOUND,
     OPERATION_FORBIDDEN,
     PASSWORD_MISSING,
     SESSION_MISSING,
@@ -66,10 +65,6 @@ def _taken(column: str) -> ParseError:
     return ParseError(code, message)
 
 
-def _wrong_password() -> ParseError:
-    return ParseError(OBJECT_NOT_FOUND, "Invalid username/password.")
-
-
 def refuse_foreign(caller: Caller, user_id: str, message: str) -> None:
     """Raise ParseError 206 unless the caller is this user or has the master key."""
     if not caller.master and caller.user_id != user_id:
@@ -82,38 +77,27 @@ class Users(ClassRules):
     def __init__(self, database: Database, schemas: Schemas, sessions: Sessions) -> None:
         self._database, self._schemas, self._sessions = database, schemas, sessions
 
-    # --- logging in ------------------------------------------------------------------------
+    # --- finding --------------------------------------------------------------------------
 
-    def log_in(self, caller: Caller, params: Mapping[str, Any]) -> tuple[Document, str]:
-        """Return the user and a new session's token. Raises ParseError 101, 200, 201."""
-        user = self.with_password(params)
-        token = self._sessions.start(
-            user["objectId"], caller.installation_id, action="login", provider="password"
-        )
-        if self._has_another_password(user):  # changed while we compared the old one
-            self._sessions.end(token)
-            raise _wrong_password()
-        return user, token
+    def get(self, user_id: str) -> Document | None:
+        """Return the user with this id."""
+        return self._find_one(Equals("objectId", user_id))
 
-    def with_password(self, params: Mapping[str, Any]) -> Document:
-        """Return the user whom name and password fit; every wrong pair is answered alike."""
-        name, email, password = (params.get(key) for key in ("username", "email", "password"))
-        if not name and not email:
-            raise ParseError(USERNAME_MISSING, "username/email is required.")
-        if not password:
-            raise ParseError(PASSWORD_MISSING, "password is required.")
-        wrong = _wrong_password()
-        given = [value for value in (name, email, password) if value is not None]
-        if not all(isinstance(value, str) for value in given):
-            raise wrong
-        user = self._find_by_name(name, email)
-        hashed = None if user is None else user.get("_hashed_password")
-        if not is_password(str(password), hashed) or user is None or user.get("ACL") == {}:
-            raise wrong
-        return user
+    def find_by_name(self, name: str | None, email: str | None) -> Document | None:
+        """Return whom a login names: by username, by e-mail, or an e-mail in the username's place.
 
-    def _has_another_password(self, user: Document) -> bool:
-        now = self._find_one(Equals("objectId", user["objectId"]))
+        As slow for nobody as for somebody.
+        """
+        if name and email:
+            return self._find_one(both(Equals("username", name), Equals("email", email)))
+        if not name:
+            return self._find_one(Equals("email", email))
+        by_username, by_email = (self._find_one(Equals(c, name)) for c in ("username", "email"))
+        return by_username or by_email
+
+    def has_another_password(self, user: Document) -> bool:
+        """Whether the user's password has changed since the user was read."""
+        now = self.get(user["objectId"])
         return now is None or now.get("_hashed_password") != user.get("_hashed_password")
 
     def with_auth_data(
@@ -130,13 +114,13 @@ class Users(ClassRules):
         other = EVERYTHING if other_than is None else Differs("objectId", other_than)
         return self._find_one(both(Either(tuple(identities)), other))
 
-    def _find_by_name(self, name: Any, email: Any) -> Document | None:
-        if name and email:
-            return self._find_one(both(Equals("username", name), Equals("email", email)))
-        if name:
-            found = self._find_one(Equals("username", name))
-            return found or self._find_one(Equals("email", name))
-        return self._find_one(Equals("email", email))
+    def change(
+        self, user_id: str, operations: Mapping[str, Operation], *guards: Condition
+    ) -> Document | None:
+        """Change what the server alone keeps of a user; None where the guards do not hold."""
+        schema = self._schemas.ensure("_User")
+        where = both(Equals("objectId", user_id), *guards)
+        return self._database.objects.update(schema, where, operations)
 
     def _find_one(self, where: Condition, *, ignore_case: bool = False) -> Document | None:
         query = Query(where, limit=1, ignore_case=ignore_case)

@@ -11,6 +11,7 @@ from admin.ports.team import NameTaken
 from cloud.moderation.errors import StoreUnavailable
 from config import DEVELOPMENT_KEYS, Settings
 from server.app import open_database
+from server.objects.lockout import make_lockout
 from server.objects.saving import Save, Saved
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
@@ -58,11 +59,16 @@ def operators_hands(settings: Settings) -> Iterator[Hands]:
     database = open_database(settings)
     try:
         schemas = Schemas(database.schemas, clients_make_classes=False)
+        secret = panel_secret(settings)
         parse = ParseObjects(
-            database, schemas, _NoTriggers(), session_length_s=settings.session_length
+            database,
+            schemas,
+            _NoTriggers(),
+            session_length_s=settings.session_length,
+            lockout=make_lockout(settings, database.objects, schemas, secret),
         )
         tables = PanelTables(database, schemas, parse)
-        yield Hands(join_people(settings, tables, panel_secret(settings)).team, tables, database)
+        yield Hands(join_people(settings, tables, secret).team, tables, database)
     finally:
         database.close()
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from config import Settings
+from server.objects.lockout import make_lockout
 from server.panel.accounts import StoredAccounts
-from server.panel.lockout import Lockout
 from server.panel.second_factors import AccountCodes
 from server.panel.sessions import Lengths, Sessions
 from server.panel.sign_ins import StoredSignIns
@@ -27,7 +27,7 @@ def join_people(settings: Settings, tables: PanelTables, secret: bytes) -> Peopl
     required = settings.panel_require_second_factor
     whole, idle = settings.panel_session_length, settings.panel_idle_length
     sessions = Sessions(tables, Lengths(timedelta(seconds=whole), timedelta(seconds=idle)))
-    lockout = Lockout(tables, secret)
+    lockout = make_lockout(settings, tables.objects, tables.schemas, secret)
     return People(
         StoredAccounts(tables, sessions, second_factor_required=required),
         StoredSignIns(

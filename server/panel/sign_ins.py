@@ -10,8 +10,8 @@ from admin.ports.sign_ins import Enrolled, Enrolment, Wrong
 from cloud.clock import utc_now
 from cloud.operations import Set
 from server.auth import Caller
+from server.objects.lockout import Lockout, Try, account_key, address_key
 from server.objects.passwords import is_password
-from server.panel.lockout import Lockout, Try, account_key, address_key
 from server.panel.second_factors import FORGOTTEN, RECOVERY, AccountCodes, has_second_factor
 from server.panel.sessions import Sessions
 from server.panel.tables import PanelTables, may_use_panel

@@ -1,4 +1,4 @@
-"""The panel's own classes: accounts, sessions, counted tries, the team's log."""
+"""The panel's own classes: accounts, sessions, the team's log."""
 
 from cloud.clock import utc_now
 from cloud.operations import Operation, Set
@@ -37,9 +37,6 @@ SESSION = ClassSchema(
     ),
     permissions=NOBODY,
 )  # fmt: skip
-TRIES = ClassSchema(
-    "ModerationPanelTries", column_types(count="Number", until="Date"), permissions=NOBODY
-)
 TEAM_LOG = ClassSchema(
     "ModerationTeamLog",
     column_types(
@@ -51,7 +48,6 @@ _MODERATOR = ClassSchema("_User", {"isModerator": ColumnType("Boolean")})
 _INDEXES = [
     (SESSION, Index("user", ("user",))),
     (SESSION, Index("expires", ("expiresAt",))),
-    (TRIES, Index("until", ("until",))),
     (TEAM_LOG, Index("number", ("number",))),
     (_MODERATOR, Index("moderators", ("isModerator",))),
 ]
@@ -64,7 +60,7 @@ class PanelTables:
 
     def __init__(self, database: Database, schemas: Schemas, parse: ParseObjects) -> None:
         self.objects, self.parse = database.objects, parse
-        self._schemas = schemas
+        self.schemas = schemas
         self._declared = False
 
     def declare(self) -> None:
@@ -72,8 +68,8 @@ class PanelTables:
         if self._declared:
             return
         self.parse.prepare()
-        for schema in (ACCOUNT, SESSION, TRIES, TEAM_LOG, _MODERATOR):
-            self._schemas.declare(schema)
+        for schema in (ACCOUNT, SESSION, TEAM_LOG, _MODERATOR):
+            self.schemas.declare(schema)
         for schema, index in _INDEXES:
             self.objects.ensure_index(schema, index)
         self._declared = True

@@ -26,7 +26,7 @@ from admin.ports.team import (
 from cloud.clock import utc_now
 from cloud.operations import Operation, Set
 from server.auth import Caller
-from server.panel.lockout import Lockout, account_key
+from server.objects.lockout import Lockout, account_key
 from server.panel.second_factors import FORGOTTEN, has_second_factor
 from server.panel.sessions import Sessions
 from server.panel.tables import TEAM_LOG, PanelTables, may_use_panel

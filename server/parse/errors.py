@@ -13,6 +13,7 @@ from server.storage.port import Refused
 from server.storage.regex import RegexRefused
 
 # Parse's codes by number (PARSE_PROTOCOL.md 3.14); 141 and 142 are in cloud.errors.
+OTHER_CAUSE = -1
 INTERNAL_SERVER_ERROR = 1
 OBJECT_NOT_FOUND = 101
 INVALID_QUERY = 102
@@ -31,6 +32,7 @@ FILE_SAVE_ERROR = 130
 DUPLICATE_VALUE = 137
 FILE_DELETE_ERROR = 153
 REQUEST_LIMIT_EXCEEDED = 155
+INVALID_VALUE = 162
 USERNAME_MISSING = 200
 PASSWORD_MISSING = 201
 USERNAME_TAKEN = 202

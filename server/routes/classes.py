@@ -63,7 +63,7 @@ class ClassHandlers:
         """`POST /classes/<class>`; a sign-up whose authData is known already is a login."""
         changes = _changes(call, class_name, creating=True)
         if class_name == "_User":
-            known = self._objects.log_in_with_auth_data(call.caller, changes)
+            known = self._objects.logins.log_in_with_auth_data(call.caller, changes)
             if known:
                 return self._logged_in(call, *known)
         saved = self._objects.create(call.caller, class_name, changes, call.context)

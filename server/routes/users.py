@@ -1,47 +1,115 @@
-"""`/users`, `/login`, `/logout` and the session of the caller."""
+"""`/users`, `/login`, `/logout`, their relatives, and the session of the caller."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from server.parse.errors import INVALID_SESSION_TOKEN, ParseError
+from server.objects.service import ParseObjects
+from server.parse.errors import (
+    INVALID_SESSION_TOKEN,
+    OBJECT_NOT_FOUND,
+    OTHER_CAUSE,
+    ParseError,
+)
 from server.routes.classes import ClassHandlers, add_class
 from server.routes.object_answers import ObjectAnswers
 from server.routes.router import Call, ParseRouter
 from server.services import Services
+from server.storage.port import Document
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
     """Serve users and their logins."""
-    objects, answers = services.objects, ObjectAnswers(services.settings)
+    handlers = _LoginHandlers(services)
+    router.add("GET", "/users/me", handlers.me)
+    add_class(router, "/users", ClassHandlers(services), "_User")
+    for method in ("GET", "POST"):
+        router.add(method, "/login", handlers.log_in)
+        router.add(method, "/verifyPassword", handlers.verify_password)
+    router.add("POST", "/loginAs", handlers.log_in_as)
+    router.add("POST", "/logout", handlers.log_out)
+    router.add("POST", "/challenge", handlers.challenge)
+    router.add("GET", "/sessions/me", handlers.my_session)
+    router.add("POST", "/upgradeToRevocableSession", handlers.upgrade_session)
 
-    def user_answer(call: Call, user: dict[str, Any], token: str) -> dict[str, Any]:
-        return {**answers.one(call, user, objects.user_schema()), "sessionToken": token}
 
-    def me(call: Call) -> Any:
+class _LoginHandlers:
+    """What each route does around logins."""
+
+    def __init__(self, services: Services) -> None:
+        self._objects: ParseObjects = services.objects
+        self._answers = ObjectAnswers(services.settings)
+
+    def me(self, call: Call) -> Any:
         token = call.caller.session_token
         if token is None:
             raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
-        user = call.caller.user or objects.sessions.user_of(token)  # the master key has none
-        answer = user_answer(call, user, token)
+        # The master key has no user.
+        user = call.caller.user or self._objects.sessions.user_of(token)
+        answer = self._logged_in(call, user, token)
         return {**answer, "__type": "Object", "className": "_User"}
 
-    def log_in(call: Call) -> Any:
-        user, token = objects.users.log_in(call.caller, call.params)
-        return user_answer(call, user, token)
+    def log_in(self, call: Call) -> Any:
+        user, token = self._objects.logins.log_in(call.caller, call.params)
+        return self._logged_in(call, user, token)
 
-    def log_out(call: Call) -> Any:
+    def log_in_as(self, call: Call) -> Any:
+        user, token = self._objects.logins.log_in_as(call.caller, call.params.get("userId"))
+        return self._logged_in(call, user, token)
+
+    def verify_password(self, call: Call) -> Any:
+        return self._user(call, self._objects.logins.with_password(call.caller, call.params))
+
+    def log_out(self, call: Call) -> Any:
         if call.caller.session_token is not None:
-            objects.sessions.end(call.caller.session_token)
+            self._objects.sessions.end(call.caller.session_token)
         return {}
 
-    def my_session(call: Call) -> Any:
+    def challenge(self, call: Call) -> Any:
+        """There is no auth provider with a challenge, so none is answered, as in Parse Server."""
+        params = call.params
+        is_named = bool(params.get("username") or params.get("email"))
+        if is_named:
+            if not params.get("password"):
+                raise _challenge_error(
+                    "You provided username or email, you need to also provide password."
+                )
+            self._objects.logins.with_password(call.caller, params)
+        if not params.get("challengeData"):
+            raise _challenge_error("Nothing to challenge.")
+        if not isinstance(params["challengeData"], Mapping):
+            raise _challenge_error("challengeData should be an object.")
+        if params.get("authData"):
+            self._check_challenged(params["authData"], is_named=is_named)
+        return {"challengeData": {}}
+
+    def _check_challenged(self, auth_data: Any, *, is_named: bool) -> None:
+        if not isinstance(auth_data, Mapping):
+            raise _challenge_error("authData should be an object.")
+        if is_named:
+            raise _challenge_error(
+                "You cannot provide username/email and authData, "
+                "only use one identification method."
+            )
+        if self._objects.logins.known_by(auth_data) is None:
+            raise ParseError(OBJECT_NOT_FOUND, "User not found.")
+
+    def my_session(self, call: Call) -> Any:
         if call.caller.session_token is None:
             raise ParseError(INVALID_SESSION_TOKEN, "Session token required.")
-        session = objects.sessions.find(call.caller.session_token)
-        return answers.one(call, session, objects.session_schema())
+        return self._session(call, self._objects.sessions.find(call.caller.session_token))
 
-    router.add("GET", "/users/me", me)
-    add_class(router, "/users", ClassHandlers(services), "_User")
-    router.add("GET", "/login", log_in)
-    router.add("POST", "/login", log_in)
-    router.add("POST", "/logout", log_out)
-    router.add("GET", "/sessions/me", my_session)
+    def upgrade_session(self, call: Call) -> Any:
+        return self._session(call, self._objects.logins.upgrade(call.caller))
+
+    def _session(self, call: Call, session: Document) -> dict[str, Any]:
+        return self._answers.one(call, session, self._objects.session_schema())
+
+    def _user(self, call: Call, user: Document) -> dict[str, Any]:
+        return self._answers.one(call, user, self._objects.user_schema())
+
+    def _logged_in(self, call: Call, user: Document, token: str) -> dict[str, Any]:
+        return {**self._user(call, user), "sessionToken": token}
+
+
+def _challenge_error(message: str) -> ParseError:
+    return ParseError(OTHER_CAUSE, message)

@@ -13,6 +13,7 @@ from running_server import bare_environment
 from admin.people import Device, Role
 from admin.ports.sign_ins import SignInError, Wrong
 from config import load_settings
+from server.objects.lockout import Lockout, address_key
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers
@@ -36,9 +37,11 @@ class Installation:
         self.database = MongoDatabase(uri) if uri else SqliteDatabase(folder)
         settings = load_settings(_env_file=None, data_dir=folder, database_uri=uri)
         schemas = Schemas(self.database.schemas, clients_make_classes=False)
+        lockout = Lockout(self.database.objects, schemas, panel_secret(settings))
         parse = ParseObjects(
-            self.database, schemas, Triggers(lambda *_: None), session_length_s=100
-        )
+            self.database, schemas, Triggers(lambda *_: None),
+            session_length_s=100, lockout=lockout,
+        )  # fmt: skip
         self.tables = PanelTables(self.database, schemas, parse)
         self.people = join_people(settings, self.tables, panel_secret(settings))
 
@@ -125,7 +128,7 @@ def test_the_operator_helps_who_is_locked_out(installation):
     made = installation.run("bob", "--password-stdin", "--reset-second-factor", input=NEW)
     assert "with the new password" in made.stdout
     assert installation.people.accounts.sessions_of(session.moderator.user_id) == []
-    installation.people.sign_ins._lockout.forget("address unknown")
+    installation.people.sign_ins._lockout.forget(address_key(""))
     assert not installation.sign_in("bob", NEW).needs_new_password
     with pytest.raises(Wrong):
         installation.sign_in("bob")

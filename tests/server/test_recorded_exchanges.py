@@ -190,6 +190,7 @@ DIFFERENCES: dict[int, Answer] = {
     379: error(206, "Cannot modify user {id:1}."),
     387: BAD_TOKEN,
     400: BAD_TOKEN,
+    401: error(119, "master key is required"),
     438: error(119, "Invalid application ID.", 403),
     440: NO_MASTER,
     441: NO_MASTER,
@@ -267,9 +268,6 @@ DIFFERENCES: dict[int, Answer] = {
     # Cloud code acts as its caller without holding the caller's token.
     362: Answer(200, without_token),
     # Not served yet, and said so.
-    356: no_route("GET /verifyPassword"),
-    401: no_route("POST /loginAs"),
-    402: no_route("POST /loginAs"),
     403: no_route("POST /requestPasswordReset"),
     404: no_route("POST /verificationEmailRequest"),
     # A client that may make itself a moderator is none of ours.

@@ -9,11 +9,11 @@ import pyotp
 from admin.people import Device
 from cloud.clock import utc_now
 from server.objects.identity import new_object_id
+from server.objects.lockout import Lockout
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers
 from server.panel.accounts import StoredAccounts
-from server.panel.lockout import Lockout
 from server.panel.second_factors import AccountCodes
 from server.panel.sessions import Lengths, Sessions
 from server.panel.sign_ins import StoredSignIns
@@ -50,13 +50,14 @@ class PanelPeople:
 
     def __post_init__(self):
         schemas = Schemas(self.database.schemas, clients_make_classes=False)
+        lockout = Lockout(self.database.objects, schemas, self.secret)
         parse = ParseObjects(
-            self.database, schemas, Triggers(lambda *_: None), session_length_s=1000
-        )
+            self.database, schemas, Triggers(lambda *_: None),
+            session_length_s=1000, lockout=lockout,
+        )  # fmt: skip
         self.tables = PanelTables(self.database, schemas, parse)
         lengths = Lengths(whole=timedelta(hours=12), idle=timedelta(hours=1))
         sessions = Sessions(self.tables, lengths)
-        lockout = Lockout(self.tables, self.secret)
         codes = AccountCodes(self.tables, self.secret)
         required = self.second_factor_required
         self.accounts = StoredAccounts(

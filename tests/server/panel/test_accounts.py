@@ -15,12 +15,13 @@ from admin.people import Device, Preferences, Role
 from admin.ports.sign_ins import LockedOut, Wrong
 from cloud.operations import Delete, Set
 from server.auth import Caller
-from server.panel.lockout import LIMIT, WINDOW, address_key
-from server.panel.tables import ACCOUNT, SESSION, TRIES
+from server.objects.lockout import TRIES, Limits, address_key
+from server.panel.tables import ACCOUNT, SESSION
 from server.storage.port import Equals
 
 ELSEWHERE = Device("198.51.100.1", "")
 WRONG = "incorrect horse"
+LIMIT, WINDOW = Limits().account, Limits().window
 
 
 def change_user(people, user_id, **columns):

@@ -17,7 +17,7 @@ from admin.ports.team import (
     TeamAction,
 )
 from cloud.operations import Set
-from server.panel.lockout import LIMIT
+from server.objects.lockout import Limits
 from server.panel.tables import ACCOUNT, TEAM_LOG
 from server.storage.port import Equals
 
@@ -136,7 +136,7 @@ def test_resetting_a_second_factor_ends_sessions_and_lets_the_password_suffice(p
 def test_a_one_time_password_ends_sessions_and_opens_a_lock(people):
     alice, bob = admin(people, "alice"), people.moderator("bob")
     token = people.sign_ins.sign_in("bob", PASSWORD, PHONE)
-    for number in range(LIMIT):
+    for number in range(Limits().account):
         with pytest.raises((Wrong, LockedOut)):
             people.sign_in("bob", "wrong", device=type(PHONE)(f"192.0.2.{number}"))
     password = people.team.reset_password(alice, bob)
