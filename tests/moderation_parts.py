@@ -55,10 +55,12 @@ class ScriptedClassifier:
         self.inferred = []
         self.error = None
         self.started, self.gate = threading.Event(), None
+        self.meanwhile = lambda: None
 
     def classify(self, data):
         self.inferred.append(data)
         self.started.set()
+        self.meanwhile()
         if self.gate is not None:
             assert self.gate.wait(10)
         if self.error is not None:
@@ -110,25 +112,27 @@ class Moderation:
         self.items = StoredItems(database, schemas)
         self.subjects = StoredSubjects(database)
         self.memory = memory or Forgetful()
-        self.classifications = ClassificationService(
-            None,
-            self.classifier,
-            StoredClassifications(database.objects, schemas),
-            self.policies,
-            UnownedImages(database, schemas, self.items),
-            max_in_flight=8,
-            max_image_bytes=100,
-        )
+        self.records = StoredClassifications(database.objects, schemas)
+        self.reviews = UnownedImages(database, schemas, self.items)
         self.pipeline = self.pipeline_of(self.items, self.subjects, self.announced)
 
-    def pipeline_of(self, items, subjects, notifier):
+    def pipeline_of(self, items, subjects, notifier, *, memory=None, records=None):
+        """A pipeline on other ports where they are given."""
         return ModerationPipeline(
             items,
             subjects,
-            self.classifications,
+            ClassificationService(
+                None,
+                self.classifier,
+                records or self.records,
+                self.policies,
+                self.reviews,
+                max_in_flight=8,
+                max_image_bytes=100,
+            ),
             self.policies,
             notifier,
-            self.memory,
+            memory or self.memory,
             max_matches_per_hour=3,
             now=self.clock,
         )

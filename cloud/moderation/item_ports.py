@@ -38,6 +38,11 @@ class ModerationItems(Protocol):
         Whatever claim there was ends; one that is given begins.
         """
 
+    def end_unshown(self, ended: Decision) -> bool:
+        """Make the transition of an item whose last decision found no object to be written to, in
+        the place of noting that one as settled; then this one is unsettled. False: something else
+        became of the item."""
+
     def log(self, decision: Decision) -> None:
         """Append the decision to the log, once however often it is called."""
 
@@ -48,7 +53,11 @@ class ModerationItems(Protocol):
         """Return ids of pending items that nobody has and that wait for nothing, oldest first."""
 
     def unsettled(self, before: datetime, limit: int) -> list[Item]:
-        """Return items whose last decision was made before then and is still unsettled."""
+        """Return items whose last decision was made before then and is still unsettled, oldest
+        first; one that was put off counts as made when it was."""
+
+    def put_off_settling(self, decision: Decision, now: datetime) -> None:
+        """Let others go before an unsettled decision."""
 
     def of_object(self, class_name: str, object_id: str) -> list[Item]:
         """Return the items of an object that have not ended."""

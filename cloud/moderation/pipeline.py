@@ -151,12 +151,12 @@ class ModerationPipeline:
         self._items.log(decision)
         self._learn(decision)
         self._notifier.announce(decision)
-        if mirrored is Mirrored.WRITTEN:
-            for other in earlier:
-                self._end(other, _FILE_REPLACED)
-        self._items.settled(decision)
         if mirrored is not Mirrored.WRITTEN:
             self._end_orphan(decision, mirrored)
+            return mirrored
+        for other in earlier:
+            self._end(other, _FILE_REPLACED)
+        self._items.settled(decision)
         return mirrored
 
     def end_replaced(self, item_id: str) -> None:
@@ -184,8 +184,9 @@ class ModerationPipeline:
             self.settle(decision)
         except StoreUnavailable:
             raise
-        except Exception:  # the worker loop: this one comes again with the next sweep
+        except Exception:  # the worker loop: this one comes again, after all others
             logger.exception("decision %s cannot be settled", decision.decision_id)
+            self._items.put_off_settling(decision, self._now())
 
     def _judged_before(self, decision: Decision) -> list[Item]:
         """Items of the column that were judged, so were shown, before this one was judged first.
@@ -289,7 +290,7 @@ class ModerationPipeline:
         was_replaced = mirrored is Mirrored.REPLACED
         reason = _FILE_REPLACED if was_replaced else _OBJECT_DELETED
         ended = decision.orphaned(reason, self._now())
-        if self._items.decide(ended):
+        if self._items.end_unshown(ended):
             _log(ended)
             self.settle(ended)
 

@@ -18,6 +18,7 @@ from server.moderation.item_columns import (
 )
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import (
+    EVERYTHING,
     All,
     ClassSchema,
     ColumnType,
@@ -148,6 +149,12 @@ class StoredItems:
         self._objects.update(ITEM, All((where, is_ours)), operations)
 
     def decide(self, decision: Decision, claim: Claim | None = None) -> bool:
+        return self._make(decision, Exists("unsettled", exists=False), claim)
+
+    def end_unshown(self, ended: Decision) -> bool:
+        return self._make(ended, EVERYTHING, None)
+
+    def _make(self, decision: Decision, guard: Condition, claim: Claim | None) -> bool:
         where = _stands_as(decision.item_id, decision.before, decision.number - 1)
         operations: dict[str, Operation] = {
             "state": Set(decision.after.value),
@@ -166,8 +173,7 @@ class StoredItems:
         shown = evidence_columns(decision.evidence) | remark_columns(decision.remark)
         for name, value in (shown | score_columns(decision.evidence)).items():
             operations[name] = Set(value)
-        settled = All((where, Exists("unsettled", exists=False)))
-        return self._objects.update(ITEM, settled, operations) is not None
+        return self._objects.update(ITEM, All((where, guard)), operations) is not None
 
     def log(self, decision: Decision) -> None:
         document = {
@@ -190,6 +196,11 @@ class StoredItems:
         operations: dict[str, Operation] = {"unsettled": Delete(), "unsettledSince": Delete()}
         self._objects.update(ITEM, where, operations)
 
+    def put_off_settling(self, decision: Decision, now: datetime) -> None:
+        is_last = _stands_as(decision.item_id, decision.after, decision.number)
+        where = All((is_last, Exists("unsettled", exists=True)))
+        self._objects.update(ITEM, where, {"unsettledSince": Set(now)})
+
     def due(self, now: datetime, limit: int) -> list[str]:
         self._declare()
         query = Query(_is_due(now), order=(SortKey("dueAt"),), limit=limit)
@@ -203,7 +214,7 @@ class StoredItems:
                 Compares("unsettledSince", Order.GREATER, before + _LONGEST_WAIT),
             )
         )
-        query = Query(since, limit=limit)
+        query = Query(since, order=(SortKey("unsettledSince"),), limit=limit)
         return [item_of_row(document) for document in self._objects.find(ITEM, query)]
 
     def of_object(self, class_name: str, object_id: str) -> list[Item]:

@@ -15,7 +15,10 @@ from cloud.moderation.types import Policy
 from cloud.operations import Set
 from ml_models.errors import ClassifierBusy, DecodeError, ModelMissing
 from server.moderation.items import ITEM
-from server.storage.port import Equals, Query
+from server.moderation.memory import ENTRY, MATCH, StoredMemory
+from server.moderation.near_copies import NearCopies
+from server.objects.schemas import Schemas
+from server.storage.port import EVERYTHING, Equals, Query
 from server.storage.sqlite.database import SqliteDatabase
 
 PENDING = (False, False, False, None)
@@ -479,8 +482,17 @@ class Mortal:
 def dies(moderation, calls, work):
     """Run `work(pipeline)` in a process that ends after so many calls; say whether it ended."""
     life = {"calls left": calls}
-    parts = (moderation.items, moderation.subjects, moderation.announced)
-    pipeline = moderation.pipeline_of(*(Mortal(part, life) for part in parts))
+
+    def mortal(part):
+        return Mortal(part, life)
+
+    pipeline = moderation.pipeline_of(
+        mortal(moderation.items),
+        mortal(moderation.subjects),
+        mortal(moderation.announced),
+        memory=mortal(moderation.memory),
+        records=mortal(moderation.records),
+    )
     try:
         work(pipeline)
     except (Killed, AlreadyDecided):
@@ -489,9 +501,9 @@ def dies(moderation, calls, work):
 
 
 def recover(moderation):
-    """What the next process does, a while later; nothing is left to do then."""
+    """What the next process does, until no object can come any more; nothing is left to do then."""
     for _ in range(3):
-        moderation.clock.advance(31)
+        moderation.clock.advance(301)
         moderation.process_all()
     moderation.clock.advance(31)
     assert moderation.pipeline.sweep(100) == []
@@ -544,6 +556,36 @@ def judge_what_was_deleted(moderation):
     return work, lambda: (moderation.path(item), ["ended"])
 
 
+def judge_what_is_deleted_meanwhile(moderation):
+    item = moderation.image(b"0.1 x")
+    moderation.classifier.meanwhile = lambda: moderation.remove(item)
+
+    def found():
+        assert moderation.state(item) is State.ENDED
+        assert moderation.path(item) in (["ended"], ["approved", "ended"])
+        return moderation.path(item)[-1:], ["ended"]
+
+    return lambda p: p.process(item.item_id), found
+
+
+def judge_what_is_replaced_meanwhile(moderation):
+    old, new = moderation.image(b"0.1 x"), []
+
+    def replace():
+        if not new:  # the successor is classified as well
+            new.append(moderation.image(b"0.9 y"))
+
+    moderation.classifier.meanwhile = replace
+
+    def found():
+        assert moderation.state(old) is State.ENDED
+        assert moderation.path(new[0]) == ["rejected"]
+        assert moderation.shown(new[0])[:3] == (False, True, False)
+        return moderation.path(old)[-1:], ["ended"]
+
+    return lambda p: p.process(old.item_id), found
+
+
 def decide_by_hand(moderation):
     item = moderation.image(b"0.5")
     moderation.process_all()
@@ -552,9 +594,31 @@ def decide_by_hand(moderation):
     def found():
         if moderation.path(item) == ["review"]:  # it died before anything was written
             moderation.decide(item, State.REJECTED)
+        (entry,) = moderation.objects.find(ENTRY, Query())
+        assert (entry["outcome"], entry["item"].object_id) == ("rejected", item.item_id)
         return moderation.path(item), ["review", "rejected"]
 
     return lambda p: p.decide(seen, State.REJECTED, decided_by="user:bob", reasons=()), found
+
+
+def judge_what_is_remembered(moderation):
+    known = moderation.image(b"0.1 x", object_id="known")
+    moderation.process_all()
+    moderation.decide(known, State.REJECTED)
+    item = moderation.image(b"0.1 x")
+
+    def found():
+        assert moderation.decisions(item)[0]["decidedBy"] == "memory"
+        assert moderation.objects.count(MATCH, EVERYTHING) == 1
+        return moderation.path(item), ["rejected"]
+
+    return lambda p: p.process(item.item_id), found
+
+
+def memory_on(database):
+    schemas = Schemas(database.schemas, clients_make_classes=False)
+    near = NearCopies(database.objects, ENTRY, max_distance=31, min_quality=50)
+    return StoredMemory(database, schemas, near)
 
 
 @pytest.mark.parametrize(
@@ -564,14 +628,17 @@ def decide_by_hand(moderation):
         judge_the_successor,
         decide_on_the_successor,
         judge_what_was_deleted,
+        judge_what_is_deleted_meanwhile,
+        judge_what_is_replaced_meanwhile,
         decide_by_hand,
+        judge_what_is_remembered,
     ],
 )
 def test_a_process_may_end_between_any_two_steps(tmp_path, scene):
     for calls in range(40):
         (tmp_path / str(calls)).mkdir()
         database = SqliteDatabase(tmp_path / str(calls))
-        moderation = Moderation(database)
+        moderation = Moderation(database, memory=memory_on(database))
         work, found = scene(moderation)
         died = dies(moderation, calls, work)
         recover(moderation)
@@ -599,13 +666,13 @@ def test_a_person_may_decide_at_once_after_a_process_ended(tmp_path):
 
 
 class Refuses:
-    """A database that cannot take one object's columns, because they make it too large."""
+    """A database that cannot take some objects' columns, because they make them too large."""
 
-    def __init__(self, subjects, object_id):
-        self.subjects, self.object_id = subjects, object_id
+    def __init__(self, subjects, object_ids):
+        self.subjects, self.object_ids = subjects, set(object_ids)
 
     def mirror(self, decision, *arguments, **options):
-        if decision.subject.object_id == self.object_id:
+        if decision.subject.object_id in self.object_ids:
             raise ValueError("an object may have at most 16 MB")
         return self.subjects.mirror(decision, *arguments, **options)
 
@@ -615,7 +682,7 @@ class Refuses:
 
 def test_decision_that_cannot_be_settled_does_not_stop_the_sweep(moderation):
     def refusing(item):
-        refuses = Refuses(moderation.subjects, item.subject.object_id)
+        refuses = Refuses(moderation.subjects, {item.subject.object_id})
         return moderation.pipeline_of(moderation.items, refuses, moderation.announced)
 
     bad, good = moderation.image(object_id="bad"), moderation.image(object_id="good")
@@ -626,6 +693,26 @@ def test_decision_that_cannot_be_settled_does_not_stop_the_sweep(moderation):
     refusing(bad).sweep(10)
     assert moderation.shown(good)[0] is True
     assert moderation.shown(bad)[0] is not True
+
+
+def test_decisions_that_cannot_be_settled_do_not_keep_others_waiting(moderation):
+    bad = [moderation.image(object_id=f"bad{n}") for n in range(3)]
+    good = moderation.image(b"0.1 good", object_id="good")
+    refuses = Refuses(moderation.subjects, {item.subject.object_id for item in (*bad, good)})
+    pipeline = moderation.pipeline_of(moderation.items, refuses, moderation.announced)
+    for item in (*bad, good):
+        with pytest.raises(ValueError, match="16 MB"):
+            pipeline.process(item.item_id)
+    refuses.object_ids.remove("good")
+    for _ in range(2):
+        moderation.clock.advance(11)
+        pipeline.sweep(2)
+    assert moderation.shown(good)[0] is True
+    assert "unsettled" not in moderation.row(good)
+    refuses.object_ids.clear()
+    moderation.clock.advance(11)
+    pipeline.sweep(10)
+    assert [moderation.path(item) for item in bad] == [["approved"]] * 3
 
 
 def test_animation_of_which_one_frame_was_judged_is_for_a_moderator(moderation):
