@@ -17,6 +17,7 @@ from server.storage.port import (
     ClassSchema,
     ColumnConflict,
     ColumnType,
+    SchemaChange,
     SchemaStore,
 )
 
@@ -131,6 +132,15 @@ class Schemas:
             self._read_again()
         return self._by_name.get(class_name) or SYSTEM_CLASSES.get(class_name)
 
+    def find_now(self, class_name: str) -> ClassSchema | None:
+        """Return a class's schema as it is stored now; None if it is not."""
+        self._read_again()
+        return self._by_name.get(class_name)
+
+    def is_stored(self, class_name: str) -> bool:
+        """Whether the class was stored when last looked."""
+        return class_name in self._by_name
+
     def for_reading(self, caller: Caller, class_name: str) -> ClassSchema:
         """Return the class's schema, or an empty one. Raises ParseError 119 for clients."""
         schema = self.find(class_name)
@@ -175,6 +185,21 @@ class Schemas:
             self._store.add_columns(schema.class_name, schema.columns)
         self._read_again()
         return self._by_name[schema.class_name]
+
+    def create(self, schema: ClassSchema) -> None:
+        """Store a new class. Raises ClassExists."""
+        self._store.create(schema)
+        self._read_again()
+
+    def change(self, class_name: str, change: SchemaChange) -> None:
+        """Change a stored class."""
+        self._store.change(class_name, change)
+        self._read_again()
+
+    def drop(self, class_name: str) -> None:
+        """Forget a class, and not what is in it."""
+        self._store.drop(class_name)
+        self._read_again()
 
     def ensure(self, class_name: str) -> ClassSchema:
         """Return the schema of a system class, stored by now."""
@@ -264,12 +289,17 @@ def _new_columns(schema: ClassSchema, changes: Mapping[str, Change]) -> dict[str
 def _check_new_columns(schema: ClassSchema, new: Mapping[str, ColumnType]) -> None:
     for name in new:
         check_column_name(name)
+    check_room(schema, new)
     columns = [*schema.columns.values(), *new.values()]
-    if len(columns) > _MAX_COLUMNS:
-        message = f"{schema.class_name} would have more than {_MAX_COLUMNS} columns"
-        raise ParseError(INVALID_KEY_NAME, message)
     if sum(column.kind == "GeoPoint" for column in columns) > 1:
         raise ParseError(INCORRECT_TYPE, "there can only be one geopoint field in a class")
+
+
+def check_room(schema: ClassSchema, new: Mapping[str, ColumnType]) -> None:
+    """Raise ParseError 105 for a column more than a class may have."""
+    if len({*schema.columns, *new}) > _MAX_COLUMNS:
+        message = f"{schema.class_name} would have more than {_MAX_COLUMNS} columns"
+        raise ParseError(INVALID_KEY_NAME, message)
 
 
 def check_type(schema: ClassSchema, name: str, given: ColumnType) -> None:
@@ -277,11 +307,14 @@ def check_type(schema: ClassSchema, name: str, given: ColumnType) -> None:
     expected = schema.columns[name]
     if given != expected:
         place = f"{schema.class_name}.{name}"
-        message = f"schema mismatch for {place}; expected {_say(expected)} but got {_say(given)}"
+        message = (
+            f"schema mismatch for {place}; expected {in_words(expected)} but got {in_words(given)}"
+        )
         raise ParseError(INCORRECT_TYPE, message)
 
 
-def _say(column: ColumnType) -> str:
+def in_words(column: ColumnType) -> str:
+    """A type as Parse's sentences name it."""
     return f"{column.kind}<{column.target_class}>" if column.target_class else column.kind
 
 

@@ -19,6 +19,7 @@ from server.objects.saving import (
     SeveralRules,
     SpecialClass,
 )
+from server.objects.schema_edits import SchemaEditor
 from server.objects.schemas import SYSTEM_CLASSES, Schemas
 from server.objects.sessions import SessionRules, Sessions
 from server.objects.triggers import Triggers
@@ -60,9 +61,11 @@ class ParseObjects:
             SpecialClass(SYSTEM_CLASSES["_Installation"], (), NotSupportedYet()),
             *special,
         ]
-        self._saver = Saver(database, schemas, triggers, _rules_by_class(self._special))
+        rules = _rules_by_class(self._special)
+        self._saver = Saver(database, schemas, triggers, rules)
+        self.classes = SchemaEditor(database, schemas, self._special, rules)
         self._unfit: set[str] = set()
-        self._prepared = False
+        self._prepared: set[str] = set()
 
     def find(self, caller: Caller, class_name: str, request: FindRequest) -> Found:
         """Find objects, and count them if asked to."""
@@ -124,8 +127,6 @@ class ParseObjects:
             refuse_foreign(caller, object_id, "Insufficient auth to delete user")
         _require_login_for_sessions(caller, class_name)
         self._saver.delete(caller, class_name, object_id, context)
-        if class_name == "_User":
-            self.sessions.end_all_of(object_id)
 
     def user_schema(self) -> ClassSchema:
         """The schema of _User."""
@@ -136,23 +137,26 @@ class ParseObjects:
         return self._schemas.find("_Session") or ClassSchema("_Session")
 
     def prepare(self) -> None:
-        """Make the special classes and their indexes, once.
+        """Make the special classes and their indexes: once, and again when one was taken away.
 
         A class whose columns somebody made before, of other types, is not saved to from then on.
         """
-        if self._prepared:
-            return
-        for special in self._special:
+        missing = [one for one in self._special if not self._is_prepared(one.schema.class_name)]
+        for special in missing:
+            class_name = special.schema.class_name
             try:
                 schema = self._schemas.declare(special.schema)
             except ColumnConflict as conflict:
-                class_name = special.schema.class_name
                 logger.error("%s cannot be saved to, for a column's type: %s", class_name, conflict)
                 self._unfit.add(class_name)
                 continue
             for index in special.indexes:
                 self._database.objects.ensure_index(schema, index)
-        self._prepared = True
+            self._unfit.discard(class_name)
+        self._prepared.update(special.schema.class_name for special in missing)
+
+    def _is_prepared(self, class_name: str) -> bool:
+        return class_name in self._prepared and self._schemas.is_stored(class_name)
 
     def check_fit(self, class_name: str) -> None:
         """Raise ParseError 111 if `prepare` found that the class has columns of other types."""

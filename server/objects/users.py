@@ -169,6 +169,10 @@ class Users(ClassRules):
             return self._password_changed(save, saved)
         return saved
 
+    def deleted(self, class_name: str, document: Document) -> None:
+        """See ClassRules."""
+        self._sessions.end_all_of(document["objectId"])
+
     def _refuse_taken(self, save: Save, column: str) -> None:
         where = both(Equals(column, save.value(column)), Differs("objectId", save.object_id))
         if self._find_one(where, ignore_case=True) is not None:

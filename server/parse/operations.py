@@ -49,13 +49,18 @@ def check_class_name(name: str) -> None:
     `_Join:...` is refused as well: a relation's members are no class of ours, and who could write
     them there would give himself roles.
     """
-    if name not in _SYSTEM_CLASS_NAMES and not _is_name(name):
+    if not is_class_name(name):
         raise ParseError(INVALID_JSON, "schema class name does not revalidate")
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a class may be called this."""
+    return name in _SYSTEM_CLASS_NAMES or is_column_name(name)
 
 
 def check_column_name(name: str) -> None:
     """Raise ParseError 105 unless a column may be called this."""
-    if not _is_name(name):
+    if not is_column_name(name):
         raise _bad_name(name)
 
 
@@ -80,7 +85,8 @@ def read_changes(body: Mapping[str, Any], *, creating: bool) -> dict[str, Change
     return changes
 
 
-def _is_name(name: str) -> bool:
+def is_column_name(name: str) -> bool:
+    """Whether a column may be called this."""
     return _NAME.fullmatch(name) is not None and name not in _NOT_NAMES
 
 

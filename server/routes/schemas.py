@@ -1,10 +1,16 @@
-"""`GET /schemas`: the classes, for the master key."""
+"""`/schemas` and `/purge`: the classes, for the master key."""
 
 from typing import Any
 
 from server.objects.access import DEFAULT_PROTECTED
-from server.objects.schemas import BUILT_IN_COLUMNS
-from server.parse.errors import INVALID_CLASS_NAME, ParseError
+from server.objects.schema_rules import invalid_class_name, no_such_class
+from server.objects.schemas import BUILT_IN_COLUMNS, SYSTEM_CLASSES
+from server.parse.errors import (
+    INVALID_CLASS_NAME,
+    MISSING_NAME,
+    OPERATION_FORBIDDEN,
+    ParseError,
+)
 from server.routes.router import Call, ParseRouter
 from server.services import Services
 from server.storage.port import ClassSchema, ColumnType
@@ -13,7 +19,8 @@ _OPERATIONS = ("find", "count", "get", "create", "update", "delete", "addField")
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
-    """Read one schema or all of them."""
+    """Read schemas, and make, change, delete and empty classes."""
+    classes = services.objects.classes
 
     def read_all(call: Call) -> Any:
         call.caller.require_master()
@@ -22,13 +29,57 @@ def add_routes(router: ParseRouter, services: Services) -> None:
     def read_one(call: Call) -> Any:
         call.caller.require_master()
         name = call.path["class_name"]
-        schema = services.schemas.find(name)
+        schema = services.schemas.find_now(name) or SYSTEM_CLASSES.get(name)
         if schema is None:
-            raise ParseError(INVALID_CLASS_NAME, f"Class {name} does not exist.")
+            raise no_such_class(name)
         return _schema_json(schema)
 
+    def create(call: Call) -> Any:
+        _require_write(call, "create a schema")
+        return _schema_json(classes.create(_class_name(call), call.body))
+
+    def update(call: Call) -> Any:
+        _require_write(call, "update a schema")
+        return _schema_json(classes.update(_class_name(call), call.body))
+
+    def delete(call: Call) -> Any:
+        _require_write(call, "delete a schema")
+        classes.delete(call.path["class_name"])
+        return {}
+
+    def purge(call: Call) -> Any:
+        _require_write(call, "purge a schema")
+        classes.purge(call.path["class_name"])
+        return {}
+
     router.add("GET", "/schemas", read_all)
+    router.add("POST", "/schemas", create)
     router.add("GET", "/schemas/<class_name>", read_one)
+    router.add("POST", "/schemas/<class_name>", create)
+    router.add("PUT", "/schemas/<class_name>", update)
+    router.add("DELETE", "/schemas/<class_name>", delete)
+    router.add("DELETE", "/purge/<class_name>", purge)
+
+
+def _require_write(call: Call, what: str) -> None:
+    call.caller.require_master()
+    if call.caller.read_only:
+        message = f"read-only masterKey isn't allowed to {what}."
+        raise ParseError(OPERATION_FORBIDDEN, message)
+
+
+def _class_name(call: Call) -> str:
+    """The class that path and body name, which must be the same one."""
+    in_path, in_body = call.path.get("class_name"), call.body.get("className")
+    if in_path and in_body and in_path != in_body:
+        message = f"Class name mismatch between {in_body} and {in_path}."
+        raise ParseError(INVALID_CLASS_NAME, message)
+    name = in_path or in_body
+    if not name:
+        raise ParseError(MISSING_NAME, "POST /schemas needs a class name.")
+    if not isinstance(name, str):
+        raise invalid_class_name(str(name))
+    return name
 
 
 def _schema_json(schema: ClassSchema) -> dict[str, Any]:
@@ -40,11 +91,12 @@ def _schema_json(schema: ClassSchema) -> dict[str, Any]:
         for name, column in columns.items()
         if not name.startswith("_")
     }
-    return {
+    answer = {
         "className": schema.class_name,
         "fields": fields,
         "classLevelPermissions": _permissions_json(schema),
     }
+    return answer | ({"indexes": schema.indexes} if schema.indexes else {})
 
 
 def _column_json(column: ColumnType) -> dict[str, Any]:

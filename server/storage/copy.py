@@ -1,6 +1,6 @@
 """Copy everything from one database to another: when an installation outgrows its file.
 
-Indexes are not copied: a server makes those that it needs.
+Indexes are made again: here those that somebody asked for, by a server those that it needs.
 """
 
 import itertools
@@ -17,10 +17,13 @@ from server.storage.port import (
     Compares,
     Database,
     Document,
+    Index,
     Join,
     ObjectStore,
     Order,
     Query,
+    Refused,
+    SchemaChange,
     SortKey,
 )
 from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
@@ -83,11 +86,13 @@ def copy_database(
     _require_empty(target, system_classes)
     stored = {schema.class_name: schema for schema in source.schemas.all()}
     for schema in stored.values():
-        _create(target, schema)
+        _create(target, replace(schema, indexes={}))
     for schema in _whole(stored, system_classes):
         count = _copy_objects(source.objects, target.objects, schema)
         if count or schema.class_name in stored:
             yield Copied(f"objects of {schema.class_name}", count)
+        if schema.indexes:
+            yield Copied(f"indexes of {schema.class_name}", _copy_indexes(target, schema))
         for key, column in schema.columns.items():
             if column.kind == "Relation":
                 count = _copy_relation(source, target, Join(key, schema.class_name))
@@ -123,6 +128,20 @@ def _create(target: Database, schema: ClassSchema) -> None:
         target.schemas.create(schema)
     except ClassExists:  # made by a server that once ran on the target
         target.schemas.add_columns(schema.class_name, schema.columns)
+
+
+def _copy_indexes(target: Database, schema: ClassSchema) -> int:
+    """Make the indexes that somebody asked for, those that this database can have."""
+    made = {}
+    for name, keys in schema.indexes.items():
+        try:
+            if keys != {"_id": 1}:  # which every class has
+                target.objects.ensure_index(schema, Index.asked_for(name, keys))
+        except Refused:
+            continue
+        made[name] = keys
+    target.schemas.change(schema.class_name, SchemaChange(indexes=made))
+    return len(made)
 
 
 def _copy_objects(source: ObjectStore, target: ObjectStore, schema: ClassSchema) -> int:

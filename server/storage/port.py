@@ -65,23 +65,55 @@ class ColumnType:
 @dataclass(frozen=True, slots=True)
 class ClassSchema:
     """A class: its own columns (not objectId, createdAt, updatedAt, ACL), who may do what with
-    it (`classLevelPermissions` as stored, None when never set), and options by column
-    (`required`, `defaultValue`)."""
+    it (`classLevelPermissions` as stored, None when never set), options by column (`required`,
+    `defaultValue`), and by name the indexes that somebody asked for, as `IndexKeys`."""
 
     class_name: str
     columns: Mapping[str, ColumnType] = field(default_factory=dict)
     permissions: Mapping[str, Any] | None = None
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    indexes: Mapping[str, "IndexKeys"] = field(default_factory=dict)
+
+
+IndexKeys = Mapping[str, int | str]
+"""An index as Parse Server's schemas say it: `{"title": 1, "_p_owner": -1}`, in order; the kind
+may also be one of MongoDB's, such as "text"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over columns of one class, in order. `ignore_case` compares text without case."""
+    """An index over columns of one class, in order. `ignore_case` compares text without case.
+
+    `kinds` are those of the columns where somebody asked for the index, as in `IndexKeys`; it then
+    holds every object, and the database may refuse kinds that it does not have. Our own have none:
+    they ascend, and leave out objects without the columns.
+    """
 
     name: str
     columns: tuple[str, ...]
     unique: bool = False
     ignore_case: bool = False
+    kinds: tuple[int | str, ...] = ()
+
+    @classmethod
+    def asked_for(cls, name: str, keys: IndexKeys) -> "Index":
+        """Read what a schema says of an index."""
+        columns = tuple(key.removeprefix("_p_") for key in keys)
+        return cls(name, columns, kinds=tuple(keys.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """What is to become of a class's schema; what is None or empty stays as it is.
+
+    `options` replace those that each of these columns has. Removed columns lose theirs; what
+    stands in their objects is not touched. `indexes` are all there are then.
+    """
+
+    removed_columns: tuple[str, ...] = ()
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    permissions: Mapping[str, Any] | None = None
+    indexes: Mapping[str, IndexKeys] | None = None
 
 
 # --- conditions, with MongoDB's meaning ---------------------------------------------------------
@@ -306,7 +338,18 @@ class ObjectStore(Protocol):
         """Delete every object that fulfils the condition; return how many did."""
 
     def ensure_index(self, schema: ClassSchema, index: Index) -> None:
-        """Make the index if it is not there yet."""
+        """Make the index if it is not there yet. Raises Refused for kinds that the database does
+        not have, and for columns that it cannot index."""
+
+    def drop_index(self, schema: ClassSchema, index: Index) -> None:
+        """Take an index away; fine if it is not there."""
+
+    def drop(self, schema: ClassSchema) -> int:
+        """Take away an empty class and its indexes; return how many objects are in the way.
+
+        If there are any, nothing happens. An object that is inserted at this very moment may be
+        lost.
+        """
 
 
 class SchemaStore(Protocol):
@@ -324,6 +367,12 @@ class SchemaStore(Protocol):
         Raises ColumnConflict when one has another type, also if another call was faster; whether
         the others are there then is not said.
         """
+
+    def change(self, class_name: str, change: SchemaChange) -> None:
+        """Change an existing class, in one step; nothing happens if there is none."""
+
+    def drop(self, class_name: str) -> None:
+        """Forget a class; fine if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +400,9 @@ class RelationStore(Protocol):
 
     def all(self, join: Join) -> Iterator[tuple[str, str]]:
         """Yield every (owning_id, related_id)."""
+
+    def drop(self, join: Join) -> None:
+        """End the relation of everybody with everybody."""
 
 
 @dataclass(frozen=True, slots=True)

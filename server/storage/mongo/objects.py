@@ -27,12 +27,16 @@ from server.storage.port import (
     Index,
     ObjectId,
     Query,
+    Refused,
 )
 
 _IGNORE_CASE = Collation(locale="en_US", strength=2)  # as Parse Server's indexes have it
 
 _NO_GEO_INDEX = re.compile("unable to find index for .geoNear")
 _INDEX_EXISTS_OTHERWISE = (85, 86)  # IndexOptionsConflict, IndexKeySpecsConflict
+_NO_SUCH_INDEX = (26, 27)  # NamespaceNotFound, IndexNotFound
+# BadValue, CannotCreateIndex, the two above; 16755, 13068: what stands in a column has no place.
+_NO_SUCH_INDEX_CAN_BE = (2, 67, *_INDEX_EXISTS_OTHERWISE, 13068, 16755)
 _IN_EVERY_OBJECT = frozenset({"objectId", "createdAt", "updatedAt"})
 
 
@@ -152,12 +156,32 @@ class MongoObjects:
             try:
                 self._database[schema.class_name].create_index(keys, **_options(index))
             except OperationFailure as error:
-                if index.unique or error.code not in _INDEX_EXISTS_OTHERWISE:
+                if index.kinds and error.code in _NO_SUCH_INDEX_CAN_BE:
+                    raise Refused(f"MongoDB: {error}") from error
+                if index.kinds or index.unique or error.code not in _INDEX_EXISTS_OTHERWISE:
                     raise
 
+    def drop_index(self, schema: ClassSchema, index: Index) -> None:
+        with translated_errors():
+            try:
+                self._database[schema.class_name].drop_index(index.name)
+            except OperationFailure as error:
+                if error.code not in _NO_SUCH_INDEX:
+                    raise
 
-def _keys(schema: ClassSchema, index: Index) -> list[tuple[str, int]]:
-    return [(stored_path(schema, column), 1) for column in index.columns]
+    def drop(self, schema: ClassSchema) -> int:
+        collection = self._database[schema.class_name]
+        with translated_errors():
+            in_the_way = collection.count_documents({})
+            if not in_the_way:
+                collection.drop()
+        return in_the_way
+
+
+def _keys(schema: ClassSchema, index: Index) -> list[tuple[str, int | str]]:
+    kinds = index.kinds or (1,) * len(index.columns)
+    paths = [stored_path(schema, column) for column in index.columns]
+    return list(zip(paths, kinds, strict=True))
 
 
 def _is_number(schema: ClassSchema, name: str) -> bool:
@@ -173,6 +197,8 @@ def _plain(value: Any, is_number: bool) -> Any:
 def _options(index: Index) -> dict[str, Any]:
     """Return an index's options as Parse Server gives them: sparse, so that objects without the
     columns stay out. Where each object has one of them that would only forbid sorting by it."""
+    if index.kinds:
+        return {"name": index.name}
     options: dict[str, Any] = {"name": index.name, "unique": index.unique}
     options["sparse"] = _IN_EVERY_OBJECT.isdisjoint(index.columns)
     return options | ({"collation": _IGNORE_CASE} if index.ignore_case else {})

@@ -45,6 +45,11 @@ class MongoRelations:
             for row in self._rows(join).find({}):
                 yield row["owningId"], row["relatedId"]
 
+    def drop(self, join: Join) -> None:
+        with translated_errors():
+            self._rows(join).drop()
+        self._indexed.discard(join)
+
     def _others(self, join: Join, side: str, ids: Sequence[str], other: str) -> list[str]:
         with translated_errors():
             rows = list(self._rows(join).find({side: {"$in": list(ids)}}, {other: 1, "_id": 0}))

@@ -1,7 +1,4 @@
-"""The SchemaStore in MongoDB: Parse Server's collection `_SCHEMA`, one row for each class.
-
-`_metadata.indexes`, which Parse Server writes for itself, is left as it is.
-"""
+"""The SchemaStore in MongoDB: Parse Server's collection `_SCHEMA`, one row for each class."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +14,7 @@ from server.storage.port import (
     ColumnConflict,
     ColumnType,
     DuplicateObject,
+    SchemaChange,
 )
 
 _KINDS = {
@@ -33,6 +31,7 @@ _KINDS = {
     "polygon": "Polygon",
 }
 _NO_COLUMNS = ("_id", "_metadata", "_client_permissions")  # as Parse Server has them
+_OPTIONS = "_metadata.fields_options"
 _IN_EVERY_CLASS = {"objectId": "string", "updatedAt": "date", "createdAt": "date"}
 
 
@@ -76,6 +75,30 @@ class MongoSchemas:
             if _column_type(row.get(name)) != column:
                 raise ColumnConflict(f"{class_name}.{name} is {row.get(name)}")
 
+    def change(self, class_name: str, change: SchemaChange) -> None:
+        update = _update(change)
+        if update:
+            with translated_errors():
+                self._rows.update_one({"_id": class_name}, update)
+
+    def drop(self, class_name: str) -> None:
+        with translated_errors():
+            self._rows.delete_one({"_id": class_name})
+
+
+def _update(change: SchemaChange) -> dict[str, dict[str, Any]]:
+    """Write a change as Parse Server does, path by path."""
+    removed = change.removed_columns
+    unset = dict.fromkeys([*removed, *(f"{_OPTIONS}.{name}" for name in removed)], "")
+    changed: dict[str, Any] = {}
+    for name, options in change.options.items():
+        changed[f"{_OPTIONS}.{name}"] = dict(options)
+    if change.permissions is not None:
+        changed["_metadata.class_permissions"] = dict(change.permissions)
+    if change.indexes is not None:
+        changed["_metadata.indexes"] = {name: dict(keys) for name, keys in change.indexes.items()}
+    return ({"$unset": unset} if unset else {}) | ({"$set": changed} if changed else {})
+
 
 def schema_row(schema: ClassSchema) -> dict[str, Any]:
     """Return the row of `_SCHEMA` for a class."""
@@ -86,6 +109,8 @@ def schema_row(schema: ClassSchema) -> dict[str, Any]:
         metadata["fields_options"] = {name: dict(one) for name, one in schema.options.items()}
     if schema.permissions is not None:
         metadata["class_permissions"] = dict(schema.permissions)
+    if schema.indexes:
+        metadata["indexes"] = {name: dict(keys) for name, keys in schema.indexes.items()}
     return row | ({"_metadata": metadata} if metadata else {})
 
 
@@ -98,6 +123,7 @@ def parse_schema(row: Mapping[str, Any]) -> ClassSchema:
         {name: kind for name, kind in types.items() if kind and name not in _IN_EVERY_CLASS},
         metadata.get("class_permissions"),
         metadata.get("fields_options") or {},
+        metadata.get("indexes") or {},
     )
 
 

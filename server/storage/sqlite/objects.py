@@ -11,6 +11,7 @@ from cloud.operations import Operation, apply
 from server.storage.geo import Near, distance
 from server.storage.matching import matcher, nearest_to, sort_key
 from server.storage.port import (
+    EVERYTHING,
     ClassSchema,
     Condition,
     Document,
@@ -124,6 +125,28 @@ class SqliteObjects:
         statement = translate_index(schema, index)
         with self._connections.writing() as connection:
             connection.execute(statement)
+
+    def drop_index(self, schema: ClassSchema, index: Index) -> None:
+        with self._connections.writing() as connection:
+            connection.execute(f'DROP INDEX IF EXISTS "{index_name(schema, index)}"')
+
+    def drop(self, schema: ClassSchema) -> int:
+        statement = f"SELECT count(*) {_from_where(schema, translate(schema, EVERYTHING))}"
+        with self._connections.transaction() as connection:
+            count: int = connection.execute(statement).fetchone()[0]
+            if not count:
+                for name in _index_names(connection, schema.class_name):
+                    connection.execute(f'DROP INDEX "{name}"')
+        return count
+
+
+def _index_names(connection: sqlite3.Connection, class_name: str) -> list[str]:
+    """The indexes of a class, which `index_name` made."""
+    rows = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND instr(name, ?) = 1",
+        (f"{class_name} ",),
+    )
+    return [name for (name,) in rows]
 
 
 _INSERT = "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)"

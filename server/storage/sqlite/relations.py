@@ -52,6 +52,13 @@ class SqliteRelations:
             yield from page
             last = page[-1]
 
+    def drop(self, join: Join) -> None:
+        with self._connections.writing() as connection:
+            connection.execute(
+                "DELETE FROM relations WHERE class_name = ? AND key = ?",
+                (join.class_name, join.key),
+            )
+
     def _page_after(self, join: Join, last: tuple[str, str]) -> list[tuple[str, str]]:
         with self._connections.reading() as connection:
             return connection.execute(

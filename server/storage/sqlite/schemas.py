@@ -1,5 +1,6 @@
 """The SchemaStore in SQLite: one JSON document for each class."""
 
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from server.storage.port import (
     ColumnConflict,
     ColumnType,
     DuplicateObject,
+    SchemaChange,
 )
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.documents import dump, load
@@ -37,19 +39,48 @@ class SqliteSchemas:
 
     def add_columns(self, class_name: str, columns: Mapping[str, ColumnType]) -> None:
         with self._connections.transaction() as connection:
-            found = connection.execute(
-                "SELECT document FROM schemas WHERE class_name = ?", (class_name,)
-            ).fetchone()
-            if found is None:
+            schema = _read(connection, class_name)
+            if schema is None:
                 raise StoreUnavailable(f"SQLite: class {class_name} is not there any more")
-            schema = _schema(class_name, found[0])
             for name, column in columns.items():
                 if schema.columns.get(name, column) != column:
                     raise ColumnConflict(f"{class_name}.{name} is {schema.columns[name]}")
             changed = replace(schema, columns={**schema.columns, **columns})
-            connection.execute(
-                "INSERT OR REPLACE INTO schemas VALUES (?, ?)", (class_name, _dump(changed))
-            )
+            _write(connection, changed)
+
+    def change(self, class_name: str, change: SchemaChange) -> None:
+        with self._connections.transaction() as connection:
+            schema = _read(connection, class_name)
+            if schema is not None:
+                _write(connection, _changed(schema, change))
+
+    def drop(self, class_name: str) -> None:
+        with self._connections.writing() as connection:
+            connection.execute("DELETE FROM schemas WHERE class_name = ?", (class_name,))
+
+
+def _read(connection: sqlite3.Connection, class_name: str) -> ClassSchema | None:
+    found = connection.execute(
+        "SELECT document FROM schemas WHERE class_name = ?", (class_name,)
+    ).fetchone()
+    return None if found is None else _schema(class_name, found[0])
+
+
+def _write(connection: sqlite3.Connection, schema: ClassSchema) -> None:
+    row = schema.class_name, _dump(schema)
+    connection.execute("INSERT OR REPLACE INTO schemas VALUES (?, ?)", row)
+
+
+def _changed(schema: ClassSchema, change: SchemaChange) -> ClassSchema:
+    removed = set(change.removed_columns)
+    options = {**schema.options, **change.options}
+    return replace(
+        schema,
+        columns={name: kind for name, kind in schema.columns.items() if name not in removed},
+        options={name: options[name] for name in options.keys() - removed},
+        permissions=schema.permissions if change.permissions is None else change.permissions,
+        indexes=schema.indexes if change.indexes is None else change.indexes,
+    )
 
 
 def _dump(schema: ClassSchema) -> str:
@@ -62,6 +93,7 @@ def _dump(schema: ClassSchema) -> str:
             "columns": columns,
             "permissions": schema.permissions and dict(schema.permissions),
             "options": {name: dict(options) for name, options in schema.options.items()},
+            "indexes": {name: dict(keys) for name, keys in schema.indexes.items()},
         }
     )
 
@@ -73,5 +105,9 @@ def _schema(class_name: str, text: str) -> ClassSchema:
         for name, column in document["columns"].items()
     }
     return ClassSchema(
-        class_name, columns, document.get("permissions"), document.get("options", {})
+        class_name,
+        columns,
+        document.get("permissions"),
+        document.get("options", {}),
+        document.get("indexes", {}),
     )

@@ -41,6 +41,7 @@ from server.storage.port import (
     OneOf,
     Order,
     Permits,
+    Refused,
     SortKey,
 )
 from server.storage.sqlite.documents import dump, kept_date, kept_text
@@ -125,15 +126,17 @@ def _direction(descending: bool) -> str:
 def translate_index(schema: ClassSchema, index: Index) -> str:
     """Write the statement that makes the index; its name ends in the columns' names.
 
-    Objects without the column are no part of a unique one. Raises ValueError for a column whose
-    type SQL does not compare.
+    Objects without the column are no part of a unique one. Raises Refused for a column whose type
+    SQL does not compare, and for other kinds of index than ascending and descending.
     """
     expressions = []
-    for path in index.columns:
+    kinds = index.kinds or (1,) * len(index.columns)
+    for path, kind in zip(index.columns, kinds, strict=True):
         column = _column(schema, path, index.ignore_case)
-        if column is None:
-            raise ValueError(f"{schema.class_name}.{path} can have no index")
-        expressions.append(column.expression)
+        if column is None or kind not in (1, -1):
+            what = "can have no index" if column is None else f"can have no {kind} index"
+            raise Refused(f"{schema.class_name}.{path} {what} in the embedded database")
+        expressions.append(column.expression + _direction(kind == -1))
     return (
         f"CREATE {'UNIQUE ' if index.unique else ''}INDEX IF NOT EXISTS "
         f'"{index_name(schema, index)}" '

@@ -326,6 +326,23 @@ def test_an_operation_that_leaves_the_file_leaves_its_verdict(moderated, nothing
     assert len(moderated.items()[0]) == 1
 
 
+def test_a_purge_of_the_class_ends_the_items_of_all(app_on_each):
+    app = app_on_each
+    for number in range(3):
+        app.image(f"{number}.jpg")
+    app.judge()
+    pending = app.image("late.jpg")
+    assert app.parse.delete("/purge/UserImage", MASTER).json == {}
+    current, ended = app.items()
+    assert (current, len(ended)) == ([], 4)
+    assert {row["decidedBy"] for row in ended} == {"system"}
+    assert app.log(pending)[-1][1] == "ended"
+    assert app.parse.delete("/schemas/UserImage", MASTER).json == {}
+    app.image("new.jpg")
+    app.judge()
+    assert [row["state"] for row in app.items()[0]] == ["approved"]
+
+
 def test_a_deleted_object_ends_its_item(app_on_each):
     app = app_on_each
     path = app.image()

@@ -70,12 +70,3 @@ def test_clients_learn_nothing(parse, path):
     for keys in ({}, {**KEYS, "X-Parse-REST-API-Key": "wrong"}):
         answer = parse.client.get(f"/parse{path}", headers=keys)
         assert (answer.status_code, answer.json) == (403, {"error": "unauthorized"})
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("POST", "/schemas/Post"), ("PUT", "/schemas/Post"), ("PUT", "/schemas")]
-)
-def test_schemas_are_not_written_yet(parse, method, path):
-    answer = parse.call(method, path, {"fields": {}}, MASTER)
-    assert answer.status_code == 404
-    assert "Post" not in [schema.class_name for schema in parse.services.schemas.all()]

@@ -22,6 +22,7 @@ IMAGE = ClassSchema(
     {name: ColumnType(*kind.split()) for name, kind in KINDS.items()},
     {"find": {"*": True}, "update": {"role:Moderators": True}},
     {"t": {"required": True}},
+    {"_id_": {"_id": 1}, "by_n": {"n": 1, "_p_p": -1}},
 )
 USER = SYSTEM_CLASSES["_User"]
 CONFIG = SYSTEM_CLASSES["_GlobalConfig"]
@@ -93,6 +94,7 @@ def test_everything_arrives(places, origin, destination, count):
     assert target.objects.count(IMAGE, EVERYTHING) == count
     assert done == [
         Copied("objects of UserImage", count),
+        Copied("indexes of UserImage", 2),
         Copied("relations likes of UserImage", 2),
         Copied("objects of _GlobalConfig", 1),
         Copied("objects of _Role", 1),
@@ -100,6 +102,17 @@ def test_everything_arrives(places, origin, destination, count):
         Copied("objects of _User", 1),
         Copied("files", 1),
     ]
+    source.close()
+    target.close()
+
+
+def test_an_index_that_the_target_cannot_have_is_left_out(places):
+    source, target = open_target(places("nx", "from")), open_target(places("sqlite", "to"))
+    indexes = {"words": {"t": "text"}, "by_n": {"n": 1}}
+    columns = {"t": ColumnType("String"), "n": ColumnType("Number")}
+    source.schemas.create(ClassSchema("Post", columns, indexes=indexes))
+    list(copy_database(source, target, {}))
+    assert [schema.indexes for schema in target.schemas.all()] == [{"by_n": {"n": 1}}]
     source.close()
     target.close()
 

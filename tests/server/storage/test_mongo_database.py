@@ -28,6 +28,7 @@ from server.storage.port import (
     Matches,
     Query,
     Regex,
+    SchemaChange,
 )
 
 SERVERS = ["nx", *(["mongodb"] if os.environ.get("TEST_DATABASE_URI") else [])]
@@ -234,6 +235,26 @@ def test_permissions_and_options_stand_in_the_metadata(database, raw):
     assert database.schemas.all() == [schema]
 
 
+def test_changes_of_a_schema_are_stored_as_parse_server_does(database, raw):
+    columns = {"n": NUMBER, "owner": ColumnType("Pointer", "_User")}
+    options = {"n": {"required": True}, "owner": {"required": True}}
+    database.schemas.create(ClassSchema("Thing", columns, {"find": {}}, options))
+    permissions, indexes = {"get": {"role:a.b": True}}, {"by_owner": {"_p_owner": 1}}
+    database.schemas.change(
+        "Thing",
+        SchemaChange(("n",), {"owner": {"defaultValue": None}}, permissions, indexes),
+    )
+    row = raw["_SCHEMA"].find_one()
+    assert row.keys() == {"_id", "objectId", "createdAt", "updatedAt", "owner", "_metadata"}
+    assert row["_metadata"] == {
+        "class_permissions": permissions,
+        "fields_options": {"owner": {"defaultValue": None}},
+        "indexes": indexes,
+    }
+    database.schemas.drop("Thing")
+    assert raw["_SCHEMA"].find_one() is None
+
+
 def test_old_schema_rows_are_read(database, raw):
     raw["_SCHEMA"].insert_one(
         {
@@ -247,7 +268,9 @@ def test_old_schema_rows_are_read(database, raw):
             "_metadata": {"indexes": {"_id_": {"_id": 1}}},
         }
     )
-    assert database.schemas.all() == [ClassSchema("Old", {"o": ColumnType("Object")})]
+    indexes = {"_id_": {"_id": 1}}
+    old = ClassSchema("Old", {"o": ColumnType("Object")}, indexes=indexes)
+    assert database.schemas.all() == [old]
     database.schemas.add_columns("Old", {"o": ColumnType("Object")})
 
 
@@ -278,6 +301,17 @@ def test_mongodb_is_told_when_to_stop(database_uri):
     names = [next(iter(command)) for command in commands.sent]
     assert names == ["find", "aggregate", "findAndModify", "delete"]
     assert all(0 < command["maxTimeMS"] <= 2000 for command in commands.sent)
+    database.close()
+
+
+def test_an_index_that_was_asked_for_is_made_as_parse_server_does(database_uri):
+    commands = Commands()
+    monitoring.register(commands)
+    database = MongoDatabase(database_uri)
+    index = Index.asked_for("by_owner", {"_p_owner": -1, "createdAt": 1})
+    database.objects.ensure_index(THING, index)
+    [made] = [command["indexes"] for command in commands.sent if "createIndexes" in command]
+    assert made == [{"name": "by_owner", "key": {"_p_owner": -1, "_created_at": 1}}]
     database.close()
 
 

@@ -1,6 +1,7 @@
 """What every Database promises, on each of them."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,6 +32,7 @@ from server.storage.port import (
     Permits,
     Query,
     Regex,
+    SchemaChange,
     SortKey,
 )
 from server.storage.sqlite.database import SqliteDatabase
@@ -460,9 +462,76 @@ def test_schema_comes_back_as_it_was_created(database):
         THING.columns,
         {"find": {"*": True}, "update": {"role:Moderators": True}, "protectedFields": {"*": ["u"]}},
         {"t": {"required": True, "defaultValue": "x"}},
+        {"by_t": {"t": 1, "n": -1}},
     )
     database.schemas.create(made)
     assert [s for s in database.schemas.all() if s.class_name == "Thing"] == [made]
+
+
+def test_schema_is_changed_as_asked_and_the_rest_stays(database):
+    options = {"t": {"required": True}, "u": {"required": True}}
+    made = ClassSchema("Thing", THING.columns, {"find": {"*": True}}, options)
+    database.schemas.create(made)
+    database.schemas.change("Thing", SchemaChange())
+    assert stored_schema(database) == made
+    database.schemas.change("Thing", SchemaChange(removed_columns=("u", "likes", "never")))
+    kept = {n: c for n, c in THING.columns.items() if n not in ("u", "likes")}
+    assert stored_schema(database) == replace(made, columns=kept, options={"t": options["t"]})
+    database.schemas.change(
+        "Thing",
+        SchemaChange(
+            options={"t": {"defaultValue": {"a": 1}}},
+            permissions={"get": {"role:Mods": True}},
+            indexes={"by_t": {"t": 1, "_p_p": -1}},
+        ),
+    )
+    found = stored_schema(database)
+    assert (found.columns, found.options) == (kept, {"t": {"defaultValue": {"a": 1}}})
+    assert found.permissions == {"get": {"role:Mods": True}}
+    assert found.indexes == {"by_t": {"t": 1, "_p_p": -1}}
+    database.schemas.change("Never", SchemaChange(permissions={}))
+    assert [s.class_name for s in database.schemas.all()] == ["Thing"]
+
+
+def stored_schema(database):
+    [found] = [s for s in database.schemas.all() if s.class_name == "Thing"]
+    return found
+
+
+def test_class_is_forgotten(database):
+    database.schemas.create(schema("Thing", n="Number"))
+    database.schemas.create(schema("Other"))
+    database.schemas.drop("Thing")
+    database.schemas.drop("Thing")
+    assert database.schemas.all() == [schema("Other")]
+    database.schemas.create(schema("Thing", n="String"))
+
+
+def test_an_empty_class_is_taken_away_with_its_indexes(database, store):
+    unique = Index("t_1", ("t",), unique=True)
+    store.ensure_index(THING, unique)
+    store.insert(THING, thing("a", t="x"))
+    store.insert(schema("Thing2", t="String"), thing("a", t="x"))
+    assert store.drop(THING) == 1
+    with pytest.raises(DuplicateObject):
+        store.insert(THING, thing("b", t="x"))
+    store.delete(THING, EVERYTHING)
+    assert store.drop(THING) == 0
+    assert store.drop(THING) == 0
+    insert(store, thing("a", t="x"), thing("b", t="x"))
+    assert store.count(schema("Thing2"), EVERYTHING) == 1
+
+
+def test_an_index_that_was_asked_for_is_made_and_taken_away(store):
+    index = Index.asked_for("by_t", {"t": 1, "_p_p": -1})
+    assert index.columns == ("t", "p")
+    store.ensure_index(THING, index)
+    store.ensure_index(THING, index)
+    insert(store, thing("a", t="x"), thing("b"))
+    assert ids(store, Equals("t", "x")) == ["a"]
+    store.drop_index(THING, index)
+    store.drop_index(THING, index)
+    store.drop_index(schema("Never"), index)
 
 
 def test_class_is_created_once(database):
@@ -532,6 +601,17 @@ def test_relating_twice_and_parting_twice_are_fine(database):
     for _ in range(2):
         relations.remove(LIKES, "a", ["x", "z"])
     assert list(relations.all(LIKES)) == [("a", "y")]
+
+
+def test_a_relation_ends_for_everybody(database):
+    relations = database.relations
+    relations.add(LIKES, "a", ["x"])
+    relations.add(LIKES, "b", ["y"])
+    relations.drop(LIKES)
+    relations.drop(LIKES)
+    assert list(relations.all(LIKES)) == []
+    relations.add(LIKES, "a", ["x"])
+    assert relations.related_ids(LIKES, ["a", "b"]) == ["x"]
 
 
 def test_relations_of_other_keys_and_classes_are_others(database):
