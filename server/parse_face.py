@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request
 
 from cloud.errors import SCRIPT_FAILED
 from server.auth import Caller, authorise
-from server.body import read_form_at_once, whole_body
+from server.body import whole_body
 from server.files import Upload, public_mount_url, read_upload
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
@@ -128,8 +128,7 @@ class ParseFace:
             return parse_request(method, headers, query, body, app_id)
 
         if content_type.startswith("multipart/form-data"):
-            read_form_at_once(environ, settings.max_body_bytes)
-            return wire(dict(Request(environ).form)), None
+            return wire(_form_of(environ, settings.max_body_bytes)), None
         data = whole_body(environ, settings.max_body_bytes)
         if method != "POST" or not _UPLOADS.match(path):
             return wire(parse_body(data, content_type)), None
@@ -181,6 +180,12 @@ def _headers_of(environ: "WSGIEnvironment") -> dict[str, str]:
     if "CONTENT_TYPE" in environ:
         headers["content-type"] = environ["CONTENT_TYPE"]
     return headers
+
+
+def _form_of(environ: "WSGIEnvironment", max_bytes: int) -> dict[str, Any]:
+    form = Request(environ)
+    form.max_content_length = max_bytes
+    return dict(form.form)
 
 
 def _json_or_nothing(data: bytes) -> dict[str, Any]:

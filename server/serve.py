@@ -1,30 +1,24 @@
-"""The running server: gunicorn's workers around the app, one instance for each data folder."""
+"""The running server: gunicorn's workers around the front, one instance for each data folder."""
 
 import fcntl
 import os
-import select
 import socket
-import struct
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from email.utils import formatdate
-from functools import lru_cache
 from pathlib import Path
-from types import FrameType
 from typing import Any, TextIO
 
-from flask import Flask
-from gunicorn import util
 from gunicorn.app.base import BaseApplication
-from gunicorn.workers.gthread import ThreadWorker
 
 from config import Settings
 from server.app import check_settings, create_app
-from server.deadlines import read_deadlines
+from server.front.application import Front
+from server.front.protocol import Bounds
+from server.front.worker import GRACEFUL_S, FrontWorker
 from server.malloc import keep_memory
 from server.panel.operator import DemoModerator, make_demo_moderator
+from server.services import Services
 from server.welcome import how_to_sign_in, what_to_try
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
@@ -99,57 +93,10 @@ def _check_port(settings: Settings) -> None:
             ) from None
 
 
-# So long may a client pause within a request, ten seconds; then its thread is free again.
-_RECEIVE_TIMEOUT = struct.pack("ll", 10, 0)
-# How long a thread that has answered waits for the same connection's next request.
-_NEXT_REQUEST_MS = 5
-# And how many it answers before others, who may be waiting for a thread, have their turn.
-_REQUESTS_IN_A_ROW = 16
-
-
-@lru_cache(maxsize=1)
-def _date_header(second: int) -> str:
-    return formatdate(second, usegmt=True)
-
-
-# Once a second instead of once an answer: it took a fifteenth of a small call.
-util.http_date = lambda timestamp=None: _date_header(int(timestamp or time.time()))
-
-
-class WebWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn carries no types
-    """gunicorn's threaded worker: quicker on busy connections, no deadlock on Ctrl-C."""
-
-    def handle(self, conn: Any) -> Any:
-        """Answer a request, and those that follow closely on the same connection.
-
-        gunicorn would hand the connection to its main thread and back for each: half the
-        processor time of a small request.
-        """
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT)
-        for _ in range(_REQUESTS_IN_A_ROW):
-            read_deadlines.begin(conn.sock)
-            outcome = super().handle(conn)
-            read_deadlines.end(conn.sock)
-            if outcome is not True or not self.alive or not _is_readable(conn.sock):
-                break
-        return outcome
-
-    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """End as on SIGTERM: finish what is in flight.
-
-        gunicorn's own handler takes a lock of the thread pool, which the code that it interrupts,
-        or the same handler interrupted by the next signal, may hold.
-        """
-        self.handle_exit(sig, frame)
-
-
-def _is_readable(connection: socket.socket) -> bool:
-    poller = select.poll()
-    poller.register(connection, select.POLLIN)
-    return bool(poller.poll(_NEXT_REQUEST_MS))
-
-
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
+    _services: Services
+    """A worker process's, once it has loaded the app."""
+
     def __init__(self, settings: Settings, demo: DemoModerator | None) -> None:
         self._settings, self._demo = settings, demo
         super().__init__()
@@ -159,26 +106,25 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         options = {
             "bind": f"{host or self._settings.bind_host}:{self._settings.port}",
             "workers": self._settings.web_workers,
-            "worker_class": WebWorker,
-            "threads": self._settings.max_in_flight + _SPARE_THREADS,
+            "worker_class": FrontWorker,
             "keepalive": 75,
-            "limit_request_line": 8190,  # gunicorn's most; long URLs stand in the query
             "timeout": 60,
-            "graceful_timeout": 20,
-            # Headers of a proxy are believed by TRUSTED_PROXIES alone, see server/app.py.
-            "forwarder_headers": "",
-            "forwarded_allow_ips": "",
+            "graceful_timeout": GRACEFUL_S + 5,
             "control_socket_disable": True,
             "when_ready": self._say_what_to_try,
             "post_fork": lambda _server, _worker: keep_memory(),
-            "post_worker_init": _warm_up,
-            "worker_exit": _close,
+            "post_worker_init": lambda _worker: self._warm_up(),
+            "worker_exit": lambda _server, _worker: self._close(),
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
-        return create_app(self._settings)
+    def load(self) -> Front:
+        app = create_app(self._settings)
+        self._services = app.extensions["parsewarden"]
+        threads = self._settings.max_in_flight + _SPARE_THREADS
+        bounds = Bounds(self._settings.max_body_bytes, large_bodies=threads)
+        return Front(app.wsgi_app, threads=threads, bounds=bounds)
 
     def _say_what_to_try(self, _server: Any) -> None:
         sys.stdout.write(f"\n{what_to_try(self._settings)}\n")
@@ -186,25 +132,22 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             sys.stdout.write(f"{how_to_sign_in(self._settings, *self._demo)}\n")
         sys.stdout.flush()
 
+    def _warm_up(self) -> None:
+        """Be ready before the first request comes, and begin what runs beside the requests."""
+        services = self._services
+        services.warm_up()
+        services.jobs.watch()
+        services.dispatch.start_sweeping()
+        services.webhooks.start()
+        services.retention.start()
 
-def _warm_up(worker: Any) -> None:
-    """Be ready before the first request comes, and begin what runs beside the requests."""
-    services = worker.wsgi.extensions["parsewarden"]
-    services.warm_up()
-    services.jobs.watch()
-    services.dispatch.start_sweeping()
-    services.webhooks.start()
-    services.retention.start()
-
-
-def _close(_server: Any, worker: Any) -> None:
-    """Let what runs in the background come to its end before the worker is gone."""
-    app = getattr(worker, "wsgi", None)
-    if app is None:  # it could not even be made
-        return
-    services = app.extensions["parsewarden"]
-    services.dispatch.close()
-    services.webhooks.close()
-    services.retention.close()
-    services.jobs.close()
-    services.database.close()
+    def _close(self) -> None:
+        """Let what runs in the background come to its end before the worker is gone."""
+        services = getattr(self, "_services", None)
+        if services is None:  # they could not even be made
+            return
+        services.dispatch.close()
+        services.webhooks.close()
+        services.retention.close()
+        services.jobs.close()
+        services.database.close()

@@ -4,7 +4,6 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from server.parse.encode import to_json
@@ -66,10 +65,6 @@ def answer_of_error(error: Exception, method: str, path: str) -> Answer:
     if parse_error is not None:
         logger.info("%s %r refused: %s", method, path, error)
         return Answer(error_body(parse_error), parse_error.status)
-    if isinstance(error, ParseException):  # what gunicorn raises while a body is read
-        return Answer({"error": f"The request body cannot be read: {error}"}, 400)
-    if isinstance(error, BlockingIOError):  # the receive timeout of WebWorker
-        return Answer({"error": "The request body did not arrive in time."}, 408)
     if isinstance(error, HTTPException):
         return Answer({"error": error.description or error.name}, error.code or 500)
     logger.error("%s %r failed", method, path, exc_info=error)

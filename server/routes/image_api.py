@@ -25,7 +25,7 @@ from ml_models.errors import (
     ModelError,
     UnsupportedImage,
 )
-from server.body import read_form_at_once, whole_body
+from server.body import whole_body
 from server.parse.errors import ParseError
 from server.parse.request import parse_body
 from server.routes.answers import json_answer
@@ -94,14 +94,12 @@ def _source() -> ImageSource:
 
 def _source_in_body() -> ImageSource:
     """A multipart file of any name, JSON with `base64` or `url`, or the raw bytes of an image."""
-    max_bytes = current_app.config["MAX_CONTENT_LENGTH"]
     if request.mimetype == "multipart/form-data":
-        read_form_at_once(request.environ, max_bytes)
         uploads = [file for files in request.files.listvalues() for file in files]
         if len(uploads) != 1:
             raise _not_one_image()
         return sources.from_bytes(uploads[0].read())
-    data = whole_body(request.environ, max_bytes)
+    data = whole_body(request.environ, current_app.config["MAX_CONTENT_LENGTH"])
     if request.mimetype == "application/json" or data[:1] == b"{":
         return _source_in_json(data)
     return sources.from_bytes(data)

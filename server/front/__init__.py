@@ -1,0 +1,1 @@
+"""The HTTP front: whole requests in from an event loop, the WSGI app on threads, answers out."""

@@ -1,0 +1,256 @@
+"""Reading requests: whole, in time, within bounds, and without a thread.
+
+uvicorn's protocol starts the application as soon as the headers are there, and leaves to it how
+much it reads and how long it waits. Here a request reaches the application once all of it has
+arrived. A client that drips, stalls or goes away has cost an open connection, nothing more.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+logger = logging.getLogger(__name__)
+
+MAX_HEAD_BYTES = 64 * 1024
+# So much of a body is taken from every connection; larger ones wait for a place.
+SMALL_BODY_BYTES = 64 * 1024
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one process takes in, and how long it waits for it."""
+
+    max_body_bytes: int
+    large_bodies: int
+    """Bodies over 64 KB at once."""
+    head_s: float = 15.0
+    """For a request's line and headers, and on top of the time that a body may take, either way."""
+    min_bytes_per_s: float = 8 * 1024
+    """Slower than any mobile network that can show a picture."""
+
+
+class Places:
+    """How many large bodies one process takes in at once, since each needs memory until it is
+    answered; the others' connections are not read from meanwhile."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[RequestProtocol] = deque()
+
+    def take(self, who: "RequestProtocol") -> bool:
+        """Give a place, or say that `who` will be told when there is one."""
+        if self._free:
+            self._free -= 1
+            return True
+        self._waiting.append(who)
+        return False
+
+    def give_back(self) -> None:
+        """Hand the place to who has waited longest, if anybody still does."""
+        while self._waiting:
+            if self._waiting.popleft().take_place():
+                return
+        self._free += 1
+
+
+class RequestProtocol(HttpToolsProtocol):
+    """One connection. The application gets each request's body in one message.
+
+    A body that is larger than `max_body_bytes` by its Content-Length is not waited for, and a
+    chunked one is cut off just beyond: the application sees it, and says so. `bounded_protocol`
+    makes a subclass that has bounds.
+    """
+
+    bounds: Bounds
+    places: Places
+
+    def __init__(
+        self, config: Config, server_state: Any, app_state: Any, _loop: Any = None
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._head_bytes: int | None = None  # of a head that is not complete
+        self._unstarted: tuple[Any, Any] | None = None  # cycle and application, until the body ends
+        self._arrives_by: asyncio.TimerHandle | None = None
+        self._is_read_by: asyncio.TimerHandle | None = None
+        self._has_place = self._wants_place = False
+
+    # --- the connection -------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._expect_within(self.bounds.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        self.resume_writing()
+        self._unstarted = None
+        super().connection_lost(exc)
+        self._release_place()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+            return
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.transport.write(_HEAD_TOO_LARGE)
+                self.transport.close()
+                return
+        is_answering = self.cycle is not None and not self.cycle.response_complete
+        if self._arrives_by is None and (self._head_bytes is not None or not is_answering):
+            self._expect_within(self.bounds.head_s)
+
+    def shutdown(self) -> None:
+        """Finish what has arrived; what is still arriving has no claim."""
+        if self._unstarted is not None:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._expect_nothing()
+        super().handle_websocket_upgrade()
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.transport.abort()  # `close` would wait for a client that does not read
+
+    # --- in time --------------------------------------------------------------------------------
+
+    def _patience_s(self, size: int) -> float:
+        return self.bounds.head_s + size / self.bounds.min_bytes_per_s
+
+    def _expect_within(self, seconds: float) -> None:
+        self._expect_nothing()
+        self._arrives_by = self.loop.call_later(seconds, self._cut_off, "arrive")
+
+    def _expect_nothing(self) -> None:
+        if self._arrives_by is not None:
+            self._arrives_by.cancel()
+            self._arrives_by = None
+
+    def _cut_off(self, what: str) -> None:
+        if what == "be read" or self._unstarted or self._head_bytes:
+            logger.warning(
+                "a %s did not %s in time; its connection is closed",
+                "request" if what == "arrive" else "answer",
+                what,
+            )
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._is_read_by is None:
+            seconds = self._patience_s(self.transport.get_write_buffer_size())
+            self._is_read_by = self.loop.call_later(seconds, self._cut_off, "be read")
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._is_read_by is not None:
+            self._is_read_by.cancel()
+            self._is_read_by = None
+
+    # --- a request ------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        self._head_bytes = None
+        self._expect_nothing()
+        super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Start the application now, or once the body is there."""
+        if cycle is not self.cycle or not cycle.more_body:  # one that was sent ahead
+            super()._start_asgi_task(cycle, app)
+            return
+        length = _content_length(cycle.scope["headers"])
+        if length is not None and length > self.bounds.max_body_bytes:
+            cycle.message_event.set()
+            super()._start_asgi_task(cycle, app)
+            return
+        self._unstarted = cycle, app
+        if length != 0:
+            allowed = self.bounds.max_body_bytes if length is None else length
+            self._expect_within(self._patience_s(allowed))
+        if cycle.waiting_for_100_continue:
+            cycle.waiting_for_100_continue = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        if cycle.response_complete or len(cycle.body) > self.bounds.max_body_bytes:
+            return
+        cycle.body += body
+        if len(cycle.body) > self.bounds.max_body_bytes:
+            self._start()
+        elif len(cycle.body) > SMALL_BODY_BYTES and not self._has_place:
+            self._ask_for_place()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._start()
+
+    def _start(self) -> None:
+        self._expect_nothing()
+        if self._unstarted is not None:
+            cycle, app = self._unstarted
+            self._unstarted = None
+            cycle.more_body = False
+            cycle.message_event.set()
+            super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        self._release_place()
+        super().on_response_complete()
+
+    # --- places for large bodies ----------------------------------------------------------------
+
+    def _ask_for_place(self) -> None:
+        if not self._wants_place:
+            self._has_place = self.places.take(self)
+            self._wants_place = not self._has_place
+        if self._wants_place:
+            self.flow.pause_reading()
+
+    def take_place(self) -> bool:
+        """Take the place that was waited for; False if it isn't wanted any more."""
+        if not self._wants_place:
+            return False
+        self._wants_place, self._has_place = False, True
+        self.flow.resume_reading()
+        return True
+
+    def _release_place(self) -> None:
+        self._wants_place = False
+        if self._has_place:
+            self._has_place = False
+            self.places.give_back()
+
+
+def bounded_protocol(bounds: Bounds) -> type[RequestProtocol]:
+    """Return the protocol of one process."""
+    shared = {"bounds": bounds, "places": Places(bounds.large_bodies)}
+    return type("BoundedProtocol", (RequestProtocol,), shared)
+
+
+def _content_length(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """The body's length as announced, whose digits llhttp has checked; None when it is chunked."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+        if name == b"transfer-encoding":
+            return None
+    return 0

@@ -1,0 +1,115 @@
+"""Threads for calls that may wait: as few at a time as keep no call waiting.
+
+With many threads of one process the interpreter's lock changes hands at every system call; eight of
+them answered half as many small requests as one does. So calls queue for the thread that is awake,
+and another is woken only when one has waited: a call that sleeps or fetches delays the next by
+no more than that.
+"""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+# How long a call waits for a thread that is awake before another thread is woken for it.
+GRACE_S = 0.001
+
+
+@dataclass(slots=True)
+class _Call:
+    function: Callable[[], Any]
+    future: "asyncio.Future[Any]"
+    queued_at: float = field(default_factory=time.monotonic)
+
+
+class Threads:
+    """Runs calls of one event loop on up to `most` threads.
+
+    `run` belongs to the loop; everything else is the threads' own.
+    """
+
+    def __init__(self, most: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._most, self._loop = most, loop
+        self._lock = threading.Lock()
+        self._queue: deque[_Call] = deque()
+        self._asleep: list[threading.Lock] = []  # the last to fall asleep wakes first
+        self._started = self._awake = 0
+        self._watching = False
+        self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._announced = False
+
+    def run(self, function: Callable[[], Any]) -> "asyncio.Future[Any]":
+        """Call the function on a thread; the future has what it returns or raises."""
+        call = _Call(function, self._loop.create_future())
+        with self._lock:
+            self._queue.append(call)
+            if not self._awake:
+                self._wake_one()
+        if not self._watching and self._queue:
+            self._watching = True
+            self._loop.call_later(GRACE_S, self._watch)
+        return call.future
+
+    def _watch(self) -> None:
+        """Wake another thread when the oldest call has waited; look again while there is one."""
+        with self._lock:
+            waiting = bool(self._queue)
+            if waiting and time.monotonic() - self._queue[0].queued_at >= GRACE_S:
+                self._wake_one()
+        self._watching = waiting
+        if waiting:
+            self._loop.call_later(GRACE_S, self._watch)
+
+    def _wake_one(self) -> None:
+        """Wake or start a thread if there is one to be had; the lock is held."""
+        if self._asleep:
+            self._asleep.pop().release()
+        elif self._started < self._most:
+            self._started += 1
+            threading.Thread(target=self._work, name="requests", daemon=True).start()
+        else:
+            return
+        self._awake += 1
+
+    def _work(self) -> None:
+        alarm = threading.Lock()
+        alarm.acquire()
+        while True:
+            with self._lock:
+                call = self._queue.popleft() if self._queue else None
+                if call is None:
+                    self._awake -= 1
+                    self._asleep.append(alarm)
+            if call is None:
+                alarm.acquire()
+                continue
+            self._finish(call)
+
+    def _finish(self, call: _Call) -> None:
+        result, failure = None, None
+        try:
+            result = call.function()
+        except BaseException as error:  # whatever it is, the loop is told
+            failure = error
+        self._done.append((call.future, result, failure))
+        # Set before the loop empties the queue, so what is added while it is set is not missed.
+        if not self._announced:
+            self._announced = True
+            self._loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._announced = False
+        while self._done:
+            future, result, error = self._done.popleft()
+            if future.done():  # its client went away
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

@@ -1,0 +1,106 @@
+"""A request of the event loop as one call of the WSGI app, and its answer."""
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class WsgiAnswer:
+    """What the app answered: a body as a whole, or the parts of one that is made while it is sent,
+    which `close` ends."""
+
+    status: int
+    headers: Headers
+    body: bytes | Iterator[bytes]
+    close: Callable[[], object] | None = None
+
+
+def environ_of(scope: Mapping[str, Any], body: bytes) -> "WSGIEnvironment":
+    """Make the environment of a request that is there as a whole (PEP 3333, ASGI's HTTP scope).
+
+    Headers with an underscore are left out: they would pass for the same name with a hyphen.
+    """
+    path: str = scope["path"]
+    if not path.isascii():  # the WSGI way to hand on bytes
+        path = unquote_to_bytes(scope["raw_path"]).decode("latin-1")
+    server, client = scope["server"] or ("localhost", 0), scope["client"] or ("", 0)
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "SERVER_NAME": server[0],
+        "SERVER_PORT": str(server[1]),
+        "REMOTE_ADDR": client[0],
+        "REMOTE_PORT": str(client[1]),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        if b"_" in raw_name:
+            continue
+        name = raw_name.decode("latin-1").upper().replace("-", "_")
+        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            name = f"HTTP_{name}"
+        value = raw_value.decode("latin-1")
+        joint = "; " if name == "HTTP_COOKIE" else ","
+        environ[name] = f"{environ[name]}{joint}{value}" if name in environ else value
+    if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:  # the chunks are joined by now
+        environ["CONTENT_LENGTH"] = str(len(body))
+    return environ
+
+
+def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiAnswer:
+    """Call the app, and read its answer as far as it is one piece."""
+    begun: list[Any] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        begun[:] = int(status[:3]), headers
+        return begun.append  # PEP 3333's `write`, which nothing here calls
+
+    result = app(environ, start_response)
+    if isinstance(result, list):
+        return _answer(begun, b"".join(result))
+    parts = iter(result)
+    close = getattr(result, "close", None)
+    try:
+        first, second = next(parts, b""), next(parts, None)
+    except BaseException:
+        _close(close)
+        raise
+    if second is not None:
+        return _answer(begun, chain((first, second), parts), close)
+    _close(close)
+    return _answer(begun, first)
+
+
+def _answer(
+    begun: list[Any], body: bytes | Iterator[bytes], close: Callable[[], object] | None = None
+) -> WsgiAnswer:
+    status, headers = begun
+    return WsgiAnswer(status, _encoded(headers), body, close)
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> Headers:
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _close(close: Callable[[], object] | None) -> None:
+    if close is not None:
+        close()

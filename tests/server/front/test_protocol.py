@@ -1,0 +1,214 @@
+"""Requests reach the app whole, or not at all; nobody holds a thread by being slow."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from front_server import BOUNDS, post, read_answer, read_to_end
+
+
+def test_body_arrives_in_one_piece_however_it_was_sent(front, echo):
+    body = b"x" * 200_000
+    request = post(body)
+    pieces = [request[at : at + 1009] for at in range(0, len(request), 1009)]
+    assert front.talk(*pieces).endswith(b"\r\n\r\n200000")
+    assert len(echo.environs) == 1
+
+
+def test_chunked_body_arrives_joined_with_its_length(front, echo):
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = front.talk(head, b"3;a=b\r\nabc\r\n", b"2\r\nde\r\n", b"0\r\nTrailer: x\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n5")
+    assert echo.environs[0]["CONTENT_LENGTH"] == "5"
+
+
+def test_requests_sent_ahead_are_answered_in_order(front, echo):
+    answer = front.talk(post(b"1", close=False) + post(b"22", close=False) + post(b"333"))
+    assert [part[-1:] for part in answer.split(b"HTTP/1.1 200")[1:]] == [b"1", b"2", b"3"]
+    assert len(echo.environs) == 3
+
+
+def test_connection_serves_one_request_after_the_other(front):
+    with front.connect() as connection:
+        for size in (1, 100_000, 3):
+            connection.sendall(post(b"x" * size, close=False))
+            assert read_answer(connection) == (200, b"%d" % size)
+
+
+def test_client_that_asks_first_is_told_to_go_on(front):
+    with front.connect() as connection:
+        request = post(b"x" * 9, headers=b"Expect: 100-continue\r\n")
+        connection.sendall(request[:-9])
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(request[-9:])
+        assert read_answer(connection) == (200, b"9")
+
+
+LATE = {
+    "nothing": b"",
+    "part of a line": b"POST / HT",
+    "headers without end": b"POST / HTTP/1.1\r\nHost: x\r\nX: y\r\n",
+    "half a body": post(b"x" * 10)[:-5],
+    "half a chunk": b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    "only line ends": b"\r\n\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", LATE.values(), ids=LATE)
+def test_what_does_not_arrive_in_time_is_cut_off_and_never_reaches_the_app(front, echo, sent):
+    began = time.monotonic()
+    assert front.talk(sent) == b""
+    assert time.monotonic() - began < 5
+    assert echo.environs == []
+
+
+def is_cut_off(connection, drop, seconds=5):
+    """Send drops; return whether the other side stopped listening meanwhile."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            connection.sendall(drop)
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_dripping_does_not_stretch_the_time(front, echo):
+    with front.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        assert is_cut_off(connection, b"X-Header: drip\r\n")
+    assert echo.environs == []
+
+
+def test_large_body_has_longer_than_a_head(start_front, echo):
+    front = start_front(echo)
+    body = b"x" * 250_000  # a quarter of a second on top
+    with front.connect() as connection:
+        connection.sendall(post(body)[:-1])
+        time.sleep(BOUNDS.head_s + 0.1)
+        connection.sendall(b"x")
+        assert read_answer(connection) == (200, b"250000")
+
+
+def test_many_stalled_clients_hold_no_thread(front):
+    stalled = [front.connect() for _ in range(200)]
+    for connection in stalled:
+        connection.sendall(post(b"x" * 10)[:-5])
+    assert front.talk(post(b"now")).endswith(b"3")
+    for connection in stalled:
+        connection.close()
+
+
+def test_endless_head_is_refused(front, echo):
+    with front.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        assert is_cut_off(connection, b"X-Filler: " + b"y" * 20_000 + b"\r\n", seconds=0.3)
+    assert echo.environs == []
+
+
+def test_length_beyond_the_bound_reaches_the_app_at_once_without_the_body(front, echo):
+    with front.connect() as connection:
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n"
+        connection.sendall(head)
+        assert read_answer(connection) == (200, b"0")
+    assert echo.environs[0]["CONTENT_LENGTH"] == "9000000"
+
+
+def test_chunks_beyond_the_bound_are_cut_off_and_their_size_is_told(front, echo):
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with front.connect() as connection:
+        connection.sendall(head + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 6)
+        status, size = read_answer(connection)
+    assert status == 200
+    assert BOUNDS.max_body_bytes < int(size) < BOUNDS.max_body_bytes + 200_000
+    assert int(echo.environs[0]["CONTENT_LENGTH"]) == int(size)
+
+
+def test_client_that_goes_on_sending_what_nobody_wants_is_cut_off(front):
+    with front.connect() as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 90000000\r\n\r\n")
+        assert read_answer(connection)[0] == 200
+        assert is_cut_off(connection, b"x" * 100)
+
+
+def test_large_bodies_wait_for_a_place_and_get_it(front, echo):
+    echo.gate.clear()
+    body = b"x" * 200_000
+    connections = [front.connect() for _ in range(4)]
+    for connection in connections:
+        connection.settimeout(10)
+        connection.sendall(post(body)[:100_000])
+    small = front.connect()
+    small.sendall(post(b"small"))
+    for connection in connections:
+        connection.sendall(post(body)[100_000:])
+    deadline = time.monotonic() + 5
+    while len(echo.environs) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    sizes = sorted(environ["CONTENT_LENGTH"] for environ in echo.environs)
+    assert sizes == ["200000", "200000", "5"], "two places, and small ones need none"
+    echo.gate.set()
+    assert [read_answer(connection)[0] for connection in (small, *connections[:2])] == [200] * 3
+    for connection in (small, *connections):
+        connection.close()
+
+
+def test_place_of_a_client_that_went_away_is_free_again(front):
+    for _ in range(3):
+        gone = [front.connect() for _ in range(2)]
+        for connection in gone:
+            connection.sendall(post(b"x" * 200_000)[:150_000])
+        time.sleep(0.1)
+        for connection in gone:
+            connection.close()
+    assert front.talk(post(b"x" * 200_000)).endswith(b"200000")
+
+
+MALFORMED = [
+    b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1_0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n",
+    b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n",
+    b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET \xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"NONSENSE\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+]
+
+
+@pytest.mark.parametrize("request_bytes", MALFORMED)
+def test_what_could_be_read_in_two_ways_is_refused(front, echo, request_bytes):
+    answer = front.talk(request_bytes)
+    assert answer.startswith(b"HTTP/1.1 400") or answer == b""
+    assert echo.environs == []
+
+
+def test_answer_that_is_not_read_is_let_go(start_front):
+    def large(environ, start_response):
+        start_response("200 OK", [("Content-Length", "30000000")])
+        return [b"x" * 30_000_000]
+
+    front = start_front(large, bounds=replace(BOUNDS, min_bytes_per_s=100_000_000))
+    with front.connect() as connection:
+        connection.sendall(post(b""))
+        time.sleep(3)
+        assert len(read_to_end(connection)) < 30_000_000
+
+
+def test_stop_lets_what_has_arrived_end_and_nothing_else(front, echo):
+    echo.gate.clear()
+    with front.connect() as whole, front.connect() as half:
+        whole.sendall(post(b"whole"))
+        half.sendall(post(b"half")[:-2])
+        while not echo.environs:
+            time.sleep(0.01)
+        front.tell_to_stop()
+        time.sleep(0.5)
+        echo.gate.set()
+        assert read_answer(whole) == (200, b"5")
+        assert read_to_end(half) == b""
