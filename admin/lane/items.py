@@ -93,9 +93,27 @@ def item_html(shown: ShownItem) -> str:
     return render_template("review_item.html", shown=shown)
 
 
-def others(services: PanelServices, lane: Lane) -> str:
-    """Say how many others are reviewing; empty where nobody is."""
-    count = services.desk.others(current_reviewer(), lane)
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What waits in a lane that has no more images for somebody."""
+
+    skipped: int
+    """How many of those that wait were skipped, and can be had again."""
+    elsewhere: int
+    """How many are in other hands."""
+    others: str
+    """How many others are reviewing; empty where nobody is."""
+
+
+def rest(services: PanelServices, lane: Lane, skipped: int) -> Rest:
+    """Say why somebody who skipped so many images gets no more of a lane."""
+    elsewhere = services.desk.elsewhere(current_reviewer(), lane)
+    # Some of the skipped ones may be decided by now.
+    still_there = max(services.desk.waiting(lane) - elsewhere.images, 0)
+    return Rest(min(skipped, still_there), elsewhere.images, _reviewing(elsewhere.moderators))
+
+
+def _reviewing(count: int) -> str:
     if count < 2:
         return t("lane.reviewing_one") if count else ""
     return t("lane.reviewing_many", n=count)

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_json, others, show_items, waiting
+from admin.lane.items import item_json, rest, show_items, waiting
 from admin.lane.keys import lane_keys
 from admin.lane.requests import (
     BadLaneRequest,
@@ -81,6 +81,7 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
     rules = services.house_rules.current()
     preferences = rules.wellbeing.bounded(current_moderator().preferences)
     shown = None if item is None else show_items(services, [item])[0]
+    skipped = session.get(_SKIPPED, [])
     looks = set(request.args.get("look", "").split())
     is_revealed = not preferences.blur or "reveal" in looks
     if shown is not None and is_revealed:
@@ -91,7 +92,7 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         shown=shown,
         place=place,
         waiting=waiting(services),
-        others=others(services, place.lane) if shown is None else "",
+        rest=rest(services, place.lane, len(skipped)) if shown is None else None,
         reasons=reasons,
         problems=rule_problems(rules) if current_moderator().is_admin else [],
         preferences=preferences,
@@ -100,7 +101,6 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         toggled={each: " ".join(sorted(looks ^ {each})) for each in ("reveal", "colour")},
         keys=lane_keys(preferences.keys),
         seen=session.get(_SEEN, 0),
-        skipped_count=len(session.get(_SKIPPED, [])),
         request_key=new_request_key(),
         lane_data={
             "item": None if shown is None else item_json(shown),

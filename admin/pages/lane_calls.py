@@ -4,6 +4,7 @@ Every call says for which moderator it is made: what was decided by one is never
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, abort, request, url_for
@@ -11,7 +12,7 @@ from flask_wtf.csrf import generate_csrf
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_html, item_json, item_urls, others, show_items, waiting
+from admin.lane.items import item_html, item_json, item_urls, rest, show_items, waiting
 from admin.lane.requests import (
     BadLaneRequest,
     json_body,
@@ -59,11 +60,11 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             count=wanted.count,
             skipping=wanted.skipping,
         )
-        shown = show_items(services, items)
+        shown, skipped = show_items(services, items), len(wanted.skipping)
         return {
             "items": [item_json(each, item_html(each)) for each in shown],
             "waiting": waiting(services),
-            "others": "" if shown else others(services, wanted.place.lane),
+            "rest": None if shown else asdict(rest(services, wanted.place.lane, skipped)),
         }
 
     def decide(body: dict[str, Any]) -> Answer:

@@ -50,6 +50,7 @@ class Lane {
     const isTaken = this.memory.skipped.has(item.id) || this.queue.concerns(item.id);
     if (isTaken) {
       this.#show(null); // until others are claimed
+      this.#guessRest();
       return;
     }
     const image = document.getElementById("first-picture");
@@ -159,7 +160,8 @@ class Lane {
   /** Go on; `done` is the text that says why. */
   #next(done) {
     this.#show(this.ahead.shift() ?? null);
-    this.view.say(`${panel.t(done)} ${panel.t(this.item ? "lane.next" : "lane.empty_title")}`);
+    if (!this.item) this.#guessRest();
+    this.view.say(`${panel.t(done)} ${this.item ? panel.t("lane.next") : this.view.emptyTitle}`);
     this.#fill();
     if (this.exposure.breakIsDue) {
       this.view.suggestBreak(this.exposure.count);
@@ -171,6 +173,11 @@ class Lane {
     this.view.show(item);
     if (item && this.view.isRevealed) this.#exposed();
     this.#fetchAhead();
+  }
+
+  /** What an empty lane says until the server has counted. */
+  #guessRest() {
+    this.view.tellRest({ skipped: this.memory.skipped.size, elsewhere: 0, others: "" });
   }
 
   async #paint() {
@@ -229,7 +236,7 @@ class Lane {
       skipping: [...this.memory.skipped],
     });
     if (answer.status !== 200) throw new NoConnection(`claim: ${answer.status}`);
-    const { items, waiting, others } = answer.body;
+    const { items, waiting, rest } = answer.body;
     for (const item of items) {
       if (this.item?.id === item.id && !this.item.html) this.view.complete(item);
       const { at = -1, isUndo } = this.answered.get(item.id) ?? {};
@@ -237,7 +244,7 @@ class Lane {
       if (!isDecided && !this.#has(item.id)) this.ahead.push(item);
     }
     this.view.waiting = waiting[this.data.lane];
-    this.view.tellRest(waiting[this.data.lane], others, this.memory.skipped.size);
+    if (rest) this.view.tellRest(rest);
     if (!this.item && this.ahead.length) this.#show(this.ahead.shift());
     else this.#fetchAhead();
   }

@@ -102,11 +102,18 @@ class LaneView {
     this.element("waiting").textContent = count.toLocaleString(document.documentElement.lang);
   }
 
-  /** On the empty page: what is with others, and what was skipped. */
-  tellRest(withOthers, others, skipped) {
-    this.#tell("with-others", withOthers ? panel.t("lane.with_others", { n: withOthers }) : "");
+  /** On the empty page: what was skipped, and what is in other hands. */
+  tellRest({ skipped, elsewhere, others }) {
+    const key = skipped ? (skipped === 1 ? "skipped_one" : "skipped_many") : null;
+    const nothing = elsewhere ? "nothing_for_you" : "empty_title";
+    this.#tell("empty-title", panel.t(`lane.${key ?? nothing}`, { n: skipped }));
+    this.#tell("elsewhere", elsewhere ? panel.t("lane.elsewhere", { n: elsewhere }) : "");
     this.#tell("others", others);
-    this.element("unskip").hidden = skipped === 0;
+    this.element("unskip-line").hidden = skipped === 0;
+  }
+
+  get emptyTitle() {
+    return this.element("empty-title").textContent;
   }
 
   #tell(id, sentence) {

@@ -99,8 +99,8 @@ class Claims(Protocol):
     def release(self, session_id: str, item_ids: Collection[str] | None = None) -> None:
         """End the session's claims on the items, or all of them."""
 
-    def holders(self, lane: Lane, now: datetime) -> set[str]:
-        """Return the ids of the moderators whose claims hold items of a lane."""
+    def standing(self, lane: Lane, now: datetime) -> list[Claim]:
+        """Return the claims that hold items of a lane, one for each item."""
 
 
 class ItemRecords(Protocol):

@@ -64,6 +64,16 @@ class Ruling:
     not overruled. Without it that holds for what she was shown in a lane."""
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What of a lane is in other hands."""
+
+    moderators: int
+    """The others who are looking at images."""
+    images: int
+    """What other sessions hold, also the reviewer's own on another device."""
+
+
 class ReviewError(Exception):
     """Why a moderator cannot have her way with an item."""
 
@@ -226,9 +236,12 @@ class ReviewDesk:
         """Count the items that wait in a lane, claimed ones included."""
         return self._records.waiting(lane)
 
-    def others(self, reviewer: Reviewer, lane: Lane) -> int:
-        """Count the other moderators who are looking at images of a lane."""
-        return len(self._claims.holders(lane, self._now()) - {reviewer.moderator_id})
+    def elsewhere(self, reviewer: Reviewer, lane: Lane) -> Elsewhere:
+        """Count what of a lane is in other hands."""
+        claims = self._claims.standing(lane, self._now())
+        others = {claim.moderator_id for claim in claims} - {reviewer.moderator_id}
+        images = sum(claim.session_id != reviewer.session_id for claim in claims)
+        return Elsewhere(len(others), images)
 
     def oldest(self, lane: Lane) -> datetime | None:
         """Return since when the oldest item of a lane exists."""

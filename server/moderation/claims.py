@@ -11,7 +11,7 @@ from datetime import datetime
 from cloud.moderation.items import LONGEST_CLAIM, Claim, Decision, Item, Lane, State
 from cloud.operations import AddUnique, Delete, Operation, Set
 from cloud.values import Pointer
-from server.moderation.item_columns import claim_columns, decision_of_row, item_of_row
+from server.moderation.item_columns import claim_columns, claim_of_row, decision_of_row, item_of_row
 from server.moderation.items import CLAIM, DECISION, ITEM, declare_items
 from server.objects.schemas import Schemas
 from server.storage.port import (
@@ -93,7 +93,7 @@ class StoredClaims:
             is_ours = All((OneOf("objectId", tuple(item_ids)), is_ours))
         self._objects.update_all(ITEM, is_ours, dict.fromkeys(CLAIM, Delete()))
 
-    def holders(self, lane: Lane, now: datetime) -> set[str]:
+    def standing(self, lane: Lane, now: datetime) -> list[Claim]:
         self._declare()
         is_held = All(
             (
@@ -102,8 +102,8 @@ class StoredClaims:
                 _is_in(lane),
             )
         )
-        rows = self._objects.find(ITEM, Query(is_held, columns=frozenset({"claimedBy"})))
-        return {row["claimedBy"] for row in rows}
+        rows = self._objects.find(ITEM, Query(is_held, columns=frozenset(CLAIM)))
+        return [claim for claim in map(claim_of_row, rows) if claim is not None]
 
     def _declare(self) -> None:
         if not self._declared:

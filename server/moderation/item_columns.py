@@ -122,7 +122,7 @@ def item_of_row(document: Document) -> Item:
         remark=_remark(document),
         lane=_lane(document),
         appeal=document.get("appeal"),
-        claim=_claim(document),
+        claim=claim_of_row(document),
         shown_to=tuple(document.get("shownTo", ())),
         evidence=_evidence(document),
         unsettled=None if unsettled is None else _decision(item_id, unsettled),
@@ -185,7 +185,8 @@ def _lane(document: Mapping[str, Any]) -> Lane | None:
     return Lane(document["lane"]) if "lane" in document else None
 
 
-def _claim(document: Document) -> Claim | None:
+def claim_of_row(document: Document) -> Claim | None:
+    """Return the claim on an item, which may have run out."""
     if "claimedUntil" not in document:
         return None
     return Claim(document["claimedBy"], document["claimSession"], document["claimedUntil"])

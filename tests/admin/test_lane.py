@@ -217,9 +217,24 @@ def test_an_empty_lane_says_how_many_others_review(panel, bob, alice):
     assert alice.look()
     assert bob.look() is None
     shown = text_of(bob.page)
-    assert "Nothing is waiting" in shown
-    assert "Images that other moderators are looking at: 1." in shown
+    assert "Nothing is waiting for you" in shown
+    assert "Images that are open elsewhere: 1." in shown
     assert "One other moderator is reviewing." in shown
+
+
+def test_a_lane_of_which_all_was_skipped_says_so(panel, bob, alice):
+    for _ in range(3):
+        panel.waits()
+    assert alice.look()
+    skipped = []
+    while item_id := bob.look():
+        skipped.append(item_id)
+        bob.submit(action="skip")
+    assert re.search(r'<h2 id="empty-title">(.*?)</h2>', bob.page.text)[1] == "You skipped 2 images"
+    assert "Images that are open elsewhere: 1." in text_of(bob.page)
+    rest = bob.call("claim", count=1, skipping=[*skipped, "decided-by-now"]).json["rest"]
+    assert rest == {"skipped": 2, "elsewhere": 1, "others": "One other moderator is reviewing."}
+    assert bob.call("claim", count=1, skipping=skipped[:1]).json["rest"] is None
 
 
 def test_the_escalated_lane_is_for_admins(panel, bob, alice):

@@ -73,6 +73,23 @@ def test_undo_goes_back_ten_images_one_by_one(lane):
     assert lane.states(done[0]) == ["approved"]
 
 
+def test_who_skipped_everything_is_told_so_and_gets_it_again(lane):
+    while lane.item:
+        lane.press("s")
+        lane.page.wait_for_function("() => !lane.filling")
+    skipped = lane.page.evaluate("lane.memory.skipped.size")
+    shown = lane.page.inner_text("#empty")
+    assert lane.page.inner_text("#empty h2") == f"You skipped {skipped} images"
+    assert lane.said() == f"Skipped. You skipped {skipped} images"
+    assert "elsewhere" not in shown
+    assert "reviewing" not in shown
+    lane.page.reload()
+    lane.page.wait_for_function("() => !lane.filling")
+    assert lane.page.inner_text("#empty h2") == f"You skipped {skipped} images"
+    lane.page.get_by_role("button", name="Show again").click()
+    lane.page.wait_for_function("() => lane.item !== null")
+
+
 def test_undo_of_what_was_not_sent_yet_sends_nothing(lane):
     before = lane.decisions(lane.item)
     lane.page.evaluate("lane.queue.busy = true")  # as while another decision is on its way
