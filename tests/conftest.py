@@ -1,11 +1,16 @@
 """The real models, obtained once and shared by all tests, and servers that run on them."""
 
 import os
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 from running_broker import Redis, Worker
-from running_server import Server
+from running_server import Server, free_port, wait_for_port
 
 from config import Settings
 from ml_models import pretrained
@@ -16,6 +21,7 @@ for _name in Settings.model_fields:
 os.environ.pop("MONGODB_URI", None)
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
+NX_SERVER = _REPOSITORY / "tests" / "server" / "nx_server.py"
 
 
 def _no_download(url: str, destination: Path) -> None:
@@ -46,6 +52,43 @@ def start_server(tmp_path, models_dir):
         if server.process.is_running():
             server.stop()
         server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def nx_uri(tmp_path_factory):
+    """A MongoDB server over a socket that comes from PyPI; no MongoDB, see the marked gaps."""
+    folder, port = tmp_path_factory.mktemp("nx"), free_port()
+    command = [sys.executable, NX_SERVER, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--data-dir", folder / "data", "--log-file", folder / "log"]
+    with subprocess.Popen(
+        [*command, "--pid-file", folder / "pid"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    ) as process:
+        wait_for_port(port, process)
+        yield f"mongodb://127.0.0.1:{port}"
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(request):
+    """Make the URI of a new database on a MongoDB server: `mongo_uri("nx", name)`."""
+    made = []
+
+    def make(server_name, name):
+        is_nx = server_name == "nx"
+        server = request.getfixturevalue("nx_uri") if is_nx else os.environ["TEST_DATABASE_URI"]
+        unique = "".join(c for c in name if c.isalnum())[-30:]
+        made.append((server, f"test_{unique}_{len(made)}"))
+        return f"{server.rstrip('/')}/{made[-1][1]}"
+
+    yield make
+    for server, name in made:
+        if "TEST_DATABASE_URI" in os.environ and server == os.environ["TEST_DATABASE_URI"]:
+            # mongo-java-server stumbles over its own indexes; it keeps nothing anyway.
+            with MongoClient(server) as client, suppress(OperationFailure):
+                client.drop_database(name)
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from node_packages import installed
 from panel_site import DESKTOP, PHONE, PanelSite
 from playwright.sync_api import sync_playwright
-from running_server import REPOSITORY, Server
+from running_server import Server
 
 _CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = [
@@ -18,7 +17,6 @@ _FLAGS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 _HERE = Path(__file__).parent
-_BIN = Path(sys.executable).parent
 
 
 def pytest_collection_modifyitems(items):
@@ -76,17 +74,7 @@ def site(tmp_path_factory, models_dir):
 @pytest.fixture(scope="session")
 def axe_script():
     """axe-core, from npm, as package-lock.json pins it."""
-    folder = REPOSITORY / "data" / "axe"
-    lock, installed = _HERE / "package-lock.json", folder / "installed-lock.json"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(_HERE / name, folder)
-        environment = os.environ | {"PATH": f"{_BIN}{os.pathsep}{os.environ['PATH']}"}
-        command = [_BIN / "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
-        shutil.copy(lock, installed)
-    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    return (installed(_HERE, "axe") / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture

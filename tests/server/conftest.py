@@ -2,17 +2,12 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 import threading
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from image_host import ImageHost
 from parse_app import ParseApp
-from pymongo import MongoClient
-from running_server import free_port, wait_for_port
 
 from cloud.code import cloud
 from config import load_settings
@@ -21,46 +16,7 @@ from server.classifications import StoredClassifications
 from server.storage.mongo.database import MongoDatabase
 from server.storage.sqlite.database import SqliteDatabase
 
-NX_SERVER = Path(__file__).with_name("nx_server.py")
-
-
-@pytest.fixture(scope="session")
-def nx_uri(tmp_path_factory):
-    """A MongoDB server over a socket that comes from PyPI; no MongoDB, see the marked gaps."""
-    folder, port = tmp_path_factory.mktemp("nx"), free_port()
-    command = [sys.executable, NX_SERVER, "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--data-dir", folder / "data", "--log-file", folder / "log"]
-    with subprocess.Popen(
-        [*command, "--pid-file", folder / "pid"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-    ) as process:
-        wait_for_port(port, process)
-        yield f"mongodb://127.0.0.1:{port}"
-        process.kill()
-
-
 STORES = ["sqlite", "nx", *(["mongodb"] if os.environ.get("TEST_DATABASE_URI") else [])]
-
-
-@pytest.fixture(scope="session")
-def mongo_uri(request):
-    """Make the URI of a new database on a MongoDB server: `mongo_uri("nx", name)`."""
-    made = []
-
-    def make(server_name, name):
-        is_nx = server_name == "nx"
-        server = request.getfixturevalue("nx_uri") if is_nx else os.environ["TEST_DATABASE_URI"]
-        unique = "".join(c for c in name if c.isalnum())[-30:]
-        made.append((server, f"test_{unique}_{len(made)}"))
-        return f"{server.rstrip('/')}/{made[-1][1]}"
-
-    yield make
-    for server, name in made:
-        if "TEST_DATABASE_URI" in os.environ and server == os.environ["TEST_DATABASE_URI"]:
-            with MongoClient(server) as client:
-                client.drop_database(name)
 
 
 @pytest.fixture(params=STORES)
