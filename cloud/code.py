@@ -4,17 +4,24 @@ The registry is the process's, as `Parse.Cloud` is: a process serves one app.
 """
 
 import inspect
-import logging
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR, CloudError, ValidationFailed
-from cloud.moderation.appeals import ImageAppeals
-from cloud.moderation.classification import ClassificationService
-from cloud.objects import ObjectAccess, ParseObject
+from cloud.files import CloudFile
+from cloud.objects import ParseObject
+from cloud.queries import Query
+from cloud.requests import (
+    CloudRequest,
+    FileTriggerRequest,
+    FindTriggerRequest,
+    JobRequest,
+    RequestContext,
+    TriggerRequest,
+)
 from cloud.validation import Field, Validator
 
 __all__ = [
@@ -22,11 +29,15 @@ __all__ = [
     "VALIDATION_ERROR",
     "CloudCode",
     "CloudError",
+    "CloudFile",
     "CloudRequest",
     "Definition",
     "Field",
+    "FileTriggerRequest",
+    "FindTriggerRequest",
     "JobRequest",
     "ParseObject",
+    "Query",
     "RequestContext",
     "TriggerKind",
     "TriggerRequest",
@@ -34,67 +45,6 @@ __all__ = [
     "Validator",
     "cloud",
 ]
-
-_log = logging.getLogger("cloud")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestContext:
-    """What functions, triggers and jobs alike are told of their caller, and may use.
-
-    `headers` have lower-case names. What a before-trigger puts into `context` the after-trigger
-    finds there. `roles` finds the names of the user's roles; `stored_file` reads a file of the
-    app's by its name, and is None where there is none.
-    """
-
-    master: bool
-    user: ParseObject | None
-    ip: str
-    installation_id: str | None
-    headers: Mapping[str, str]
-    context: dict[str, Any]
-    objects: ObjectAccess
-    """Objects with the rights of the caller."""
-    as_master: ObjectAccess
-    """Objects with all rights."""
-    roles: Callable[[], Collection[str]]
-    stored_file: Callable[[str], bytes | None]
-    moderation: ClassificationService
-    appeals: ImageAppeals
-    log: logging.Logger = _log
-
-    @classmethod
-    def of(cls, context: "RequestContext", **own: Any) -> Self:
-        """Make a request in this context; `own` are the fields that only this kind has."""
-        shared = {field.name: getattr(context, field.name) for field in fields(RequestContext)}
-        return cls(**shared, **own)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudRequest(RequestContext):
-    """One call of a cloud function."""
-
-    function_name: str
-    params: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TriggerRequest(RequestContext):
-    """A save or deletion. `original` is the object as it was before an update, else None."""
-
-    trigger_name: str
-    object: ParseObject
-    original: ParseObject | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest(RequestContext):
-    """One run of a job. `message` notes how far it is, for whoever looks at its status."""
-
-    job_name: str
-    job_id: str
-    params: dict[str, Any]
-    message: Callable[[str], None]
 
 
 class TriggerKind(StrEnum):
@@ -104,10 +54,20 @@ class TriggerKind(StrEnum):
     AFTER_SAVE = "afterSave"
     BEFORE_DELETE = "beforeDelete"
     AFTER_DELETE = "afterDelete"
+    BEFORE_FIND = "beforeFind"
+    AFTER_FIND = "afterFind"
+    BEFORE_LOGIN = "beforeLogin"
+    AFTER_LOGIN = "afterLogin"
+    AFTER_LOGOUT = "afterLogout"
+    BEFORE_PASSWORD_RESET_REQUEST = "beforePasswordResetRequest"  # noqa: S105 - no password
+
+
+FILES = "@File"
+"""The class by which Parse knows the triggers of files."""
 
 
 Handler = Callable[[Any], Any]
-"""Takes one of the requests above."""
+"""Takes one of the requests of `cloud.requests`."""
 
 AnyValidator = Validator | Callable[[Any], object]
 """A function gets the request and raises ValidationFailed, or returns False, to refuse it."""
@@ -167,6 +127,65 @@ class CloudCode:
         """Run after an object of the class was deleted; what it raises reaches the client."""
         return self._on(TriggerKind.AFTER_DELETE, class_name, validator)
 
+    def before_find(
+        self, class_name: str, validator: AnyValidator | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Run before objects of the class are looked for, also in includes and subqueries.
+
+        It changes `request.query`, returns another one, or raises.
+        """
+        return self._on(TriggerKind.BEFORE_FIND, class_name, validator)
+
+    def after_find(
+        self, class_name: str, validator: AnyValidator | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Run before found objects are answered: change them, or return others in their place."""
+        return self._on(TriggerKind.AFTER_FIND, class_name, validator)
+
+    def before_login(self, handler: Any = None, *, validator: AnyValidator | None = None) -> Any:
+        """Run when a user has proved who she is, before the session; raising refuses the login.
+
+        This and what follows stand with parentheses or without.
+        """
+        return self._on_the_one(TriggerKind.BEFORE_LOGIN, "_User", handler, validator)
+
+    def after_login(self, handler: Any = None, *, validator: AnyValidator | None = None) -> Any:
+        """Run after a login with a password; what it raises reaches the client."""
+        return self._on_the_one(TriggerKind.AFTER_LOGIN, "_User", handler, validator)
+
+    def after_logout(self, handler: Any = None, *, validator: AnyValidator | None = None) -> Any:
+        """Run after a logout; `request.object` is the session that ended."""
+        return self._on_the_one(TriggerKind.AFTER_LOGOUT, "_Session", handler, validator)
+
+    def before_password_reset_request(
+        self, handler: Any = None, *, validator: AnyValidator | None = None
+    ) -> Any:
+        """Run before a known user is sent a mail to reset the password; raising sends none."""
+        kind = TriggerKind.BEFORE_PASSWORD_RESET_REQUEST
+        return self._on_the_one(kind, "_User", handler, validator)
+
+    def before_save_file(
+        self, handler: Any = None, *, validator: AnyValidator | None = None
+    ) -> Any:
+        """Run before an upload is stored: change `request.file`, return another one, or raise."""
+        return self._on_the_one(TriggerKind.BEFORE_SAVE, FILES, handler, validator)
+
+    def after_save_file(self, handler: Any = None, *, validator: AnyValidator | None = None) -> Any:
+        """Run after a file was stored; what it raises reaches the client."""
+        return self._on_the_one(TriggerKind.AFTER_SAVE, FILES, handler, validator)
+
+    def before_delete_file(
+        self, handler: Any = None, *, validator: AnyValidator | None = None
+    ) -> Any:
+        """Run before a file is deleted; raising keeps it."""
+        return self._on_the_one(TriggerKind.BEFORE_DELETE, FILES, handler, validator)
+
+    def after_delete_file(
+        self, handler: Any = None, *, validator: AnyValidator | None = None
+    ) -> Any:
+        """Run after a file was deleted; what it raises reaches the client."""
+        return self._on_the_one(TriggerKind.AFTER_DELETE, FILES, handler, validator)
+
     def job(self, name: str) -> Callable[[Handler], Handler]:
         """Make the decorated function start in the background by `POST {mount}/jobs/<name>`.
 
@@ -200,6 +219,20 @@ class CloudCode:
         return _registering(
             self._triggers, (kind, class_name), f"{kind} of {class_name}", validator
         )
+
+    def _on_the_one(
+        self,
+        kind: TriggerKind,
+        class_name: str,
+        handler: Any,
+        validator: AnyValidator | None,
+    ) -> Any:
+        """For triggers of which there is one, and that may be written without parentheses."""
+        if isinstance(handler, Validator):
+            handler, validator = None, handler
+        name = f"{kind} of {class_name}"
+        register = _registering(self._triggers, (kind, class_name), name, validator)
+        return register if handler is None else register(handler)
 
 
 _Key = TypeVar("_Key")

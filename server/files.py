@@ -1,79 +1,21 @@
-"""What a file may be called and hold, how it is served, and at which URL. Pure.
+"""What a file may be called, how it is served, and at which URL. Pure.
 
 Judges by names and first bytes alone: no decoder of images runs in a web process.
 """
 
-import json
 import mimetypes
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from werkzeug.http import parse_range_header
 
-from cloud.moderation.errors import InvalidSource
-from cloud.moderation.sources import from_base64
 from config import Settings
-from server.parse.decode import refuse_operators_in_names, refuse_prohibited_keywords
 from server.parse.errors import FILE_SAVE_ERROR, INVALID_FILE_NAME, ParseError
 from server.storage.port import StoredFile
-
-# --- uploads ------------------------------------------------------------------------------------
-
-# Far more than any SDK's metadata; a document of a database must hold it beside the file.
-_MAX_METADATA_BYTES = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file as a client sent it; its content type is the client's claim."""
-
-    data: bytes = field(repr=False)
-    content_type: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_upload(
-    headers_app_id_ok: bool, content_type: str, data: bytes, parsed: Mapping[str, Any] | None
-) -> Upload:
-    """Return the file in a request: `data` itself, or the base64 text in the JSON of JS SDKs.
-
-    It is JSON when no header named the app, so that its id had to be looked for in the body;
-    `parsed` is that body. Without a file in it the upload is empty: who may not upload at all is
-    to hear that first.
-    """
-    if headers_app_id_ok or parsed is None:
-        return Upload(data, content_type)
-    try:
-        sent = from_base64(parsed.get("base64")).data
-    except InvalidSource:
-        sent = b""
-    claimed_type = parsed.get("_ContentType")
-    file_data = parsed.get("fileData")
-    metadata = file_data.get("metadata") if isinstance(file_data, Mapping) else None
-    return Upload(
-        sent,
-        claimed_type if isinstance(claimed_type, str) else "",
-        metadata if isinstance(metadata, Mapping) else {},
-    )
-
-
-def check_content(upload: Upload, max_bytes: int) -> None:
-    """Raise ParseError 130 for an empty file, 413 for a large one, 105 or 121 for metadata with
-    names that mean something to a database."""
-    if not upload.data:
-        raise ParseError(FILE_SAVE_ERROR, "Invalid file upload.")
-    if len(json.dumps(upload.metadata)) > _MAX_METADATA_BYTES:
-        message = f"Invalid file upload: the metadata is over {_MAX_METADATA_BYTES} bytes."
-        raise ParseError(FILE_SAVE_ERROR, message)
-    if len(upload.data) > max_bytes:
-        raise ParseError(None, "request entity too large", 413)
-    refuse_prohibited_keywords(upload.metadata)
-    refuse_operators_in_names(upload.metadata)
-
+from server.uploads import Upload
 
 # --- placeholders -------------------------------------------------------------------------------
 

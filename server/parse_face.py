@@ -16,7 +16,7 @@ from werkzeug.wrappers import Request
 from cloud.errors import SCRIPT_FAILED
 from server.auth import Caller, authorise
 from server.body import whole_body
-from server.files import Upload, public_mount_url, read_upload
+from server.files import public_mount_url
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request
@@ -34,6 +34,7 @@ from server.routes import (
 from server.routes.answers import CORS_HEADERS, JSON, answer_of_error, logger
 from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
+from server.uploads import Upload, json_upload, raw_upload
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -134,9 +135,9 @@ class ParseFace:
             return wire(parse_body(data, content_type)), None
         bare = wire({})
         if bare.credentials.app_id == app_id:
-            return bare, read_upload(True, content_type, data, None)
+            return bare, raw_upload(data, content_type, headers)
         parsed = _json_or_nothing(data)
-        return wire(parsed), read_upload(False, content_type, data, parsed)
+        return wire(parsed), json_upload(parsed)
 
     def _caller(self, wire: ParseRequest, headers: dict[str, str], ip: str, path: str) -> Caller:
         """Check the keys, then the session: the master key has none, a login none yet.
@@ -146,7 +147,9 @@ class ParseFace:
         services = self._services
         caller = authorise(wire.credentials, ip, headers, services.settings)
         token, route = wire.credentials.session_token, path.strip("/").lower()
-        if token is None or route == "login":
+        if route == "login":
+            return replace(caller, find_role_names=services.roles.names_of)
+        if token is None:
             return caller
         if caller.master:
             return replace(caller, session_token=token)

@@ -11,11 +11,11 @@ from cloud.moderation.classification import ClassificationService
 from cloud.moderation.items import Subject
 from cloud.objects import ParseObject
 from server.auth import Caller
+from server.objects.parse_objects import to_parse_object
 from server.objects.service import ParseObjects
-from server.parse.encode import IncludedObject
 from server.parse.errors import OBJECT_NOT_FOUND, ParseError
 from server.parse.query import FindRequest, read_find
-from server.storage.port import Document, FileStore
+from server.storage.port import FileStore
 
 
 def cloud_context(
@@ -30,6 +30,7 @@ def cloud_context(
     master = replace(caller, master=True, read_only=False)
     return RequestContext(
         master=caller.master,
+        read_only=caller.read_only,
         user=None if caller.user is None else ParseObject("_User", caller.user, {}),
         ip=caller.ip,
         installation_id=caller.installation_id,
@@ -55,12 +56,12 @@ class CloudObjects:
     ) -> ParseObject | None:
         request = _request(include=include)
         try:
-            found = self._objects.get(self._caller, class_name, object_id, request)
+            found = self._objects.get(self._caller, class_name, object_id, request, self._context)
         except ParseError as error:
             if error.code == OBJECT_NOT_FOUND:
                 return None
             raise
-        return _parse_object(class_name, found.documents[0])
+        return to_parse_object(class_name, found.documents[0])
 
     def find(
         self,
@@ -73,8 +74,8 @@ class CloudObjects:
         include: Sequence[str] = (),
     ) -> list[ParseObject]:
         request = _request(where, order=order, limit=limit, skip=skip, include=include)
-        found = self._objects.find(self._caller, class_name, request)
-        return [_parse_object(found.schema.class_name, row) for row in found.documents]
+        found = self._objects.find(self._caller, class_name, request, self._context)
+        return [to_parse_object(found.schema.class_name, row) for row in found.documents]
 
     def first(
         self,
@@ -88,7 +89,7 @@ class CloudObjects:
         return found[0] if found else None
 
     def count(self, class_name: str, where: Mapping[str, Any] | None = None) -> int:
-        return self._objects.count(self._caller, class_name, where or {})
+        return self._objects.count(self._caller, class_name, where or {}, self._context)
 
     def save(self, obj: ParseObject) -> ParseObject:
         caller, class_name, changes = self._caller, obj.class_name, obj.changes
@@ -133,19 +134,3 @@ def _request(where: Mapping[str, Any] | None = None, **options: Any) -> FindRequ
         params[name] = ",".join(params.get(name, ()))
     given = {name: value for name, value in params.items() if value != ""}
     return read_find({**given, "where": dict(where or {})})
-
-
-def _parse_object(class_name: str, document: Document) -> ParseObject:
-    return ParseObject(class_name, {name: _value(value) for name, value in document.items()}, {})
-
-
-def _value(value: Any) -> Any:
-    """Included objects become ParseObjects, wherever they stand."""
-    match value:
-        case IncludedObject():
-            return _parse_object(value.schema.class_name, value.document)
-        case list():
-            return [_value(member) for member in value]
-        case dict():
-            return {name: _value(member) for name, member in value.items()}
-    return value

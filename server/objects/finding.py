@@ -14,8 +14,10 @@ from server.objects.access import (
     protected_columns,
     visible,
 )
+from server.objects.find_triggers import FindTriggers
 from server.objects.including import include
 from server.objects.schemas import BUILT_IN_COLUMNS, Schemas
+from server.objects.triggers import ContextOf
 from server.parse.errors import (
     INVALID_QUERY,
     OPERATION_FORBIDDEN,
@@ -57,11 +59,19 @@ class Found:
 class Finder:
     """Reads objects with the rights of a caller; thread-safe."""
 
-    def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._database, self._schemas = database, schemas
+    def __init__(self, database: Database, schemas: Schemas, context_of: ContextOf) -> None:
+        self._database, self._schemas, self._context_of = database, schemas, context_of
 
-    def find(self, caller: Caller, class_name: str, request: FindRequest) -> Found:
-        """Find objects. Raises ParseError."""
+    def find(
+        self,
+        caller: Caller,
+        class_name: str,
+        request: FindRequest,
+        context: Mapping[str, Any],
+    ) -> Found:
+        """Find objects; the client's `context` reaches the triggers. Raises ParseError."""
+        triggers = self._triggers(caller, context)
+        request = triggers.before(class_name, request)
         schema = self._schemas.for_reading(caller, self._queried_class(class_name, request))
         where = self._condition(caller, schema, "find", request.where)
         documents = []
@@ -72,23 +82,56 @@ class Finder:
         if request.count:
             counted = both(where, condition_to("count", caller, schema))
             count = self._counted(schema, counted)
-        return Found(schema, self._finished(caller, schema, documents, request), count)
+        documents = self._finished(caller, schema, documents, request)
+        return Found(schema, triggers.after(schema.class_name, request, documents), count)
 
-    def get(self, caller: Caller, class_name: str, object_id: str, request: FindRequest) -> Found:
+    def get(
+        self,
+        caller: Caller,
+        class_name: str,
+        object_id: str,
+        request: FindRequest,
+        context: Mapping[str, Any],
+    ) -> Found:
         """Get one object. Raises ParseError 101 when it isn't there or not for this caller."""
         schema = self._schemas.for_reading(caller, class_name)
-        where = self._condition(caller, schema, "get", {})
-        one = both(Equals("objectId", object_id), where)
-        query = Query(one, limit=1, columns=_columns_to_read(request))
-        documents = self._stored(schema, query)
+        triggers = self._triggers(caller, context, is_get=True)
+        request = triggers.before(class_name, replace(request, where={"objectId": object_id}))
+        where = self._condition(caller, schema, "get", request.where)
+        query = Query(where, limit=1, columns=_columns_to_read(request))
+        documents = self._finished(caller, schema, self._stored(schema, query), request)
+        documents = triggers.after(class_name, request, documents) if documents else []
         if not documents:
             raise object_not_found()
-        return Found(schema, self._finished(caller, schema, documents, request))
+        return Found(schema, documents)
 
-    def count(self, caller: Caller, class_name: str, where: Mapping[str, Any]) -> int:
+    def count(
+        self,
+        caller: Caller,
+        class_name: str,
+        where: Mapping[str, Any],
+        context: Mapping[str, Any],
+    ) -> int:
         """Count objects. Raises ParseError."""
         schema = self._schemas.for_reading(caller, class_name)
-        return self._counted(schema, self._condition(caller, schema, "count", where))
+        request = FindRequest(where=where, limit=0, count=True)
+        request = self._triggers(caller, context).before(class_name, request)
+        return self._counted(schema, self._condition(caller, schema, "count", request.where))
+
+    def included(self, caller: Caller, class_name: str, ids: Iterable[str]) -> Found:
+        """Get what is included, as `by_ids` does, and let the class's triggers have their say."""
+        wanted = tuple(ids)
+        if not FindTriggers.exist_for(class_name):
+            return self.by_ids(caller, class_name, wanted)
+        is_get = len(wanted) == 1
+        asked = {"objectId": wanted[0] if is_get else {"$in": list(wanted)}}
+        triggers = self._triggers(caller, {}, is_get=is_get)
+        request = triggers.before(class_name, FindRequest(where=asked, limit=len(wanted)))
+        schema = self._schemas.find(class_name) or ClassSchema(class_name)
+        condition = self._condition(caller, schema, "get", request.where)
+        documents = self._stored(schema, Query(both(OneOf("objectId", wanted), condition)))
+        shown = [_chosen(visible(caller, schema, document), request) for document in documents]
+        return Found(schema, triggers.after(class_name, request, shown))
 
     def by_ids(self, caller: Caller, class_name: str, ids: Iterable[str]) -> Found:
         """Get the objects of these ids that the caller may read. Raises ParseError 119."""
@@ -96,6 +139,11 @@ class Finder:
         where = both(OneOf("objectId", tuple(ids)), self._condition(caller, schema, "get", {}))
         documents = self._stored(schema, Query(where))
         return Found(schema, [visible(caller, schema, document) for document in documents])
+
+    def _triggers(
+        self, caller: Caller, context: Mapping[str, Any], *, is_get: bool = False
+    ) -> FindTriggers:
+        return FindTriggers(self._context_of, self._schemas, caller, context, is_get=is_get)
 
     def _stored(self, schema: ClassSchema, query: Query) -> list[Document]:
         """Ask the database, but for Parse's classes alone: it may hold other things besides."""
@@ -149,11 +197,14 @@ class Finder:
             message = f"queries may be nested {_MAX_SUBQUERY_DEPTH} deep"
             raise ParseError(INVALID_QUERY, message)
         schema = self._schemas.for_reading(caller, class_name)
+        triggers = self._triggers(caller, {})
+        request = triggers.before(class_name, FindRequest(where=where))
         allowed = condition_to("find", caller, schema)
-        asked = self._read_where(caller, schema, where, depth)
+        asked = self._read_where(caller, schema, request.where, depth)
         mine = both(asked, allowed, own_rows(caller, schema), permits("read", caller))
         documents = self._stored(schema, Query(mine))
-        return Found(schema, [visible(caller, schema, document) for document in documents])
+        shown = [visible(caller, schema, document) for document in documents]
+        return Found(schema, triggers.after(class_name, request, shown))
 
     def related_to(self, caller: Caller, owner: Pointer, key: str) -> tuple[str, ...]:
         """Return the ids that `key` of the owner relates to, if the caller may read the owner."""

@@ -81,9 +81,9 @@ def _fetch(
         ids_by_class.setdefault(pointer.class_name, []).append(pointer.object_id)
     objects = {}
     for class_name, ids in ids_by_class.items():
-        found = finder.by_ids(caller, class_name, ids)
+        found = finder.included(caller, class_name, ids)
         for document in found.documents:
-            pointer = Pointer(class_name, document["objectId"])
+            pointer = Pointer(class_name, document.get("objectId", ""))
             objects[pointer] = IncludedObject(_with_keys(document, keys), found.schema)
     return objects
 

@@ -11,8 +11,10 @@ from cloud.operations import Change, Delete, Set
 from server.auth import Caller
 from server.objects.identity import utc_now
 from server.objects.lockout import Key, Lockout, Try, account_key, address_key
+from server.objects.login_triggers import LoginTriggers
 from server.objects.passwords import is_password
 from server.objects.sessions import Sessions
+from server.objects.triggers import ContextOf
 from server.objects.users import Users, check_auth_data
 from server.parse.errors import (
     INVALID_VALUE,
@@ -28,20 +30,36 @@ from server.storage.port import Document
 class Logins:
     """Finds out who is calling, and starts sessions; thread-safe."""
 
-    def __init__(self, users: Users, sessions: Sessions, lockout: Lockout) -> None:
+    def __init__(
+        self, users: Users, sessions: Sessions, lockout: Lockout, context_of: ContextOf
+    ) -> None:
         self._users, self._sessions, self._lockout = users, sessions, lockout
+        self._context_of = context_of
 
-    def log_in(self, caller: Caller, params: Mapping[str, Any]) -> tuple[Document, str]:
-        """Return the user and a new session's token. Raises ParseError 101, 200, 201."""
+    def log_in(
+        self, caller: Caller, params: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> tuple[Document, str]:
+        """Return the user and a new session's token; the client's `context` reaches the triggers.
+
+        Raises ParseError 101, 200, 201.
+        """
+        triggers = LoginTriggers(self._context_of, caller, context)
         user = self.with_password(caller, params)
-        token = self._begin(caller, user, provider="password")
+        token = self._begin(caller, user, triggers, provider="password")
         if self._users.has_another_password(user):  # changed while we compared the old one
             self._sessions.end(token)
             raise _wrong_password()
+        triggers.after_login(user, token)
         return user, token
 
+    def log_out(self, caller: Caller, context: Mapping[str, Any]) -> None:
+        """End the caller's session, if it has not ended already."""
+        session = self._sessions.end(caller.session_token) if caller.session_token else None
+        if session is not None:
+            LoginTriggers(self._context_of, caller, context).after_logout(session)
+
     def log_in_with_auth_data(
-        self, caller: Caller, changes: Mapping[str, Change]
+        self, caller: Caller, changes: Mapping[str, Change], context: Mapping[str, Any]
     ) -> tuple[Document, str] | None:
         """Log in the user whom `authData` of a sign-up belongs to already, if there is one."""
         change = changes.get("authData")
@@ -50,7 +68,10 @@ class Logins:
             return None
         caller.require_write()
         user = self.known_by(auth_data)
-        return None if user is None else (user, self._begin(caller, user, provider="anonymous"))
+        if user is None:
+            return None
+        triggers = LoginTriggers(self._context_of, caller, context)
+        return user, self._begin(caller, user, triggers, provider="anonymous")
 
     def known_by(self, auth_data: Mapping[str, Any]) -> Document | None:
         """Return the user whom an auth provider's id belongs to, unless locked out.
@@ -61,8 +82,11 @@ class Logins:
         user = self._users.with_auth_data(auth_data)
         return None if user is None or user.get("ACL") == {} else user
 
-    def _begin(self, caller: Caller, user: Document, *, provider: str) -> str:
+    def _begin(
+        self, caller: Caller, user: Document, triggers: LoginTriggers, *, provider: str
+    ) -> str:
         """Start the session of a user who is known now: every login but `log_in_as` ends here."""
+        triggers.before_login(user)
         return self._sessions.start(
             user["objectId"], caller.installation_id, action="login", provider=provider
         )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from cloud.operations import Change
@@ -30,6 +31,8 @@ from server.storage.port import ClassSchema, ColumnConflict, Database
 
 logger = logging.getLogger(__name__)
 
+_NO_CONTEXT: Mapping[str, Any] = MappingProxyType({})
+
 
 class ParseObjects:
     """Finds and writes the objects of every class with the rights of a caller; thread-safe.
@@ -51,8 +54,8 @@ class ParseObjects:
         self._database, self._schemas = database, schemas
         self.sessions = Sessions(database, schemas, length_s=session_length_s)
         self.users = Users(database, schemas, self.sessions)
-        self.logins = Logins(self.users, self.sessions, lockout)
-        self._finder = Finder(database, schemas)
+        self.logins = Logins(self.users, self.sessions, lockout, triggers.context_of)
+        self._finder = Finder(database, schemas, triggers.context_of)
         session_rules = SessionRules(session_length_s)
         self._special = [
             SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, self.users),
@@ -67,20 +70,39 @@ class ParseObjects:
         self._unfit: set[str] = set()
         self._prepared: set[str] = set()
 
-    def find(self, caller: Caller, class_name: str, request: FindRequest) -> Found:
+    def find(
+        self,
+        caller: Caller,
+        class_name: str,
+        request: FindRequest,
+        context: Mapping[str, Any] = _NO_CONTEXT,
+    ) -> Found:
         """Find objects, and count them if asked to."""
         _require_login_for_sessions(caller, class_name)
-        return self._finder.find(caller, class_name, request)
+        return self._finder.find(caller, class_name, request, context)
 
-    def get(self, caller: Caller, class_name: str, object_id: str, request: FindRequest) -> Found:
+    def get(
+        self,
+        caller: Caller,
+        class_name: str,
+        object_id: str,
+        request: FindRequest,
+        context: Mapping[str, Any] = _NO_CONTEXT,
+    ) -> Found:
         """Get one object; ParseError 101 when it isn't there or not for this caller."""
         _require_login_for_sessions(caller, class_name)
-        return self._finder.get(caller, class_name, object_id, request)
+        return self._finder.get(caller, class_name, object_id, request, context)
 
-    def count(self, caller: Caller, class_name: str, where: Mapping[str, Any]) -> int:
+    def count(
+        self,
+        caller: Caller,
+        class_name: str,
+        where: Mapping[str, Any],
+        context: Mapping[str, Any] = _NO_CONTEXT,
+    ) -> int:
         """Count objects."""
         _require_login_for_sessions(caller, class_name)
-        return self._finder.count(caller, class_name, where)
+        return self._finder.count(caller, class_name, where, context)
 
     def create(
         self,

@@ -79,9 +79,12 @@ class Sessions:
             raise _invalid("Invalid session token")
         return found[0]
 
-    def end(self, token: str) -> None:
-        """Log a session out."""
-        self._database.objects.delete(_SESSION, Equals("sessionToken", token))
+    def end(self, token: str) -> Document | None:
+        """Log a session out; returns it, None where it had ended already."""
+        where = Equals("sessionToken", token)
+        found = self._database.objects.find(_SESSION, Query(where, limit=1))
+        ended = self._database.objects.delete(_SESSION, where)
+        return found[0] if found and ended else None
 
     def end_all_of(self, user_id: str) -> None:
         """Log a user out everywhere."""

@@ -23,14 +23,14 @@ class Triggers:
     """Finds the triggers of a class; without one nothing is prepared for it."""
 
     def __init__(self, context_of: ContextOf) -> None:
-        self._context_of = context_of
+        self.context_of = context_of
 
     def before_save(self, save: "Save") -> None:
         """Let the trigger change `save.changes`, or refuse the save by raising."""
         if cloud.trigger(TriggerKind.BEFORE_SAVE, save.class_name) is None:
             return
         subject = _subject(save)
-        context = self._context_of(save.caller, save.context)
+        context = self.context_of(save.caller, save.context)
         run_before_save(context, subject, _original(save))
         internal = {name: change for name, change in save.changes.items() if name.startswith("_")}
         save.changes = {**internal, **subject.changes}
@@ -40,7 +40,7 @@ class Triggers:
         if cloud.trigger(TriggerKind.AFTER_SAVE, save.class_name) is None:
             return saved
         subject = ParseObject(save.class_name, saved.document, {})
-        context = self._context_of(save.caller, save.context)
+        context = self.context_of(save.caller, save.context)
         result = run_after_save(context, subject, _original(save))
         if isinstance(result, Mapping):
             return replace(saved, body=dict(result))
@@ -52,7 +52,7 @@ class Triggers:
     ) -> None:
         """Let the trigger refuse the deletion by raising."""
         if cloud.trigger(TriggerKind.BEFORE_DELETE, class_name) is not None:
-            context = self._context_of(caller, shared)
+            context = self.context_of(caller, shared)
             run_before_delete(context, ParseObject(class_name, document, {}))
 
     def after_delete(
@@ -60,7 +60,7 @@ class Triggers:
     ) -> None:
         """Run the trigger; what it raises reaches the client."""
         if cloud.trigger(TriggerKind.AFTER_DELETE, class_name) is not None:
-            context = self._context_of(caller, shared)
+            context = self.context_of(caller, shared)
             run_after_delete(context, ParseObject(class_name, document, {}))
 
 

@@ -5,12 +5,15 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from admin.people import Role
 from admin.ports.team import NameTaken
 from cloud.moderation.errors import StoreUnavailable
+from cloud.requests import RequestContext
 from config import DEVELOPMENT_KEYS, Settings
 from server.app import open_database
+from server.auth import Caller
 from server.objects.lockout import make_lockout
 from server.objects.saving import Save, Saved
 from server.objects.schemas import Schemas
@@ -30,11 +33,15 @@ DemoModerator = tuple[str, str]
 """A name and the password, which is kept nowhere else."""
 
 
+def _no_cloud_code(_caller: Caller, _context: dict[str, Any]) -> RequestContext:
+    raise NotImplementedError("cloud code runs in a server only")
+
+
 class _NoTriggers(Triggers):
     """The app's cloud code, which runs in a server only, has no part in this."""
 
     def __init__(self) -> None:
-        pass
+        super().__init__(_no_cloud_code)
 
     def before_save(self, save: Save) -> None:
         """See Triggers."""

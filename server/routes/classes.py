@@ -48,22 +48,24 @@ class ClassHandlers:
 
     def find(self, call: Call, class_name: str) -> Any:
         """`GET /classes/<class>`."""
-        found = self._objects.find(call.caller, class_name, read_find(call.params))
+        request = read_find(call.params)
+        found = self._objects.find(call.caller, class_name, request, call.context)
         return self._answers.found(call, found, class_name)
 
     def get(self, call: Call, class_name: str) -> Any:
         """`GET /classes/<class>/<id>`."""
         request = read_get(call.params)
-        found = self._objects.get(call.caller, class_name, call.path["object_id"], request)
+        object_id = call.path["object_id"]
+        found = self._objects.get(call.caller, class_name, object_id, request, call.context)
         answer = self._answers.one(call, found.documents[0], found.schema)
-        is_self = class_name == "_User" and call.caller.user_id == call.path["object_id"]
+        is_self = class_name == "_User" and call.caller.user_id == object_id
         return {**answer, "sessionToken": call.caller.session_token} if is_self else answer
 
     def create(self, call: Call, class_name: str) -> Any:
         """`POST /classes/<class>`; a sign-up whose authData is known already is a login."""
         changes = _changes(call, class_name, creating=True)
         if class_name == "_User":
-            known = self._objects.logins.log_in_with_auth_data(call.caller, changes)
+            known = self._objects.logins.log_in_with_auth_data(call.caller, changes, call.context)
             if known:
                 return self._logged_in(call, *known)
         saved = self._objects.create(call.caller, class_name, changes, call.context)

@@ -6,12 +6,12 @@ Every file is served as what cannot run in a page; `server.files` holds the rule
 from flask import Blueprint, Response, request
 from werkzeug.http import is_resource_modified
 
+from cloud.values import File
 from config import Uploader
 from server.auth import Caller
+from server.file_triggers import FileTriggers
 from server.files import (
     RangeNotSatisfiable,
-    Upload,
-    check_content,
     download_headers,
     file_url,
     is_stored_name,
@@ -31,6 +31,7 @@ from server.routes.answers import json_answer
 from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
 from server.storage.port import FileStore, StoredFile
+from server.uploads import Upload, check_content
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
@@ -38,17 +39,31 @@ def add_routes(router: ParseRouter, services: Services) -> None:
     settings = services.settings
     stored = services.database.files
 
+    def triggers_of(call: Call) -> FileTriggers:
+        return FileTriggers(lambda: services.context_of(call.caller, dict(call.context)))
+
     def upload(call: Call) -> Answer:
         call.caller.require_write()
         _check_uploader(call.caller, settings.file_upload_from)
         sent = call.upload or Upload(b"")
-        check_content(sent, settings.max_image_bytes)
+        check_content(sent, settings.max_image_bytes, master=call.caller.master)
         allowed = None if call.caller.master else settings.file_upload_extensions
         name = name_to_store(call.path["name"], sent, allowed)
+        triggers = triggers_of(call)
+        changed = triggers.before_save(call.path["name"], sent)
+        if isinstance(changed, File):
+            url = changed.url or file_url(settings, call.mount_url, changed.name)
+            triggers.after_save(changed.name, url, None)
+            return _stored_as(changed.name, url)
+        if changed is not None:  # what cloud code puts in its place is bound by the name's rule
+            sent = Upload(changed.data, changed.content_type, changed.metadata, changed.tags)
+            check_content(sent, settings.max_image_bytes, master=True)
+            name = name_to_store(changed.name, sent, None)
         placeholder = services.placeholders.make(sent.data) if settings.moderated_files else None
         stored.put(name, sent.data, metadata_to_store(sent, placeholder))
         url = file_url(settings, call.mount_url, name)
-        return Answer({"url": url, "name": name}, 201, {"Location": url})
+        triggers.after_save(name, url, sent)
+        return _stored_as(name, url)
 
     def refuse_nameless(_call: Call) -> Answer:
         raise ParseError(INVALID_FILE_NAME, "Filename not provided.")
@@ -57,8 +72,13 @@ def add_routes(router: ParseRouter, services: Services) -> None:
         call.caller.require_master()
         call.caller.require_write()
         name = call.path["name"]
-        if not (is_stored_name(name) and stored.delete(name)):
-            raise ParseError(FILE_DELETE_ERROR, "FileNotFound")
+        if not is_stored_name(name):
+            raise _no_such_file()
+        triggers, url = triggers_of(call), file_url(settings, call.mount_url, name)
+        triggers.before_delete(name, url)
+        if not stored.delete(name):
+            raise _no_such_file()
+        triggers.after_delete(name, url)
         return Answer({})
 
     # An encoded slash in a name arrives as a slash, and is to be told why.
@@ -90,6 +110,14 @@ def files_blueprint(services: Services, mounts: list[str]) -> Blueprint:
         blueprint.add_url_rule(f"{at}/<path:name>", view_func=download)
         blueprint.add_url_rule(f"{at}/metadata/<path:name>", view_func=metadata)
     return blueprint
+
+
+def _stored_as(name: str, url: str) -> Answer:
+    return Answer({"url": url, "name": name}, 201, {"Location": url})
+
+
+def _no_such_file() -> ParseError:
+    return ParseError(FILE_DELETE_ERROR, "FileNotFound")
 
 
 def _check_uploader(caller: Caller, may_upload: frozenset[Uploader]) -> None:

@@ -49,7 +49,7 @@ class _LoginHandlers:
         return {**answer, "__type": "Object", "className": "_User"}
 
     def log_in(self, call: Call) -> Any:
-        user, token = self._objects.logins.log_in(call.caller, call.params)
+        user, token = self._objects.logins.log_in(call.caller, call.params, call.context)
         return self._logged_in(call, user, token)
 
     def log_in_as(self, call: Call) -> Any:
@@ -60,8 +60,7 @@ class _LoginHandlers:
         return self._user(call, self._objects.logins.with_password(call.caller, call.params))
 
     def log_out(self, call: Call) -> Any:
-        if call.caller.session_token is not None:
-            self._objects.sessions.end(call.caller.session_token)
+        self._objects.logins.log_out(call.caller, call.context)
         return {}
 
     def challenge(self, call: Call) -> Any:

@@ -7,13 +7,21 @@ from pathlib import Path
 import pytest
 
 import cloud.code
-from cloud.code import CloudCode, CloudRequest, JobRequest, TriggerRequest
+from cloud.code import (
+    CloudCode,
+    CloudRequest,
+    FileTriggerRequest,
+    FindTriggerRequest,
+    JobRequest,
+    TriggerRequest,
+)
 from cloud.objects import ObjectAccess, ParseObject
 from cloud.validation import Field, Validator
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cloud-code.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 EXAMPLES = [code for language, code in BLOCKS if language == "python"]
+REQUESTS = (CloudRequest, TriggerRequest, FindTriggerRequest, FileTriggerRequest, JobRequest)
 
 
 @pytest.fixture
@@ -47,7 +55,7 @@ def test_both_languages_define_the_same_names(at):
 
 
 def test_every_member_that_the_page_names_exists():
-    known = {f.name for kind in (CloudRequest, TriggerRequest, JobRequest) for f in fields(kind)}
+    known = {f.name for kind in REQUESTS for f in fields(kind)}
     assert set(re.findall(r"`request\.([a-z_]+)\b", PAGE)) <= known
     python = "".join(EXAMPLES)
     assert set(re.findall(r"\brequest\.([a-z_]+)\b", python)) <= known

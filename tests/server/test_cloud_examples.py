@@ -159,3 +159,36 @@ def test_images(app, client):
     image = {"__type": "File", "name": "a.png"}
     assert call(client, "isDecent", {"image": image}) == {"result": True}
     assert call(client, "isDecent", {"image": "a.png"})["code"] == 142
+
+
+def test_triggers_of_finds(client):
+    for values in ({"published": True}, {"published": True, "embargo": True}, {"text": "x"}):
+        save(client, "Article", {"text": "y" * 30, **values})
+    rows = client.get("/parse/classes/Article", headers=KEYS).json["results"]
+    assert [row["teaser"] for row in rows] == ["y" * 20]
+    far = client.get("/parse/classes/Article?skip=1001", headers=KEYS).json
+    assert far["error"] == "That is too far back."
+    assert len(client.get("/parse/classes/Article", headers=MASTER).json["results"]) == 2
+
+
+def test_triggers_of_logins(client, alice):
+    headers, user_id = alice
+    login = {"username": "alice", "password": "pw"}
+    assert client.post("/parse/login", json=login, headers=KEYS).status_code == 200
+    assert get(client, "_User", user_id)["lastIp"] == "127.0.0.1"
+    client.put(f"/parse/users/{user_id}", json={"banned": True}, headers=MASTER)
+    assert client.post("/parse/logout", headers=headers).json == {}
+    answer = client.post("/parse/login", json=login, headers=KEYS).json
+    assert answer == {"code": 141, "error": "You are banned."}
+
+
+def test_triggers_of_files(client, alice):
+    headers, user_id = alice
+    url = "/parse/files/logo.png"
+    image = client.post(url, data=ASTRONAUT, headers=headers).json
+    kept = client.get(f"/parse/files/myAppId/metadata/{image['name']}").json
+    assert kept == {"metadata": {"by": user_id}}
+    answer = client.delete(f"/parse/files/{image['name']}", headers=MASTER).json
+    assert answer == {"code": 153, "error": "The logo stays."}
+    large = client.post("/parse/files/a.txt", data=bytes(1_000_001), headers=MASTER)
+    assert large.status_code == 413  # MAX_IMAGE_BYTES of these tests

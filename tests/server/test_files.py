@@ -1,6 +1,5 @@
 """Names, types, ranges and URLs of files."""
 
-import base64
 import io
 import re
 import string
@@ -15,19 +14,17 @@ from ml_models.images import FORMATS
 from server.files import (
     IMAGE_EXTENSIONS,
     RangeNotSatisfiable,
-    Upload,
-    check_content,
     download_headers,
     file_url,
     image_extension,
     is_stored_name,
     name_to_store,
     public_mount_url,
-    read_upload,
     requested_bytes,
 )
 from server.parse.errors import ParseError
 from server.storage.port import StoredFile
+from server.uploads import Upload
 
 IMAGES_ONLY = Settings.model_fields["file_upload_extensions"].default
 ANY = frozenset({"*"})
@@ -48,62 +45,6 @@ def refusal(name, upload, allowed=IMAGES_ONLY):
     with pytest.raises(ParseError) as caught:
         name_to_store(name, upload, allowed)
     return caught.value.code, caught.value.message
-
-
-# --- the form of an upload ----------------------------------------------------------------------
-
-
-def in_json(data, **more):
-    return {"base64": base64.b64encode(data).decode(), **more}
-
-
-def test_bytes_are_taken_as_they_come_when_a_header_named_the_app():
-    looks_like_json = b'{"base64":"AAAA"}'
-    upload = read_upload(True, "text/plain", looks_like_json, {"base64": "AAAA"})
-    assert upload == Upload(looks_like_json, "text/plain", {})
-
-
-def test_base64_in_json_replaces_body_and_content_type():
-    parsed = in_json(GIF, _ContentType="image/gif", fileData={"metadata": {"a": 1}, "tags": {}})
-    assert read_upload(False, "text/plain", b"...", parsed) == Upload(GIF, "image/gif", {"a": 1})
-
-
-def test_json_of_old_sdks_has_no_file_data():
-    assert read_upload(False, "text/plain", b"...", in_json(GIF)) == Upload(GIF, "", {})
-
-
-@pytest.mark.parametrize("text", [None, "", 7, "%%%", ["AAAA"], {}])
-def test_json_without_base64_holds_no_file(text):
-    assert read_upload(False, "", b"...", {"base64": text}) == Upload(b"")
-
-
-@pytest.mark.parametrize(
-    ("upload", "code"),
-    [
-        (Upload(b""), 130),
-        (Upload(bytes(101)), None),
-        (Upload(GIF, "", {"a": "b" * 17_000}), 130),
-        (Upload(GIF, "", {"$where": 1}), 121),
-        (Upload(GIF, "", {"list": [{"deep": {"a.b": 1}}]}), 121),
-        (Upload(GIF, "", {"a": {"b\0": 1}}), 121),
-        (Upload(GIF, "", {"a": [{"__proto__": {}}]}), 105),
-    ],
-)
-def test_content_that_cannot_be_kept_is_refused(upload, code):
-    with pytest.raises(ParseError) as caught:
-        check_content(upload, 100)
-    assert caught.value.code == code
-
-
-def test_content_of_exactly_the_largest_size_is_kept():
-    check_content(Upload(bytes(100), "", {"a": [{"b c": None}, 1.5]}), 100)
-
-
-@pytest.mark.parametrize("file_data", [None, [], "x", {}, {"metadata": None}, {"metadata": 7}])
-@pytest.mark.parametrize("content_type", [None, 7, {}])
-def test_odd_claims_beside_a_file_are_ignored(file_data, content_type):
-    parsed = in_json(GIF, fileData=file_data, _ContentType=content_type)
-    assert read_upload(False, "", b"...", parsed) == Upload(GIF, "", {})
 
 
 # --- names --------------------------------------------------------------------------------------
