@@ -124,6 +124,15 @@ class Settings(BaseSettings):
         {"avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "png", "tif", "tiff", "webp"}
     )
 
+    # What the operator sees
+    log_format: Literal["text", "json"] = "text"
+    metrics_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
+        ip_network("127.0.0.1"),
+        ip_network("::1"),
+    )
+    metrics_token: str = Field("", repr=False)
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+
     # Where it keeps things
     data_dir: Path = Path("data")
     database_uri: str = Field(
@@ -146,7 +155,7 @@ class Settings(BaseSettings):
     classify_max_waiting: PositiveInt = 24
     classify_max_wait: Annotated[float, Field(gt=0)] = 5.0
 
-    @field_validator("master_key_ips", mode="before")
+    @field_validator("master_key_ips", "metrics_ips", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
         if not isinstance(value, str):

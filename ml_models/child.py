@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -65,10 +66,25 @@ class Worker:
         return {"picture_follows": True}, made
 
     def _classified(self, data: bytes) -> dict[str, Any]:
+        began = time.perf_counter()
         pixels = decode(data, self._max_pixels, self._buffer)
+        decoded = time.perf_counter()
         seen = fingerprint(pixels)
-        probabilities = self._interpreter.probabilities(resize(pixels, self._input_size_px))
-        return {"probabilities": probabilities, "pdq": seen.pdq, "quality": seen.quality}
+        resized = resize(pixels, self._input_size_px)
+        prepared = time.perf_counter()
+        probabilities = self._interpreter.probabilities(resized)
+        ended = time.perf_counter()
+        seconds = {
+            "decode": decoded - began,
+            "prepare": prepared - decoded,
+            "model": ended - prepared,
+        }
+        return {
+            "probabilities": probabilities,
+            "pdq": seen.pdq,
+            "quality": seen.quality,
+            "seconds": seconds,
+        }
 
 
 def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_pixels: int) -> None:

@@ -39,8 +39,10 @@ class NsfwClassifier:
         max_waiting: int,
         max_wait_s: float,
         max_pixels: int,
+        on_stage: Callable[[str, float], None] = lambda _stage, _seconds: None,
     ) -> None:
-        self._load_model = load_model
+        """`on_stage` is told how many seconds each of `decode`, `prepare` and `model` took."""
+        self._load_model, self._on_stage = load_model, on_stage
         self._permits, self._max_waiting = permits, max_waiting
         self._max_wait_s = max_wait_s
         self._max_pixels = max_pixels
@@ -63,7 +65,10 @@ class NsfwClassifier:
         from a full queue, and waits longer.
         """
         with self._ready_pool().permit(patient=patient) as child:
-            return _inspection(child.ask(requests.CLASSIFY, data).facts)
+            facts = child.ask(requests.CLASSIFY, data).facts
+        for stage, seconds in facts["seconds"].items():
+            self._on_stage(stage, seconds)
+        return _inspection(facts)
 
     def picture(self, data: bytes, rendering: Rendering) -> bytes:
         """Make a JPEG for a person to look at: upright, the first frame, without metadata.

@@ -28,7 +28,6 @@ from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.jobs import JobRunner
 from server.moderation.category_words import OwnersWords
-from server.moderation.items import StoredItems
 from server.moderation.memory import ENTRY, StoredMemory
 from server.moderation.memory_lists import memory_class
 from server.moderation.near_copies import NearCopies
@@ -58,6 +57,13 @@ from server.services import Services
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Database
 from server.storage.sqlite.database import SqliteDatabase
+from server.telemetry.measured import (
+    CountedItems,
+    MeasuredClassifier,
+    MeasuredFetcher,
+    MeasuredRecords,
+    Telemetry,
+)
 from server.webhooks.deliverer import Deliverer, Outbox
 from server.webhooks.deliveries import StoredDeliveries
 from server.webhooks.receivers import Receiver, parse_receivers
@@ -82,7 +88,9 @@ def create_app(settings: Settings) -> Flask:
     """
     load_cloud_code(settings.cloud_code_main)
     services = make_services(settings)
-    mounts = list(dict.fromkeys([settings.parse_mount, _ORIGINALS_MOUNT]))
+    from server.routes.metrics import metrics_blueprint  # no sooner: see server.telemetry.metrics
+
+    mounts = mounts_of(settings)
     app = Flask("parsewarden", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
@@ -90,13 +98,14 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["parsewarden"] = services
     add_cors(app, closed="/admin")
     app.register_blueprint(health_blueprint(services, mounts))
+    app.register_blueprint(metrics_blueprint(services))
     app.register_blueprint(image_blueprint(services))
     app.register_blueprint(files_blueprint(services, mounts))
     app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
     add_panel(app, make_panel_services(services, app), panel_secret(settings))
     app.register_error_handler(Exception, _answer_error)
     prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files")]
-    prefixes += ["/health", "/api/image/classify", "/api/image/is_safe"]
+    prefixes += ["/health", "/metrics", "/api/image/classify", "/api/image/is_safe"]
     elsewhere = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
     wsgi_app: WSGIApplication = ParseFace(services, mounts, elsewhere)
     if settings.trusted_proxies:
@@ -104,6 +113,11 @@ def create_app(settings: Settings) -> Flask:
         wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies, x_proto=1)
     app.wsgi_app = wsgi_app  # type: ignore[method-assign, assignment]
     return app
+
+
+def mounts_of(settings: Settings) -> list[str]:
+    """Where Parse's routes lie: as the settings say, and as in the original."""
+    return list(dict.fromkeys([settings.parse_mount, _ORIGINALS_MOUNT]))
 
 
 def check_settings(settings: Settings) -> None:
@@ -127,14 +141,18 @@ def make_services(settings: Settings) -> Services:
         PolicyChanges(database, schemas),
         cache_s=settings.config_cache_ms / 1000,
     )
-    classifier = _classifier(settings)
-    items = StoredItems(database, schemas)
-    fetcher, records = make_fetcher(settings), StoredClassifications(database.objects, schemas)
+    telemetry = Telemetry()
+    classifier = _classifier(settings, telemetry)
+    items = CountedItems(database, schemas, telemetry)
+    fetcher = MeasuredFetcher(make_fetcher(settings), telemetry)
+    records = MeasuredRecords(StoredClassifications(database.objects, schemas), telemetry)
     reviews = UnownedImages(database, schemas, items)
     limits = {"max_in_flight": settings.max_in_flight, "max_image_bytes": settings.max_image_bytes}
     # Two, so that callers who take all the room of one leave the other to uploads.
     moderation, uploads = (
-        ClassificationService(fetcher, by, records, parse_config, reviews, **limits)
+        ClassificationService(
+            fetcher, MeasuredClassifier(by, telemetry), records, parse_config, reviews, **limits
+        )
         for by in (classifier, PatientClassifier(classifier))
     )
     receivers = webhook_receivers(settings)
@@ -195,6 +213,7 @@ def make_services(settings: Settings) -> Services:
         webhooks=webhooks,
         retention=RetentionKeeper(database, schemas, settings.retention_days),
         context_of=context_of,
+        telemetry=telemetry,
     )
 
 
@@ -218,7 +237,7 @@ def _near_copies(settings: Settings, database: Database) -> NearCopies | None:
     )
 
 
-def _classifier(settings: Settings) -> NsfwClassifier:
+def _classifier(settings: Settings, telemetry: Telemetry) -> NsfwClassifier:
     return NsfwClassifier(
         lambda: pretrained.load(
             settings.tf_model_url, settings.models_path, settings.tf_model_input_shape_size
@@ -227,6 +246,7 @@ def _classifier(settings: Settings) -> NsfwClassifier:
         max_waiting=settings.classify_max_waiting,
         max_wait_s=settings.classify_max_wait,
         max_pixels=settings.max_image_pixels,
+        on_stage=telemetry.took,
     )
 
 

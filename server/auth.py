@@ -2,10 +2,10 @@
 
 import hmac
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from config import Settings
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError, master_key_required, unauthorized
@@ -81,7 +81,7 @@ def authorise(
     master = _equal(credentials.master_key, settings.master_key)
     read_only = _equal(credentials.master_key, settings.read_only_master_key)
     if master or read_only:
-        if not _is_master_address(ip, settings):
+        if not is_address_in(ip, settings.master_key_ips):
             logger.warning("right master key from %s refused: not in MASTER_KEY_IPS", ip)
             raise unauthorized()
     elif not _has_client_key(credentials, settings):
@@ -106,11 +106,15 @@ def _has_client_key(credentials: Credentials, settings: Settings) -> bool:
     return not configured or any(_equal(given, expected) for given, expected in configured)
 
 
-def _is_master_address(ip: str, settings: Settings) -> bool:
-    address = ip_address(ip)
+def is_address_in(ip: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    """Say whether an address lies in one of the networks; what is no address lies in none."""
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped:  # a dual-stack socket's IPv4
         address = address.ipv4_mapped
-    return any(address in network for network in settings.master_key_ips)
+    return any(address in network for network in networks)
 
 
 def _equal(given: str | None, expected: str) -> bool:

@@ -1,6 +1,5 @@
 """The command line: `python -m server run`, `worker`, `moderate`, `db copy` and others."""
 
-import logging
 import sys
 import time
 from contextlib import ExitStack
@@ -28,6 +27,7 @@ from server.parse.errors import ParseError
 from server.serve import CannotServe, serve, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 from server.storage.port import Refused
+from server.telemetry import logs
 
 # A model may be far larger than an image, and its host slower.
 _MODEL_MAX_BYTES = 1024**3
@@ -38,16 +38,6 @@ _ON_PURPOSE = (
     CannotCopy, CannotServe, InvalidPolicy, MlModelsError, ParseError, Refused, StoreUnavailable
 )  # fmt: skip
 _FILE = click.Path(dir_okay=False, path_type=Path)
-
-
-class _OneLine(logging.Formatter):
-    """Escapes control characters in messages, so that nobody's input can forge a line."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        if not record.message.isprintable():
-            escaped = (c if c.isprintable() else repr(c)[1:-1] for c in record.message)
-            record.message = "".join(escaped)
-        return super().formatMessage(record)
 
 
 class _Commands(click.Group):
@@ -65,10 +55,9 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, help="Parsewarden: self-hosted image moderation that speaks Parse.")
 @click.pass_context
 def main(context: click.Context) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logs.set_up("text")  # until the settings say how
     context.obj = load_settings()
+    logs.set_up(context.obj.log_format)
 
 
 main.add_command(memory)

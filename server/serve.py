@@ -12,13 +12,16 @@ from typing import Any, TextIO
 from gunicorn.app.base import BaseApplication
 
 from config import Settings
-from server.app import check_settings, create_app
+from server.app import check_settings, create_app, mounts_of
 from server.front.application import Front
 from server.front.protocol import Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
 from server.malloc import keep_memory
 from server.panel.operator import DemoModerator, make_demo_moderator
 from server.services import Services
+from server.telemetry.logs import ServersLog
+from server.telemetry.measured import observer
+from server.telemetry.sharing import forget_process, shared_figures
 from server.welcome import how_to_sign_in, what_to_try
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
@@ -38,7 +41,8 @@ def serve(settings: Settings) -> None:
     with sole_instance(settings.data_dir):
         _check_port(settings)
         check_settings(settings)
-        _Server(settings, make_demo_moderator(settings)).run()
+        with shared_figures(settings.web_workers):
+            _Server(settings, make_demo_moderator(settings)).run()
 
 
 @contextmanager
@@ -111,9 +115,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "timeout": 60,
             "graceful_timeout": GRACEFUL_S + 5,
             "control_socket_disable": True,
+            "logger_class": ServersLog,
             "when_ready": self._say_what_to_try,
             "post_fork": lambda _server, _worker: keep_memory(),
             "post_worker_init": lambda _worker: self._warm_up(),
+            "child_exit": lambda _server, worker: forget_process(worker.pid),
             "worker_exit": lambda _server, _worker: self._close(),
         }
         for name, value in options.items():
@@ -124,7 +130,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         self._services = app.extensions["parsewarden"]
         threads = self._settings.max_in_flight + _SPARE_THREADS
         bounds = Bounds(self._settings.max_body_bytes, large_bodies=threads)
-        return Front(app.wsgi_app, threads=threads, bounds=bounds)
+        observe = observer(self._services.telemetry, mounts_of(self._settings))
+        return Front(app.wsgi_app, threads=threads, bounds=bounds, observe=observe)
 
     def _say_what_to_try(self, _server: Any) -> None:
         sys.stdout.write(f"\n{what_to_try(self._settings)}\n")

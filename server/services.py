@@ -22,6 +22,7 @@ from server.panel.retention import RetentionKeeper
 from server.parse_config import ParseConfig
 from server.placeholders import Placeholders
 from server.storage.port import Database
+from server.telemetry.measured import Telemetry
 from server.webhooks.deliverer import Deliverer
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Services:
     retention: RetentionKeeper
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""
+    telemetry: Telemetry
 
     def warm_up(self) -> None:
         """Load the model and look for the database; what is missing is reported, not fatal."""

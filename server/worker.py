@@ -37,6 +37,8 @@ def work(settings: Settings, heartbeat: Path | None) -> int:
     keep_memory()
     services = make_services(settings.model_copy(update={"web_workers": 1}))
     services.warm_up()
+    if settings.worker_metrics_port:
+        services.telemetry.metrics.serve(settings.bind_host, settings.worker_metrics_port)
     app = broker_app(settings.celery_broker_url)
     process_with(app, lambda item_id: _process(services.pipeline, item_id), Request=_InHand)
     status = _consume(app, settings.classify_permits, heartbeat)

@@ -14,16 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
-from celery import Celery
+from celery import Celery, Task
 from kombu.exceptions import OperationalError
 
 from cloud.moderation.pipeline import ModerationPipeline
 from server.dispatch.sweeper import SWEEP_EVERY_S, Sweeper
+from server.telemetry.logs import current_request_id, working_for
 
 logger = logging.getLogger(__name__)
 
 _QUEUE = "parsewarden.moderation"
 _PROCESS = "parsewarden.process_item"
+_REQUEST_ID = "parsewarden_request_id"
 # So many messages wait in the broker at most, give or take the web processes; further items wait in
 # the database. It bounds the broker's memory, and what is sent twice, when no worker comes.
 _MAX_WAITING = 1000
@@ -62,10 +64,11 @@ def process_with(app: Celery, process: Callable[[str], None], **options: Any) ->
     The options are those of a Celery task.
     """
 
-    def process_item(item_id: object) -> None:
-        process(str(item_id))
+    def process_item(task: Task, item_id: object) -> None:
+        with working_for((task.request.headers or {}).get(_REQUEST_ID)):
+            process(str(item_id))
 
-    app.task(process_item, name=_PROCESS, **options)
+    app.task(process_item, bind=True, name=_PROCESS, **options)
 
 
 def messages_waiting(broker_url: str) -> int | None:
@@ -124,7 +127,7 @@ class CeleryDispatch:
                 return
             self._room -= 1
             self._sent.add(item_id)
-            self._sender.submit(self._send, item_id)
+            self._sender.submit(self._send, item_id, current_request_id())
 
     def start_sweeping(self) -> None:
         """See the protocol."""
@@ -138,13 +141,14 @@ class CeleryDispatch:
         self._sweeper.close()
         self._app.close()
 
-    def _send(self, item_id: str) -> None:
+    def _send(self, item_id: str, request_id: str | None) -> None:
         if self._is_away:
             return
         try:
             self._app.send_task(
                 _PROCESS,
                 (item_id,),
+                headers={_REQUEST_ID: request_id},
                 # Once more at once: the first may meet a connection that the broker has closed.
                 retry=True,
                 retry_policy={"max_retries": 1, "interval_start": 0},

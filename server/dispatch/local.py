@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.pipeline import ModerationPipeline
 from server.dispatch.sweeper import SWEEP_EVERY_S, Sweeper
+from server.telemetry.logs import current_request_id, working_for
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ class LocalDispatch:
                 self._left_some = True
                 return
             self._queued.add(item_id)
-            self._pool.submit(self._process, item_id)
+            self._pool.submit(self._process, item_id, current_request_id())
 
     def start_sweeping(self) -> None:
         """See the protocol."""
@@ -50,9 +51,10 @@ class LocalDispatch:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._sweeper.close()
 
-    def _process(self, item_id: str) -> None:
+    def _process(self, item_id: str, request_id: str | None) -> None:
         try:
-            self._pipeline.process(item_id)
+            with working_for(request_id):
+                self._pipeline.process(item_id)
         except StoreUnavailable as error:
             logger.warning("item %s waits for the database: %s", item_id, error)
         except Exception:  # the worker loop: the item stays pending and comes again

@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from server.front.protocol import Bounds, bounded_protocol
 from server.front.threads import Threads
 from server.front.wsgi import WsgiAnswer, call, environ_of
+from server.telemetry.logs import request_id_of, working_for
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -26,7 +28,8 @@ _FAILED = b'{"code":1,"error":"Internal server error."}'
 class Front:
     """Answers HTTP with the WSGI app, on up to `threads` threads, and WebSockets with theirs.
 
-    Requests must come whole, in one message, as its `protocol` hands them on.
+    Requests must come whole, in one message, as its `protocol` hands them on. `observe` is told
+    each answer's path, status and seconds.
     """
 
     def __init__(
@@ -35,9 +38,11 @@ class Front:
         *,
         threads: int,
         bounds: Bounds,
+        observe: Callable[[str, int, float], None] = lambda _path, _status, _seconds: None,
         websockets: WebSocketApp | None = None,
     ) -> None:
         self._app, self._most_threads, self._websockets = app, threads, websockets
+        self._observe = observe
         self._threads: Threads | None = None
         self.protocol = bounded_protocol(bounds)
 
@@ -50,13 +55,22 @@ class Front:
         message = await receive()
         if message["type"] != "http.request":  # it is gone already
             return
+        began = time.perf_counter()
         environ = environ_of(scope, message["body"])
+        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
         app = self._app
+
+        def work() -> WsgiAnswer:
+            with working_for(request_id):
+                return call(app, environ)
+
         try:
-            answer = await self._threads.run(lambda: call(app, environ))
+            answer = await self._threads.run(work)
         except Exception:  # the app answers its own errors; this is the last wall
             logger.exception("an error that the app did not answer")
             answer = WsgiAnswer(500, [(b"content-type", b"application/json")], _FAILED)
+        answer.headers.append((b"x-request-id", request_id.encode()))
+        self._observe(environ["PATH_INFO"], answer.status, time.perf_counter() - began)
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )

@@ -1,5 +1,6 @@
 """gunicorn's worker process around uvicorn: the one starts and replaces, the other serves."""
 
+import logging
 import os
 import signal
 from typing import Any, ClassVar
@@ -26,6 +27,13 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         "timeout_graceful_shutdown": GRACEFUL_S,
         "timeout_notify": 1,
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("uvicorn.error", "uvicorn.access"):  # which it has tied to gunicorn's handlers
+            logger = logging.getLogger(name)
+            logger.handlers, logger.propagate = [], True
+            logger.setLevel(logging.WARNING)
 
     async def _serve(self) -> None:
         front: Front = self.wsgi

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, time
 from admin.ports.figures import SPANS, Now, Overview, Queue, Waiting
 from cloud.clock import utc_now
 from cloud.moderation.figures import DayFigures, automation, automation_by_class, waits
-from cloud.moderation.items import Lane, State
 from cloud.moderation.people_figures import (
     Agreement,
     ModeratorFigures,
@@ -19,15 +18,14 @@ from cloud.moderation.people_figures import (
     rules_said,
 )
 from cloud.moderation.types import Outcome
-from server.moderation.items import ITEM
 from server.moderation.policies import PolicyVersions
+from server.moderation.queues import waiting
 from server.panel.day_figures import StoredDays
 from server.panel.health import health_of
 from server.panel.judged_images import DECISIONS_BY_PEOPLE
 from server.panel.newest import Newest
 from server.panel.refreshed import Refreshed
 from server.services import Services
-from server.storage.port import Condition, Equals, Query, SortKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +35,6 @@ class _People:
     agreement: Agreement
     moderators: Sequence[ModeratorFigures]
     seen_today: Mapping[str, int]
-
-
-_QUEUES: Mapping[Queue, Condition] = {
-    Queue.PENDING: Equals("state", State.PENDING.value),
-    Queue.REVIEW: Equals("lane", Lane.REVIEW.value),
-    Queue.ESCALATED: Equals("lane", Lane.ESCALATED.value),
-}
 
 
 class StoredFigures:
@@ -71,14 +62,8 @@ class StoredFigures:
     # --- in the background ---------------------------------------------------------------------
 
     def _look(self) -> Now:
-        waiting = {queue: self._waiting(where) for queue, where in _QUEUES.items()}
-        return Now(waiting, health_of(self._services), utc_now())
-
-    def _waiting(self, where: Condition) -> Waiting:
-        query = Query(where, order=(SortKey("createdAt"),), limit=1, columns=frozenset(["state"]))
-        oldest = self._objects.find(ITEM, query)
-        count = self._objects.count(ITEM, where) if oldest else 0
-        return Waiting(count, oldest[0]["createdAt"] if oldest else None)
+        waits = {queue: Waiting(*waiting(self._objects, queue.value)) for queue in Queue}
+        return Now(waits, health_of(self._services), utc_now())
 
     def _count(self) -> Mapping[int, Overview]:
         days, decisions = self._days.last(), self._decisions.rows()

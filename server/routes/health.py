@@ -1,14 +1,23 @@
-"""`GET /health`: whether this process can classify and record, for load balancers and people."""
+"""`GET /health`: whether this process can classify and record, for load balancers and people.
+
+`/health/live` only says that the process answers: whoever restarts processes asks that. With the
+database away a restart mends nothing.
+"""
 
 from flask import Blueprint, Response, jsonify
 
+from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from ml_models.errors import ModelError
+from server.moderation.queues import waiting
 from server.services import Services
 
 
 def health_blueprint(services: Services, mounts: list[str]) -> Blueprint:
-    """Answer 200 `{"status": "ok"}`, or 503 with what is missing; no key needed."""
+    """Answer 200 `{"status": "ok"}`, or 503 with what is missing; no key needed.
+
+    `/health/ready` says the same, and how long the oldest image has waited to be judged.
+    """
     blueprint = Blueprint("health", __name__)
 
     def health() -> tuple[Response, int]:
@@ -19,9 +28,23 @@ def health_blueprint(services: Services, mounts: list[str]) -> Blueprint:
         response.headers["Retry-After"] = "1"
         return response, 503
 
+    def ready() -> tuple[Response, int]:
+        response, status = health()
+        if status == 200:
+            response = jsonify(status="ok", oldestPendingSeconds=_oldest_pending_s(services))
+        return response, status
+
+    blueprint.add_url_rule("/health/live", view_func=lambda: jsonify(status="ok"), endpoint="live")
+    blueprint.add_url_rule("/health/ready", view_func=ready)
     for mount in ["", *mounts]:
         blueprint.add_url_rule(f"{mount}/health", view_func=health, methods=["GET", "POST"])
     return blueprint
+
+
+def _oldest_pending_s(services: Services) -> float | None:
+    """Seconds since the oldest image came that waits to be judged; None while none does."""
+    _, oldest = waiting(services.database.objects, "pending")
+    return None if oldest is None else round((utc_now() - oldest).total_seconds(), 1)
 
 
 def _problems(services: Services) -> list[str]:

@@ -1,0 +1,1 @@
+"""What the operator sees of a running process: figures, traces, the log."""
