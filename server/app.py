@@ -28,6 +28,7 @@ from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.jobs import JobRunner
 from server.moderation.category_words import OwnersWords
+from server.moderation.checks import StoredChecks
 from server.moderation.memory import ENTRY, StoredMemory
 from server.moderation.memory_lists import memory_class
 from server.moderation.near_copies import NearCopies
@@ -165,6 +166,7 @@ def make_services(settings: Settings) -> Services:
         parse_config,
         deliveries,
         StoredMemory(database, schemas, _near_copies(settings, database)),
+        StoredChecks(database, schemas),
         max_matches_per_hour=settings.memory_max_matches_per_hour,
     )
     door, secret = make_webhook_door(settings), settings.moderation_webhook_secret

@@ -11,6 +11,7 @@ from cloud.moderation.review import ReviewDesk, Reviewer
 from cloud.values import File
 from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Prediction
 from server.classifications import StoredClassifications
+from server.moderation.checks import StoredChecks
 from server.moderation.claims import StoredClaims, StoredRecords
 from server.moderation.items import DECISION, ITEM, StoredItems
 from server.moderation.subjects import StoredSubjects, shown_column, shows, subject_schema
@@ -112,11 +113,12 @@ class Moderation:
         self.items = StoredItems(database, schemas)
         self.subjects = StoredSubjects(database)
         self.memory = memory or Forgetful()
+        self.checks = StoredChecks(database, schemas)
         self.records = StoredClassifications(database.objects, schemas)
         self.reviews = UnownedImages(database, schemas, self.items)
         self.pipeline = self.pipeline_of(self.items, self.subjects, self.announced)
 
-    def pipeline_of(self, items, subjects, notifier, *, memory=None, records=None):
+    def pipeline_of(self, items, subjects, notifier, *, memory=None, records=None, checks=None):
         """A pipeline on other ports where they are given."""
         return ModerationPipeline(
             items,
@@ -133,6 +135,7 @@ class Moderation:
             self.policies,
             notifier,
             memory or self.memory,
+            checks or self.checks,
             max_matches_per_hour=3,
             now=self.clock,
         )
@@ -191,6 +194,11 @@ class Moderation:
     def remove(self, item):
         schema = subject_schema("UserImage", item.subject.column)
         self.objects.delete(schema, Equals("objectId", item.subject.object_id))
+
+    def delete(self, item):
+        """Remove the object as a save's way does, with all that follows."""
+        self.remove(item)
+        self.pipeline.loose_ends.tie("deleted", "UserImage", item.subject.object_id)
 
     # --- what became of it ------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ Every method raises StoreUnavailable.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 from typing import Protocol
@@ -17,6 +18,9 @@ class ModerationItems(Protocol):
 
     def add(self, item: Item) -> None:
         """Record a new pending item, due at once."""
+
+    def begin_again(self, ended: Item, now: datetime) -> Item:
+        """Record a new pending item of the same image as one that has ended, and return it."""
 
     def get(self, item_id: str) -> Item | None:
         """Return the item, or None."""
@@ -143,8 +147,42 @@ class Subjects(Protocol):
         """Write the decision's state to the object's columns, if the object shows its item and no
         later decision."""
 
+    def show_instead(self, item: Item, ended: Item) -> bool:
+        """Have the object show a new item, as pending, in the place of one that has ended; False:
+        it does not show that one."""
+
     def read_file(self, name: str) -> bytes | None:
         """Return the stored file, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An object to be looked at later, because its items may not fit it by then."""
+
+    name: str
+    class_name: str
+    object_id: str
+    due_at: datetime
+    item_id: str | None = None
+    """The item that ended because the object did not come."""
+    looks: int = 0
+    """How often it was looked at."""
+
+
+class Checks(Protocol):
+    """Keeps what is to be looked at later."""
+
+    def add(self, check: Check) -> None:
+        """Keep a check; nothing happens if there is one of this name."""
+
+    def strike(self, name: str) -> None:
+        """Forget a check, if there is one of this name."""
+
+    def due(self, now: datetime, limit: int) -> list[Check]:
+        """Return checks that are due, the longest due first."""
+
+    def put_off(self, check: Check, until: datetime) -> None:
+        """Have a check that was looked at be due again at `until`."""
 
 
 class Memory(Protocol):

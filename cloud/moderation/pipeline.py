@@ -14,7 +14,14 @@ from datetime import datetime, timedelta
 from cloud.clock import utc_now
 from cloud.moderation.classification import ClassificationService
 from cloud.moderation.errors import ImageTooManyBytes, StoreUnavailable
-from cloud.moderation.item_ports import Memory, Mirrored, ModerationItems, Notifier, Subjects
+from cloud.moderation.item_ports import (
+    Checks,
+    Memory,
+    Mirrored,
+    ModerationItems,
+    Notifier,
+    Subjects,
+)
 from cloud.moderation.items import (
     BY_MEMORY,
     BY_RULES,
@@ -28,6 +35,7 @@ from cloud.moderation.items import (
     State,
     next_decision,
 )
+from cloud.moderation.loose_ends import FILE_REPLACED, OBJECT_DELETED, LooseEnds
 from cloud.moderation.memory import is_lesson, opinion, takes_back
 from cloud.moderation.ports import PolicySource
 from cloud.moderation.rules import judge_upload
@@ -56,7 +64,6 @@ _STATES = {
     Outcome.REJECTED: State.REJECTED,
     Outcome.REVIEW: State.REVIEW,
 }
-_FILE_REPLACED, _OBJECT_DELETED = "the file was replaced", "the object was deleted"
 
 
 class AlreadyDecided(Exception):
@@ -78,6 +85,7 @@ class ModerationPipeline:
         policies: PolicySource,
         notifier: Notifier,
         memory: Memory,
+        checks: Checks,
         *,
         max_matches_per_hour: int,
         now: Callable[[], datetime] = utc_now,
@@ -87,6 +95,7 @@ class ModerationPipeline:
         self._notifier = notifier
         self._memory, self._max_matches_per_hour = memory, max_matches_per_hour
         self._now = now
+        self.loose_ends = LooseEnds(items, subjects, checks, self._end, now)
 
     def process(self, item_id: str) -> None:
         """Judge one pending item, unless somebody else has it. Raises StoreUnavailable."""
@@ -155,7 +164,7 @@ class ModerationPipeline:
             self._end_orphan(decision, mirrored)
             return mirrored
         for other in earlier:
-            self._end(other, _FILE_REPLACED)
+            self._end(other, FILE_REPLACED)
         self._items.settled(decision)
         return mirrored
 
@@ -163,19 +172,16 @@ class ModerationPipeline:
         """End an item that its object does not show any more."""
         item = self._items.get(item_id)
         if item is not None:
-            self._end(item, _FILE_REPLACED)
-
-    def end_deleted(self, class_name: str, object_id: str) -> None:
-        """End the items of an object that is gone."""
-        for item in self._items.of_object(class_name, object_id):
-            self._end(item, _OBJECT_DELETED)
+            self._end(item, FILE_REPLACED)
 
     def sweep(self, limit: int) -> list[str]:
-        """Settle what was left unsettled; return the ids of pending items that are due."""
+        """Settle what was left unsettled, tie up loose ends; return the ids of pending items that
+        are due."""
         now = self._now()
         for item in self._items.unsettled(now - _SETTLES_WITHIN, limit):
             if item.unsettled is not None:
                 self._settle_or_leave(item.unsettled)
+        self.loose_ends.look(limit)
         return self._items.due(now, limit)
 
     def _settle_or_leave(self, decision: Decision) -> None:
@@ -288,7 +294,7 @@ class ModerationPipeline:
 
     def _end_orphan(self, decision: Decision, mirrored: Mirrored) -> None:
         was_replaced = mirrored is Mirrored.REPLACED
-        reason = _FILE_REPLACED if was_replaced else _OBJECT_DELETED
+        reason = FILE_REPLACED if was_replaced else OBJECT_DELETED
         ended = decision.orphaned(reason, self._now())
         if self._items.end_unshown(ended):
             _log(ended)
@@ -300,10 +306,12 @@ class ModerationPipeline:
         if age <= _OBJECT_COMES_WITHIN:
             wait = min(max(age, _WAIT_WHEN_BUSY), _LONGEST_WAIT_FOR_OBJECT)
             self._put_off(item, wait, "the object does not hold this file yet, or no longer")
-        elif mirrored is Mirrored.REPLACED:
-            self._end(item, _FILE_REPLACED)
+            return
+        self.loose_ends.note_late(item)
+        if mirrored is Mirrored.REPLACED:
+            self._end(item, FILE_REPLACED)
         else:
-            self._end(item, f"{_OBJECT_DELETED}, or its save did not succeed")
+            self._end(item, f"{OBJECT_DELETED}, or its save did not succeed")
 
     def _failed(self, item: Item, problem: str) -> None:
         """Try again later; after the last attempt a moderator has to look."""

@@ -234,7 +234,7 @@ class Backlog:
         }
         schema = subject_schema(self._class_name, self._column)
         if self._database.objects.update(schema, image.unchanged, operations) is not None:
-            return item.item_id
+            return self._pipeline.loose_ends.revived(item).item_id
         self._pipeline.end_replaced(item.item_id)
         return None
 

@@ -16,6 +16,7 @@ from server.moderation.item_columns import (
     score_columns,
     subject_columns,
 )
+from server.objects.identity import new_object_id
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import (
     EVERYTHING,
@@ -125,6 +126,11 @@ class StoredItems:
         if item.uploader is not None:
             document["uploader"] = item.uploader
         self._objects.insert(ITEM, document)
+
+    def begin_again(self, ended: Item, now: datetime) -> Item:
+        again = Item(new_object_id(), ended.subject, State.PENDING, now, uploader=ended.uploader)
+        self.add(again)
+        return again
 
     def get(self, item_id: str) -> Item | None:
         document = self._objects.get(ITEM, item_id)

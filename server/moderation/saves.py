@@ -5,6 +5,7 @@ item whose object never came is ended by the pipeline. The object shows its item
 write on that sets its file.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -91,6 +92,8 @@ class _Plan:
     """The new item."""
     replaces: str | None = None
     """The item that will not be shown any more."""
+    takes_away: str | None = None
+    """The name of the note that no item will be shown any more."""
     guard: Condition = EVERYTHING
     """What must still hold of the object."""
 
@@ -108,6 +111,7 @@ class ModeratedFiles(ClassRules):
     ) -> None:
         self._columns, self._placeholders = columns, placeholders
         self._items, self._pipeline, self._dispatch = items, pipeline, dispatch
+        self._loose_ends = pipeline.loose_ends
 
     def check(self, save: Save) -> None:
         """Refuse a client's hand on the columns that say what moderation found."""
@@ -133,26 +137,38 @@ class ModeratedFiles(ClassRules):
             self._plan_ruling(save, column)
 
     def record(self, save: Save) -> None:
-        """Write the new items."""
+        """Write the new items, and which objects lose their files."""
         for plan in self._plans(save):
             save.guard = both(save.guard, plan.guard)
             if plan.item is not None:
                 self._items.add(plan.item)
+            if plan.takes_away is not None:
+                self._loose_ends.note(plan.takes_away, save.class_name, save.object_id)
 
     def stored(self, save: Save, saved: Saved) -> Saved:
         """Record what a moderator ruled, have new items judged, end those of replaced files."""
         for column, plan in zip(self._columns, self._plans(save), strict=True):
             if plan.replaces is not None:
                 self._pipeline.end_replaced(plan.replaces)
+            if plan.takes_away is not None:
+                self._loose_ends.tie(plan.takes_away, save.class_name, save.object_id)
+            if plan.item is not None:
+                saved = self._revived(saved, column, plan, plan.item)
             if plan.ruling is not None:
                 saved = self._ruled(save, saved, column, plan.ruling)
             elif plan.item is not None:
                 self._dispatch.submit(plan.item.item_id)
         return saved
 
+    def deleting(self, class_name: str, document: Document) -> None:
+        """Note that an object is about to go, should nobody come to say that it is gone."""
+        object_id = document["objectId"]
+        self._loose_ends.note(_deletion(class_name, object_id), class_name, object_id)
+
     def deleted(self, class_name: str, document: Document) -> None:
         """End the items of an object that is gone."""
-        self._pipeline.end_deleted(class_name, document["objectId"])
+        object_id = document["objectId"]
+        self._loose_ends.tie(_deletion(class_name, object_id), class_name, object_id)
 
     def _plans(self, save: Save) -> list[_Plan]:
         return [save.notes[column] for column in self._columns]
@@ -168,7 +184,9 @@ class ModeratedFiles(ClassRules):
             self._begin(save, column, after)
             save.changes |= self._placeholders.changes(save.schema, column, after)
         elif change in (Delete(), Set(None)):  # and no operation that leaves the file in place
-            self._plan(save, column).replaces = shown_item(save.original or {}, column)
+            plan = self._plan(save, column)
+            plan.replaces = shown_item(save.original or {}, column)
+            plan.takes_away = new_object_id()
             for name in (*mirror_columns(save.class_name, column), shown_column(column)):
                 save.changes[name] = Delete()
             save.changes |= self._placeholders.changes(save.schema, column, None)
@@ -218,6 +236,14 @@ class ModeratedFiles(ClassRules):
         plan: _Plan = save.notes[column]
         return plan
 
+    def _revived(self, saved: Saved, column: str, plan: _Plan, item: Item) -> Saved:
+        """See that the object was not written too late for its item."""
+        plan.item = self._loose_ends.revived(item)
+        if plan.item is item:
+            return saved
+        shown = {shown_column(column): shows(plan.item.item_id, 0)}
+        return replace(saved, document=_with(saved.document, shown))
+
     def _ruled(self, save: Save, saved: Saved, column: str, after: State) -> Saved:
         """Decide on the save's own item, or the one that was there before, if it still is."""
         new = self._plan(save, column).item
@@ -247,6 +273,11 @@ class ModeratedFiles(ClassRules):
                 if item is not None and item.decided_by_person and not _is_appealed(item):
                     break
         raise ParseError(SCRIPT_FAILED, _too_late(item))
+
+
+def _deletion(class_name: str, object_id: str) -> str:
+    """Names the note of a deletion: an object is deleted once, however many ask for it."""
+    return hashlib.sha256(f"delete {class_name} {object_id}".encode()).hexdigest()[:24]
 
 
 def _asked_for(save: Save, column: str) -> list[str]:

@@ -1,11 +1,14 @@
 """The objects whose images are moderated: their columns mirror their items."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from cloud.moderation.item_ports import Mirrored
 from cloud.moderation.items import (
     Decision,
+    Evidence,
     Item,
+    State,
     Subject,
     decision_id,
     item_of,
@@ -67,26 +70,40 @@ class StoredSubjects:
 
     def mirror(self, decision: Decision) -> Mirrored:
         subject, item_id = decision.subject, decision.item_id
-        values: dict[str, Any] = dict(mirror(subject, decision.after, decision.evidence))
-        values |= {shown_column(subject.column): shows(item_id, decision.number)}
-        values |= {"updatedAt": utc_now()}
+        columns = mirror(subject, decision.after, decision.evidence)
+        earlier = tuple(shows(item_id, number) for number in range(decision.number))
+        if self._show(subject, columns, shows(item_id, decision.number), earlier):
+            return Mirrored.WRITTEN
+        return self._find(subject, item_id)  # written if it shows this decision or a later one
+
+    def show_instead(self, item: Item, ended: Item) -> bool:
+        columns = mirror(item.subject, State.PENDING, Evidence())
+        any_of_it = tuple(shows(ended.item_id, number) for number in range(ended.transitions + 1))
+        return self._show(item.subject, columns, shows(item.item_id, 0), any_of_it)
+
+    def read_file(self, name: str) -> bytes | None:
+        return self._database.files.read(name)
+
+    def _show(
+        self,
+        subject: Subject,
+        columns: Mapping[str, Any],
+        shown: Pointer,
+        shown_before: tuple[Pointer, ...],
+    ) -> bool:
+        """Write the columns to an object that holds the file, and shows one of those before."""
+        values = {**columns, shown_column(subject.column): shown, "updatedAt": utc_now()}
         operations: dict[str, Operation] = {
             name: Delete() if value is None else Set(value) for name, value in values.items()
         }
-        earlier = tuple(shows(item_id, number) for number in range(decision.number))
         where = All(
             (
                 Equals("objectId", subject.object_id),
                 Equals(subject.column, File(subject.file_name)),
-                OneOf(shown_column(subject.column), earlier),
+                OneOf(shown_column(subject.column), shown_before),
             )
         )
-        if self._database.objects.update(_schema(subject), where, operations) is not None:
-            return Mirrored.WRITTEN
-        return self._find(subject, item_id)  # written if it shows this decision or a later one
-
-    def read_file(self, name: str) -> bytes | None:
-        return self._database.files.read(name)
+        return self._database.objects.update(_schema(subject), where, operations) is not None
 
     def _find(self, subject: Subject, item_id: str) -> Mirrored:
         document = self._database.objects.get(_schema(subject), subject.object_id)

@@ -23,12 +23,14 @@ def purge(objects: ObjectStore, schema: ClassSchema, rules: ClassRules | None) -
     """Delete every object of a class; where it has rules, they end what hangs on each.
 
     With rules it goes page by page, so that an end of this process leaves at most a page of objects
-    gone whose rules were not asked. Raises StoreUnavailable.
+    gone of which the rules only know that they were about to go. Raises StoreUnavailable.
     """
     if rules is None:
         objects.delete(schema, EVERYTHING)
         return
     for documents in _pages(objects, schema):
+        for document in documents:
+            rules.deleting(schema.class_name, document)
         objects.delete(schema, OneOf("objectId", tuple(each["objectId"] for each in documents)))
         for document in documents:
             rules.deleted(schema.class_name, document)

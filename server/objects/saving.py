@@ -127,6 +127,9 @@ class ClassRules:
         """Do what follows from the save; may complete the answer."""
         return saved
 
+    def deleting(self, class_name: str, document: Document) -> None:
+        """Write down what has to be known before the object is deleted."""
+
     def deleted(self, class_name: str, document: Document) -> None:
         """Do what follows from the deletion."""
 
@@ -156,6 +159,10 @@ class SeveralRules(ClassRules):
         for rules in self._rules:
             saved = rules.stored(save, saved)
         return saved
+
+    def deleting(self, class_name: str, document: Document) -> None:
+        for rules in self._rules:
+            rules.deleting(class_name, document)
 
     def deleted(self, class_name: str, document: Document) -> None:
         for rules in self._rules:
@@ -251,9 +258,11 @@ class Saver:
         original = self._original(schema, where)
         shared = dict(context)
         self._triggers.before_delete(caller, class_name, original, shared)
+        rules = self._rules.get(class_name, _NO_RULES)
+        rules.deleting(class_name, original)
         if not self._database.objects.delete(schema, where):
             raise object_not_found()
-        self._rules.get(class_name, _NO_RULES).deleted(class_name, original)
+        rules.deleted(class_name, original)
         self._triggers.after_delete(caller, class_name, original, shared)
 
     def _writable(

@@ -86,6 +86,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("_GlobalConfig", column_types(params="Object", masterKeyOnly="Object")),
         # Nobody makes these classes, open to all, before we write the first object.
         ClassSchema("ImageClassification", permissions=NOBODY),
+        ClassSchema("ModerationCheck", permissions=NOBODY),
         ClassSchema("ModerationDecision", permissions=NOBODY),
         ClassSchema("ModerationHold", permissions=NOBODY),
         ClassSchema("ModerationItem", permissions=NOBODY),

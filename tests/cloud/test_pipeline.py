@@ -14,14 +14,17 @@ from cloud.moderation.predictions import to_objects
 from cloud.moderation.types import Policy
 from cloud.operations import Set
 from ml_models.errors import ClassifierBusy, DecodeError, ModelMissing
+from server.moderation.checks import SCHEMA as CHECK
 from server.moderation.items import ITEM
 from server.moderation.memory import ENTRY, MATCH, StoredMemory
 from server.moderation.near_copies import NearCopies
+from server.moderation.subjects import subject_schema
 from server.objects.schemas import Schemas
 from server.storage.port import EVERYTHING, Equals, Query
 from server.storage.sqlite.database import SqliteDatabase
 
 PENDING = (False, False, False, None)
+SUBJECT = subject_schema("UserImage", "image")
 
 
 @pytest.fixture
@@ -360,8 +363,7 @@ def test_the_items_of_a_deleted_object_end(moderation):
     judged = moderation.image(b"0.5")
     moderation.process_all()
     waiting, elsewhere = moderation.item(), moderation.image(object_id="object2")
-    moderation.remove(judged)
-    moderation.pipeline.end_deleted("UserImage", "object1")
+    moderation.delete(judged)
     assert [moderation.state(i) for i in (judged, waiting)] == [State.ENDED] * 2
     assert moderation.state(elsewhere) is State.PENDING
 
@@ -490,6 +492,7 @@ def dies(moderation, calls, work):
         mortal(moderation.items),
         mortal(moderation.subjects),
         mortal(moderation.announced),
+        checks=mortal(moderation.checks),
         memory=mortal(moderation.memory),
         records=mortal(moderation.records),
     )
@@ -586,6 +589,45 @@ def judge_what_is_replaced_meanwhile(moderation):
     return lambda p: p.process(old.item_id), found
 
 
+def delete_an_object(moderation):
+    item = moderation.image(b"0.5")
+    moderation.process_all()
+
+    def work(pipeline):
+        pipeline.loose_ends.note("note", "UserImage", "object1")
+        moderation.remove(item)
+        pipeline.loose_ends.tie("note", "UserImage", "object1")
+
+    def found():
+        is_there = moderation.objects.count(SUBJECT, EVERYTHING) == 1  # it died before the write
+        assert moderation.path(item) == (["review"] if is_there else ["review", "ended"])
+        moderation.clock.advance(24 * 3600)
+        moderation.process_all()
+        return moderation.objects.count(CHECK, EVERYTHING), 0
+
+    return work, found
+
+
+def write_an_object_too_late(moderation):
+    item = moderation.item(b"0.9 x")
+
+    def work(pipeline):
+        moderation.clock.advance(601)
+        pipeline.process(item.item_id)
+        moderation.show(item)
+        pipeline.loose_ends.revived(item)
+
+    def found():
+        if moderation.objects.count(SUBJECT, EVERYTHING):
+            assert moderation.shown(item)[:3] == (False, True, False)
+        states = [row["state"] for row in moderation.objects.find(ITEM, Query())]
+        return [state for state in states if state != "ended"], (
+            ["rejected"] * moderation.objects.count(SUBJECT, EVERYTHING)
+        )
+
+    return work, found
+
+
 def decide_by_hand(moderation):
     item = moderation.image(b"0.5")
     moderation.process_all()
@@ -630,6 +672,8 @@ def memory_on(database):
         judge_what_was_deleted,
         judge_what_is_deleted_meanwhile,
         judge_what_is_replaced_meanwhile,
+        delete_an_object,
+        write_an_object_too_late,
         decide_by_hand,
         judge_what_is_remembered,
     ],

@@ -371,7 +371,7 @@ def test_a_repeated_request_is_answered_whatever_became_of_the_image(moderation,
     first = desk.rule(BOB, item.item_id, rejected_for("key1"))
     desk.rule(EVE, item.item_id, APPROVE)
     assert desk.rule(BOB, item.item_id, rejected_for("key1")) == first
-    moderation.pipeline.end_deleted("UserImage", item.subject.object_id)
+    moderation.delete(item)
     assert desk.rule(BOB, item.item_id, rejected_for("key1")) == first
     assert moderation.path(item) == ["review", "rejected", "approved", "ended"]
 
@@ -424,7 +424,7 @@ def test_a_file_that_was_swapped_is_never_approved(moderation, desk, item):
 
 
 def test_an_image_that_is_gone_cannot_be_decided(moderation, desk, item):
-    moderation.pipeline.end_deleted("UserImage", item.subject.object_id)
+    moderation.delete(item)
     for act in (desk.rule, desk.escalate):
         with pytest.raises(NoSuchItem):
             act(BOB, item.item_id, APPROVE if act == desk.rule else None)

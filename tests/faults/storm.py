@@ -1,4 +1,4 @@
-"""Clients that save, replace and decide while processes are killed, and all that they were told."""
+"""Clients that save, replace, remove and decide while processes are killed, and what they heard."""
 
 import http.client
 import random
@@ -11,6 +11,9 @@ from parse_calls import COLOURS, FLAGS, MASTER, ask, picture, wait_until
 
 # What a client must expect while the database is away, and of a person who was faster.
 BUSY, TOO_LATE = 155, 141
+# And what of an object that somebody deletes, or takes the file from.
+NOT_FOUND, NO_IMAGE = 101, 142
+NO_FILE, NO_OBJECT = "no file", "no object"
 PLAIN_BYTES = [picture(colour) for colour in COLOURS]
 
 
@@ -20,9 +23,10 @@ class NotAcknowledged(Exception):
 
 @dataclass
 class Write:
-    """A file that a client set; without `acknowledged_at` nobody knows whether it is there."""
+    """A file that a client set, or that it left none, or no object; without `acknowledged_at`
+    nobody knows whether it is so."""
 
-    file_name: str
+    leaves: str
     started_at: float = field(default_factory=time.monotonic)
     acknowledged_at: float | None = None
 
@@ -63,22 +67,20 @@ class Clients:
     def check(self, books):
         """Everything that was acknowledged is in the books."""
         assert self.unexpected == []
-        acknowledged = {
-            object_id
-            for object_id, writes in self.writes.items()
-            if any(write.acknowledged_at for write in writes)
-        }
-        assert acknowledged <= books.objects.keys()
-        for object_id in acknowledged:
-            assert books.objects[object_id]["image"]["name"] in self._possible(object_id)
+        for object_id in self.writes:
+            found = books.objects.get(object_id)
+            image = NO_OBJECT if found is None else found.get("image", {"name": NO_FILE})["name"]
+            assert image in self._possible(object_id)
         ruled = {(row["subjectId"], row["after"]) for log in books.logs.values() for row in log}
         assert set(self.rulings) <= ruled
 
     def _possible(self, object_id):
-        """The files that the object may show: those that no later acknowledged save replaced."""
+        """What the object may show: what no later acknowledged save replaced."""
         writes = self.writes[object_id]
+        if any(write.leaves == NO_OBJECT and write.acknowledged_at for write in writes):
+            return {NO_OBJECT}
         return {
-            write.file_name
+            write.leaves
             for write in writes
             if not any(write.was_followed_by(other) for other in writes)
         }
@@ -99,8 +101,12 @@ class Clients:
         lot = dice.random()
         if not known or lot < 0.7:
             self._create(dice)
-        elif lot < 0.85:
+        elif lot < 0.8:
             self._replace(dice.choice(known), dice)
+        elif lot < 0.84:
+            self._take_away(dice.choice(known))
+        elif lot < 0.88:
+            self._delete(dice.choice(known))
         else:
             self._rule(dice.choice(known), dice)
 
@@ -111,15 +117,24 @@ class Clients:
 
     def _replace(self, object_id, dice):
         write = self._upload(dice)
+        self._change(object_id, write, "PUT", _image(write))
+
+    def _take_away(self, object_id):
+        self._change(object_id, Write(NO_FILE), "PUT", {"image": {"__op": "Delete"}})
+
+    def _delete(self, object_id):
+        self._change(object_id, Write(NO_OBJECT), "DELETE", None)
+
+    def _change(self, object_id, write, method, body):
         with self._lock:
             self.writes[object_id].append(write)
-        self._ask("PUT", f"/classes/UserImage/{object_id}", _image(write))
+        self._ask(method, f"/classes/UserImage/{object_id}", body, of=object_id)
         self._acknowledge(object_id, write, is_new=False)
 
     def _rule(self, object_id, dice):
         state = dice.choice(["approved", "rejected"])
         path = f"/classes/UserImage/{object_id}"
-        self._ask("PUT", path, {FLAGS[state]: True}, MASTER)
+        self._ask("PUT", path, {FLAGS[state]: True}, of=object_id)
         with self._lock:
             self.rulings.append((object_id, state))
 
@@ -127,20 +142,23 @@ class Clients:
         """Store a picture, one in four of bytes that were stored before; the write to be."""
         colour = dice.randrange(len(COLOURS))
         data = PLAIN_BYTES[colour] if dice.random() < 0.25 else picture(COLOURS[colour])
-        stored = self._ask("POST", f"/files/{COLOURS[colour]}.jpg", data, MASTER)
+        stored = self._ask("POST", f"/files/{COLOURS[colour]}.jpg", data)
         return Write(stored["name"])
 
-    def _ask(self, method, path, body, headers=MASTER):
-        status, answer = ask(self.server, method, path, body, headers)
+    def _ask(self, method, path, body, of=None):
+        status, answer = ask(self.server, method, path, body, MASTER)
         if status not in (200, 201):
-            self._note_unless_expected(status, answer)
+            if answer.get("code") not in self._expected(of):
+                with self._lock:
+                    self.unexpected.append((status, answer))
             raise NotAcknowledged
         return answer
 
-    def _note_unless_expected(self, status, answer):
-        if answer.get("code") not in (BUSY, TOO_LATE):
-            with self._lock:
-                self.unexpected.append((status, answer))
+    def _expected(self, object_id):
+        """The errors that are no wonder, of an object if the call is about one."""
+        tried = {write.leaves for write in self.writes[object_id]} if object_id else set()
+        of_it = {NO_OBJECT: {NOT_FOUND}, NO_FILE: {NO_IMAGE}}
+        return {BUSY, TOO_LATE}.union(*(of_it[what] for what in tried & of_it.keys()))
 
     def _acknowledge(self, object_id, write, *, is_new):
         write.acknowledged_at = time.monotonic()
@@ -151,4 +169,4 @@ class Clients:
 
 
 def _image(write):
-    return {"image": {"__type": "File", "name": write.file_name}}
+    return {"image": {"__type": "File", "name": write.leaves}}

@@ -165,6 +165,7 @@ def test_whatever_is_killed_every_acknowledged_image_is_judged_once(installation
     books = wait_until_at_rest(installation.server, timeout_s=90 + saves / 5).check()
     clients.check(books)
     logger.info("%d saves, %d rulings: %s", clients.saves, len(clients.rulings), books.states())
+    assert any(item["state"] == "ended" for item in books.items.values())
     assert len(books.states()) == len(FLAGS)
     assert clients.rulings
 

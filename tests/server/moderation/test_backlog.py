@@ -1,6 +1,8 @@
 """Images from before moderation: which are taken, what becomes of them, and begun again."""
 
 from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from moderation_parts import Moderation, predictions
@@ -30,7 +32,7 @@ class Collection:
         self.services = parse.services
         self.database = parse.services.database
         self.moderation = Moderation(self.database, clock=utc_now)
-        self.pipeline = self.moderation.pipeline
+        self.stored_items, self.pipeline = self.moderation.items, self.moderation.pipeline
         self.services.objects.prepare()
 
     def image(self, data=b"0.1 a", **columns):
@@ -47,7 +49,7 @@ class Collection:
         return Backlog(
             self.database,
             self.services.objects,
-            self.moderation.items,
+            self.stored_items,
             self.pipeline,
             class_name="UserImage",
             column="image",
@@ -269,6 +271,32 @@ def test_one_image_that_fails_does_not_end_the_run(collection):
     assert collection.run() == {Fate.PENDING: 1, Fate.APPROVED: 1}
     assert collection.columns(bad) == (False, False, False)
     assert collection.columns(good) == (True, False, False)
+
+
+def test_object_that_is_written_after_its_item_ended_is_judged_by_a_new_one(collection):
+    moderation = collection.moderation
+
+    class Stalled:
+        """Items after the first of which the process stands still, so that others end it."""
+
+        is_over = False
+
+        def add(self, item):
+            created_at = item.created_at
+            if not self.is_over:
+                created_at -= timedelta(minutes=11)
+            moderation.items.add(replace(item, created_at=created_at))
+            if not self.is_over:
+                self.is_over = True
+                moderation.process_all()
+
+        def __getattr__(self, name):
+            return getattr(moderation.items, name)
+
+    image = collection.image()
+    collection.stored_items = Stalled()
+    assert collection.run() == {Fate.APPROVED: 1}
+    assert collection.columns(image) == (True, False, False)
 
 
 def test_a_database_that_is_gone_ends_the_run(collection):

@@ -245,8 +245,7 @@ def test_appeal_of_the_owner_takes_nothing_back(process):
 
 def test_decision_holds_when_its_image_is_gone(process):
     item, _ = process.decided(picture(), State.REJECTED)
-    process.remove(item)
-    process.pipeline.end_deleted("UserImage", item.subject.object_id)
+    process.delete(item)
     assert process.state(item) is State.ENDED
     assert process.outcome(picture()) == DENIED
 

@@ -7,6 +7,7 @@ from image_host import KEYS, MASTER, noise
 from moderation_parts import Moderation, predictions
 from parse_app import error, outcome
 
+from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import State
 from cloud.moderation.predictions import to_objects
 from cloud.operations import Delete
@@ -341,6 +342,130 @@ def test_a_purge_of_the_class_ends_the_items_of_all(app_on_each):
     app.image("new.jpg")
     app.judge()
     assert [row["state"] for row in app.items()[0]] == ["approved"]
+
+
+@pytest.fixture
+def interrupt_after(monkeypatch):
+    """Have the next write of this name to a class be the last thing that a call gets done."""
+
+    def arrange(app, method, class_name):
+        objects = app.services.database.objects
+        write, written = getattr(objects, method), []
+
+        def interrupted(schema, *arguments, **options):
+            if written:
+                raise StoreUnavailable("scripted")
+            done = write(schema, *arguments, **options)
+            if schema.class_name == class_name:
+                written.append(done)
+                raise StoreUnavailable("scripted")
+            return done
+
+        monkeypatch.setattr(
+            type(objects), method, lambda _self, *given, **options: interrupted(*given, **options)
+        )
+
+    return arrange
+
+
+@pytest.mark.parametrize("columns", [PENDING, APPROVED])
+def test_a_deletion_that_got_no_answer_ends_the_item(
+    app_on_each, interrupt_after, monkeypatch, columns
+):
+    app = app_on_each
+    path = app.image()
+    if columns == APPROVED:
+        app.judge()
+    interrupt_after(app, "delete", "UserImage")
+    assert outcome(app.parse.delete(path)) == (400, 155)
+    monkeypatch.undo()
+    assert outcome(app.parse.delete(path)) == (404, 101)  # which is all that a client can do
+    app.judge(11)
+    app.judge(700)
+    assert app.items()[0] == []
+    assert app.log(path)[-1][1] == "ended"
+
+
+def test_a_purge_that_got_no_answer_ends_the_items_of_what_is_gone(
+    app_on_each, interrupt_after, monkeypatch
+):
+    app = app_on_each
+    for number in range(3):
+        app.image(f"{number}.jpg")
+    app.judge()
+    interrupt_after(app, "delete", "UserImage")
+    assert outcome(app.parse.delete("/purge/UserImage", MASTER)) == (400, 155)
+    monkeypatch.undo()
+    app.judge(11)
+    current, ended = app.items()
+    assert (current, len(ended)) == ([], 3)
+
+
+def test_a_file_taken_away_without_an_answer_ends_its_item(
+    app_on_each, interrupt_after, monkeypatch
+):
+    app = app_on_each
+    path = app.image()
+    app.judge()
+    interrupt_after(app, "update", "UserImage")
+    answer = app.parse.put(path, {"image": {"__op": "Delete"}})
+    assert outcome(answer) == (400, 155)
+    monkeypatch.undo()
+    app.judge(11)
+    assert app.items()[0] == []
+
+
+def test_a_file_set_and_taken_away_at_once_leaves_no_item(app_on_each, monkeypatch):
+    """The save that takes it away has read the object before the other one set the file."""
+    app = app_on_each
+    path = app.image()
+    app.judge()
+    objects, others = app.services.database.objects, []
+    update = objects.update
+
+    def after_another_save(schema, where, operations, **options):
+        if schema.class_name == "UserImage" and not others:
+            others.append(None)
+            assert app.parse.put(path, {"image": app.file("b.jpg")}).status_code == 200
+            app.judge()
+        return update(schema, where, operations, **options)
+
+    monkeypatch.setattr(type(objects), "update", lambda _self, *a, **o: after_another_save(*a, **o))
+    assert app.parse.put(path, {"image": {"__op": "Delete"}}).status_code == 200
+    monkeypatch.undo()
+    current, ended = app.items()
+    assert (current, len(ended)) == ([], 2)
+
+
+@pytest.mark.parametrize(("ruling", "columns"), [({}, PENDING), ({"deleted": True}, REJECTED)])
+@pytest.mark.parametrize("new", [True, False])
+def test_a_save_that_stalled_until_its_item_ended_has_it_judged_all_the_same(
+    app_on_each, monkeypatch, ruling, columns, new
+):
+    app = app_on_each
+    body = {"image": app.file("late.jpg"), **ruling}
+    path = "/classes/UserImage" if new else app.image("first.jpg")
+    objects, stalled = app.services.database.objects, []
+    method = "insert" if new else "update"
+    write = getattr(objects, method)
+
+    def stall(schema, *arguments, **options):
+        if schema.class_name == "UserImage" and not stalled:
+            stalled.append(None)
+            for _ in range(12):
+                app.judge(60)
+        return write(schema, *arguments, **options)
+
+    monkeypatch.setattr(type(objects), method, lambda _self, *a, **o: stall(*a, **o))
+    answer = app.parse.call("POST" if new else "PUT", path, body, MASTER)
+    monkeypatch.undo()
+    assert answer.status_code in (200, 201), answer.json
+    path = f"/classes/UserImage/{answer.json['objectId']}" if new else path
+    assert app.columns(path, PENDING) == columns
+    app.judge()
+    assert app.columns(path, PENDING) == (columns if ruling else APPROVED)
+    ((item,), ended) = app.items()
+    assert (item["fileName"], len(ended)) == ("late.jpg", 1 if new else 2)
 
 
 def test_a_deleted_object_ends_its_item(app_on_each):
