@@ -4,14 +4,27 @@ import hashlib
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
-from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    g,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_login import LoginManager, current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin.access import HALF_WAY_ENDPOINTS, OPEN_ENDPOINTS, SignedIn, missing_step
@@ -33,7 +46,7 @@ from admin.pages import (
     team,
 )
 from admin.services import PanelServices
-from admin.texts import LANGUAGES, language, locale, page_texts, t
+from admin.texts import LANGUAGES, language, locale, page_texts, regional_locale, t
 from cloud.moderation.errors import StoreUnavailable
 
 _PAGES = (
@@ -42,6 +55,8 @@ _PAGES = (
 )  # fmt: skip
 _STATIC = Path(__file__).parent / "static"
 _EXPLAINED = (400, 403, 404, 405)
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_NOWHERE = "admin.nowhere"
 _A_YEAR_S = 365 * 24 * 3600
 
 # blob: images that the lane fetched ahead; data: nothing.
@@ -85,6 +100,7 @@ def add_panel(app: Flask, services: PanelServices, secret_key: bytes) -> None:
     _dress(panel)
     for page in _PAGES:
         page.add_routes(panel, services)
+    _catch_all(panel)
     panel.add_url_rule("/", "home", lambda: redirect(url_for("admin.review")), strict_slashes=False)
     app.register_blueprint(panel)
 
@@ -122,7 +138,8 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
 
     @panel.before_request
     def require_token() -> None:
-        csrf.protect()
+        if request.endpoint != _NOWHERE:  # where nothing changes
+            csrf.protect()
 
     @panel.after_request
     def harden(response: Response) -> Response:
@@ -134,6 +151,22 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
             response.headers["Cache-Control"] = f"public, max-age={_A_YEAR_S}, immutable"
             compress_asset(response)
         return response
+
+
+def _catch_all(panel: Blueprint) -> None:
+    """Answer for what is no page: routing itself knows no blueprint, and would leave it to Parse."""
+
+    @panel.route("/<path:nowhere>", methods=_METHODS)
+    def nowhere(nowhere: str) -> NoReturn:
+        pages = current_app.create_url_adapter(request)
+        assert pages is not None  # noqa: S101 - only outside of requests
+        allowed = [method for method in _METHODS if _is_page(pages, method)]
+        raise MethodNotAllowed(allowed) if allowed else NotFound
+
+
+def _is_page(pages: MapAdapter, method: str) -> bool:
+    endpoint, _ = pages.match(method=method)
+    return endpoint != _NOWHERE
 
 
 def _to(endpoint: str) -> BaseResponse:
@@ -164,8 +197,11 @@ def _dress(panel: Blueprint) -> None:
     panel.add_app_template_filter(_percent, "percent")
 
     @panel.errorhandler(HTTPException)
-    def say_why(error: HTTPException) -> tuple[Any, int]:
-        return _error_page(error.code or 500, _sentence(error))
+    def say_why(error: HTTPException) -> Any:
+        answer = make_response(_error_page(error.code or 500, _sentence(error)))
+        if isinstance(error, MethodNotAllowed):
+            answer.allow.update(error.valid_methods or ())
+        return answer
 
     @panel.errorhandler(StoreUnavailable)
     def come_back(error: StoreUnavailable) -> tuple[Any, int]:
@@ -204,7 +240,8 @@ def _age(time: datetime) -> str:
 
 
 def _date(time: datetime) -> str:
-    return format_datetime(time, "medium", locale=locale())
+    """`30 Nov 2026, 08:13:23 UTC`: the server knows nobody's time zone, so it says which it means."""
+    return f"{format_datetime(time, 'medium', locale=regional_locale())} UTC"
 
 
 def _percent(fraction: float) -> str:

@@ -20,7 +20,7 @@ class Preferences:
     blur: bool = True
     grey: bool = True
     muted: bool = True
-    """Animations stand still until they are asked for."""
+    """Animations stand still until they are started."""
     break_after: int = 100
     """Images after which a break is suggested; 0: never."""
     language: str | None = None

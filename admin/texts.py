@@ -4,7 +4,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from flask import g, has_request_context, request
 from flask_login import current_user
 
@@ -41,8 +41,25 @@ def speak(language: str | None) -> None:
 
 
 def locale() -> Locale:
-    """Return the locale for dates and numbers."""
+    """Return the locale for numbers."""
     return Locale(language())
+
+
+def regional_locale() -> Locale:
+    """Return the locale for dates, which are written differently in London and in Boston: the
+    request's language, as the first region writes it that the browser names."""
+    for tag in request.accept_languages.values() if has_request_context() else ():
+        spoken, _, region = tag.partition("-")
+        if spoken.lower() == language() and region:
+            return _regional(spoken.lower(), region.upper())
+    return locale()
+
+
+def _regional(language: str, region: str) -> Locale:
+    try:
+        return Locale(language, region)
+    except (UnknownLocaleError, ValueError):
+        return Locale(language)
 
 
 def t(key: str, **values: object) -> str:

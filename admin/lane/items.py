@@ -9,6 +9,7 @@ from flask import render_template, url_for
 from admin.access import current_moderator, current_reviewer
 from admin.explain import Explanation, NameOf, deciders_in, explain
 from admin.services import PanelServices
+from admin.sweeping import Apart, apart
 from admin.texts import t
 from cloud.moderation.items import Decision, Item, Lane, State, is_moderator, is_person
 from cloud.moderation.types import Threshold
@@ -52,6 +53,11 @@ class ShownItem:
     record: Mapping[State, int]
     """How many of the uploader's images stand in each state; this one is among them."""
 
+    @property
+    def moves(self) -> bool:
+        """Whether it is an animation, of which the still pictures show the beginning alone."""
+        return apart(self.item) is Apart.ANIMATION
+
 
 def show_items(services: PanelServices, items: Sequence[Item]) -> list[ShownItem]:
     """Gather what is to be known of items."""
@@ -76,7 +82,13 @@ def item_json(shown: ShownItem, html: str | None = None) -> dict[str, Any]:
     """Return an item as the lane's script gets it: where its pictures are, and the rest as HTML,
     which the first one has in the page."""
     item_id = shown.item.item_id
-    return {"id": item_id, "seen": shown.item.transitions, **item_urls(item_id), "html": html}
+    return {
+        "id": item_id,
+        "seen": shown.item.transitions,
+        "moves": shown.moves,
+        **item_urls(item_id),
+        "html": html,
+    }
 
 
 def item_urls(item_id: str) -> dict[str, str]:
@@ -84,6 +96,7 @@ def item_urls(item_id: str) -> dict[str, str]:
     return {
         "preview": url_for("admin.picture", item_id=item_id, kind="preview"),
         "screen": url_for("admin.picture", item_id=item_id, kind="screen"),
+        "original": url_for("admin.picture", item_id=item_id, kind="original"),
         "page": url_for("admin.item", item_id=item_id),
     }
 

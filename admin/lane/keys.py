@@ -17,6 +17,7 @@ USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
     "keep_revealed": ("r",),
     "colour": ("c",),
     "zoom": ("z",),
+    "play": ("p",),
     "note": ("n",),
     "help": ("?",),
 }

@@ -3,6 +3,7 @@
 The page works by forms alone; its scripts do the same by `lane_calls`, ahead of time.
 """
 
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer, current_session
 from admin.lane.answers import refusal
-from admin.lane.items import item_json, rest, show_items, waiting
+from admin.lane.items import ShownItem, item_json, rest, show_items, waiting
 from admin.lane.keys import lane_keys
 from admin.lane.requests import (
     BadLaneRequest,
@@ -23,6 +24,7 @@ from admin.lane.requests import (
 )
 from admin.pages import lane_calls
 from admin.people import Preferences
+from admin.ports.pictures import PictureKind
 from admin.reasons import reason_labels, rule_problems
 from admin.services import PanelServices
 from admin.texts import t
@@ -83,7 +85,7 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
     shown = None if item is None else show_items(services, [item])[0]
     skipped = session.get(_SKIPPED, [])
     looks = set(request.args.get("look", "").split())
-    is_revealed = not preferences.blur or "reveal" in looks
+    is_revealed = not preferences.blur or "reveal" in looks or "play" in looks
     if shown is not None and is_revealed:
         session[_SEEN] = session.get(_SEEN, 0) + 1
     reasons = reason_labels(rules.reasons)
@@ -97,8 +99,9 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         problems=rule_problems(rules) if current_moderator().is_admin else [],
         preferences=preferences,
         is_revealed=is_revealed,
+        picture=_picture(shown, preferences, looks) if shown else None,
         in_colour=not preferences.grey or "colour" in looks,
-        toggled={each: " ".join(sorted(looks ^ {each})) for each in ("reveal", "colour")},
+        toggled={each: " ".join(sorted(looks ^ {each})) for each in ("reveal", "colour", "play")},
         keys=lane_keys(preferences.keys),
         seen=session.get(_SEEN, 0),
         request_key=new_request_key(),
@@ -111,6 +114,14 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
     )
 
 
+def _picture(shown: ShownItem, preferences: Preferences, looks: Collection[str]) -> str:
+    """Which picture of an image a page without its script shows."""
+    if preferences.blur and not {"reveal", "play"} & set(looks):
+        return PictureKind.PREVIEW
+    plays = shown.moves and ("play" in looks or not preferences.muted)
+    return PictureKind.ORIGINAL if plays else PictureKind.SCREEN
+
+
 def _script_data(place: Place, preferences: Preferences) -> dict[str, Any]:
     who = current_moderator()
     return {
@@ -121,6 +132,7 @@ def _script_data(place: Place, preferences: Preferences) -> dict[str, Any]:
         "order": place.order,
         "blur": preferences.blur,
         "grey": preferences.grey,
+        "muted": preferences.muted,
         "breakAfter": preferences.break_after,
         "keys": lane_keys(preferences.keys),
         "urls": lane_calls.urls(),

@@ -55,7 +55,7 @@ class Lane {
     }
     const image = document.getElementById("first-picture");
     if (image.complete && image.naturalWidth) {
-      this.pictures.adopt(this.view.isRevealed ? item.screen : item.preview, image);
+      this.pictures.adopt(this.view.wanted, image);
     }
     if (this.view.isRevealed) this.#exposed();
   }
@@ -137,6 +137,14 @@ class Lane {
     this.#paint();
   }
 
+  /** Let an animation move, which shows it; or halt it. */
+  play() {
+    if (!this.item?.moves) return;
+    this.view.plays = !(this.view.isRevealed && this.view.plays);
+    if (this.view.plays && !this.view.isRevealed) this.reveal(true);
+    else this.#paint();
+  }
+
   unskip() {
     this.memory.skipped.clear();
     this.memory.save();
@@ -199,10 +207,9 @@ class Lane {
   #fetchAhead() {
     const near = [this.item, ...this.ahead].filter(Boolean);
     const kept = [...near, ...this.memory.undo.slice(-PICTURES_KEPT).map((done) => done.item)];
-    this.pictures.keepOnly(new Set(kept.flatMap((item) => [item.preview, item.screen])));
+    this.pictures.keepOnly(new Set(kept.flatMap((item) => [item.preview, item.screen, item.original])));
     for (const item of near) {
-      const first = this.data.blur ? item.preview : item.screen;
-      this.pictures.get(first).catch((error) => this.queue.met(error));
+      this.pictures.get(this.view.arrivesAs(item)).catch((error) => this.queue.met(error));
     }
   }
 

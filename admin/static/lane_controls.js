@@ -15,6 +15,7 @@ function startLane() {
     keep_revealed: () => lane.reveal(!lane.view.isRevealed),
     colour: () => lane.view.toggleColour(),
     zoom: () => lane.view.zoom(),
+    play: () => lane.play(),
     help: () => keysDialog.showModal(),
     note: () => {
       lane.view.openReasons(true);

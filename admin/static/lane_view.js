@@ -15,8 +15,9 @@ class LaneView {
     this.frame = this.element("frame");
     this.item = data.item && { ...data.item, html: this.element("facts").innerHTML };
     this.isRevealed = data.isRevealed;
+    this.plays = !data.muted;
     for (const each of this.root.querySelectorAll("[data-act][hidden], #show-reasons")) {
-      each.hidden = false;
+      each.hidden = each.id === "play" && !this.item?.moves;
     }
     this.element("comes-by-itself").hidden = false;
     document.documentElement.classList.add("scripted");
@@ -26,6 +27,8 @@ class LaneView {
   show(item) {
     this.item = item;
     this.isRevealed = !this.data.blur;
+    this.plays = !this.data.muted;
+    this.element("play").hidden = !item?.moves;
     this.zoom(false);
     this.root.classList.toggle("has-image", item !== null);
     this.root.classList.toggle("is-empty", item === null);
@@ -42,12 +45,25 @@ class LaneView {
   complete(item) {
     Object.assign(this.item, item);
     this.element("facts").innerHTML = item.html;
+    this.element("play").hidden = !item.moves;
+  }
+
+  /** The picture that an image arrives as. */
+  arrivesAs(item) {
+    if (this.data.blur) return item.preview;
+    return item.moves && !this.data.muted ? item.original : item.screen;
+  }
+
+  /** The picture that is wanted now: the file itself only for what moves, and shall. */
+  get wanted() {
+    if (!this.isRevealed) return this.item.preview;
+    return this.item.moves && this.plays ? this.item.original : this.item.screen;
   }
 
   /** Put the picture that is wanted into the frame, at once if it is at hand. */
   async paint() {
     const item = this.item;
-    const url = this.isRevealed ? item.screen : item.preview;
+    const url = this.wanted;
     this.#tellLook();
     let picture = this.pictures.ready(url);
     if (!picture) {
@@ -55,7 +71,7 @@ class LaneView {
       this.frame.replaceChildren(...(other ? [other] : []));
       this.frame.setAttribute("aria-busy", "true");
       picture = await this.pictures.get(url);
-      if (this.item !== item || url !== (this.isRevealed ? item.screen : item.preview)) return;
+      if (this.item !== item || url !== this.wanted) return;
     }
     picture.alt = panel.t(this.isRevealed ? "lane.image_clear" : "lane.image_veiled");
     this.frame.replaceChildren(picture);
@@ -65,6 +81,7 @@ class LaneView {
   #tellLook() {
     this.element("hint").hidden = this.isRevealed;
     this.#press("keep_revealed", this.isRevealed);
+    this.#press("play", this.isRevealed && this.plays);
     this.stage.classList.toggle("veiled", !this.isRevealed);
   }
 

@@ -139,7 +139,7 @@ def test_all_five_classes_have_bars_and_limited_ones_their_marks(panel, bob):
 def test_the_page_says_why_the_image_is_here(panel, bob):
     panel.waits(porn=0.6)
     bob.look()
-    assert "Automation is off." in text_of(bob.page)
+    assert "Automation was off when it was judged." in text_of(bob.page)
 
 
 def test_an_image_that_could_not_be_classified_says_so(panel, bob):
@@ -196,7 +196,7 @@ def test_an_appeal_is_quoted_with_what_was_decided_before(panel, bob):
     assert bob.look() == item_id
     assert "The owner appeals: It is &lt;b&gt;my&lt;/b&gt; garden." in text_of(bob.page)
     assert "It was rejected before, by bob." in text_of(bob.page)
-    assert "Automation is off." in text_of(bob.page)
+    assert "Automation was off when it was judged." in text_of(bob.page)
 
 
 def test_hostile_names_are_shown_as_text(panel, bob):

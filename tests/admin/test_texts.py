@@ -2,6 +2,7 @@
 
 import re
 import string
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,44 @@ ADMIN = Path(admin.__file__).parent
 SOURCES = [
     *ADMIN.rglob("*.html"), *ADMIN.rglob("*.py"), *ADMIN.glob("static/*.js")
 ]  # fmt: skip
+
+
+TEMPLATES = [*ADMIN.rglob("*.html")]
+# Names, the Parse API's among them.
+SAME_EVERYWHERE = {"Parsewarden", "objectId", "className", "UserImage", "column", "image"}
+
+
+class Literals(HTMLParser):
+    """Collects the words that stand in a template itself, in its text and in what is read aloud."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.code = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.code += tag in ("script", "style", "code")
+        for name, value in attrs:
+            if name in ("aria-label", "alt", "title", "placeholder") and value:
+                self.words += words_in(value)
+
+    def handle_endtag(self, tag):
+        self.code -= tag in ("script", "style", "code")
+
+    def handle_data(self, data):
+        self.words += [] if self.code else words_in(data)
+
+
+def words_in(text):
+    return [word for word in re.findall(r"[^\W\d_]{2,}", text) if word not in SAME_EVERYWHERE]
+
+
+def literals(source):
+    names = r"{% block body_class %}.*?{% endblock %}|{% call parts.field.*?{% endcall %}"
+    source = re.sub(names, "", source)
+    source = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", source, flags=re.DOTALL)
+    parser = Literals()
+    parser.feed(source)
+    return parser.words
 
 
 def names_in(text):
@@ -28,6 +67,17 @@ def test_every_language_has_the_same_sentences_with_the_same_names():
     assert english.keys() == german.keys()
     for key, text in english.items():
         assert names_in(text) == names_in(german[key]), key
+
+
+def test_words_in_a_template_are_found():
+    assert literals('<p title="Look">{{ t("a.b") }} twice {# no #}<b>{% if x %}or{% endif %}') == [
+        "Look", "twice", "or",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_no_template_has_words_of_its_own(template):
+    assert literals(template.read_text()) == []
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ADMIN)))

@@ -40,7 +40,7 @@ class LanePage:
         """Wait until the next images are claimed and their pictures at hand."""
         self.page.wait_for_function(
             """count => lane.ahead.length >= count - 1 && [lane.item, ...lane.ahead].every(
-                 (item) => lane.pictures.ready(lane.data.blur ? item.preview : item.screen))""",
+                 (item) => lane.pictures.ready(lane.view.arrivesAs(item)))""",
             arg=count,
         )
 

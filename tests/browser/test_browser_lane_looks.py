@@ -118,3 +118,57 @@ def test_all_of_it_is_on_one_screen(lane, language):
         assert box["y"] + box["height"] <= page.viewport_size["height"]
         assert button.evaluate("button => button.scrollWidth <= button.clientWidth"), act
     assert page.locator("#stage").bounding_box()["height"] >= 300
+
+
+def test_an_animation_moves_when_it_is_asked_to(site, page):
+    item = animation_of(site)
+    lane = LanePage(site, page, query=f"?item={item}")
+    lane.wait_for(item)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    lane.press("r")
+    page.wait_for_selector("#frame img[alt='The image to decide on']")
+    assert page.get_attribute("#play", "aria-pressed") == "false"
+    assert not [url for url in asked if "original" in url], "it stands still until it is started"
+    with page.expect_response(lambda answer: f"/items/{item}/original.jpg" in answer.url) as answer:
+        lane.press("p")
+    assert answer.value.headers["content-type"] == "image/gif"
+    page.wait_for_selector("#play[aria-pressed=true]")
+    assert_moves(page)
+    page.click("#play")
+    page.wait_for_selector("#play[aria-pressed=false]")
+    lane.press("s")
+    assert lane.item is None or page.is_visible("#play") == page.evaluate("lane.item.moves")
+
+
+def test_an_animation_moves_at_once_for_who_likes_that(site, page):
+    item = animation_of(site)
+    lane = LanePage(site, page, query=f"?item={item}")
+    lane.wait_for(item)
+    page.evaluate("lane.data.muted = false, lane.view.show(lane.item)")
+    assert page.get_attribute("#frame img", "alt") == "The image to decide on, blurred"
+    lane.press("r")
+    page.wait_for_selector("#play[aria-pressed=true]")
+    assert_moves(page)
+
+
+def animation_of(site):
+    rows = site.rows("ModerationItem")
+    (item, *_) = [
+        row["objectId"]
+        for row in rows
+        if row["state"] == "review" and row["fileName"].endswith(".gif")
+    ]
+    return item
+
+
+def assert_moves(page):
+    page.wait_for_function(
+        "() => document.querySelector('#frame img') === lane.pictures.ready(lane.item.original)"
+    )
+    first = page.locator("#frame").screenshot()
+    for _ in range(40):
+        if page.locator("#frame").screenshot() != first:
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("it stands still")
