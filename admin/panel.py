@@ -154,7 +154,7 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
 
 
 def _catch_all(panel: Blueprint) -> None:
-    """Answer for what is no page: routing itself knows no blueprint, and would leave it to Parse."""
+    """Answer for what is no page: routing knows no blueprint, and would leave it to Parse."""
 
     @panel.route("/<path:nowhere>", methods=_METHODS)
     def nowhere(nowhere: str) -> NoReturn:
@@ -240,7 +240,7 @@ def _age(time: datetime) -> str:
 
 
 def _date(time: datetime) -> str:
-    """`30 Nov 2026, 08:13:23 UTC`: the server knows nobody's time zone, so it says which it means."""
+    """`30 Nov 2026, 08:13:23 UTC`: nobody's time zone is known, so it says which it means."""
     return f"{format_datetime(time, 'medium', locale=regional_locale())} UTC"
 
 

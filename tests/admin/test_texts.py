@@ -2,10 +2,12 @@
 
 import re
 import string
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from flask import render_template_string
 
 import admin
 from admin.texts import LANGUAGES, catalogue
@@ -85,3 +87,21 @@ def test_every_sentence_that_is_asked_for_is_there(source):
     known = catalogue("en")
     asked = re.findall(r"""\bt\(\s*["']([a-z_]+\.\w+)["']\s*[,)]""", source.read_text())
     assert [key for key in asked if key not in known] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "date"),
+    [
+        ("en-GB,en;q=0.5", "30 Nov 2026, 08:13:23 UTC"),
+        ("en-US", "Nov 30, 2026, 8:13:23 AM UTC"),
+        ("en", "Nov 30, 2026, 8:13:23 AM UTC"),
+        ("fr-CH,en-GB;q=0.5", "30 Nov 2026, 08:13:23 UTC"),
+        ("de-AT", "30.11.2026, 08:13:23 UTC"),
+        ("en-XX", "Nov 30, 2026, 8:13:23 AM UTC"),
+        ("en-../../x", "Nov 30, 2026, 8:13:23 AM UTC"),
+    ],
+)
+def test_dates_say_that_they_are_utc_and_are_written_as_in_the_browsers_region(panel, asked, date):
+    time = datetime(2026, 11, 30, 8, 13, 23, tzinfo=UTC)
+    with panel.app.test_request_context(headers={"Accept-Language": asked}):
+        assert render_template_string("{{ time | date }}", time=time).replace("\u202f", " ") == date
