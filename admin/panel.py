@@ -166,7 +166,7 @@ def _catch_all(panel: Blueprint) -> None:
 
 def _is_page(pages: MapAdapter, method: str) -> bool:
     endpoint, _ = pages.match(method=method)
-    return endpoint != _NOWHERE
+    return str(endpoint) != _NOWHERE
 
 
 def _to(endpoint: str) -> BaseResponse:
