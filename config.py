@@ -102,6 +102,22 @@ class Settings(BaseSettings):
     account_lockout_address_threshold: Annotated[int, Field(ge=0)] = 8
     account_lockout_unlock_on_password_reset: bool = False
 
+    # Mails to users
+    app_name: str = "Parsewarden"
+    mail_from: str = ""
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Field(gt=0, le=65535)] = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str = ""
+    smtp_password: str = Field("", repr=False)
+    smtp_timeout: Annotated[float, Field(gt=0)] = 10.0
+    verify_user_emails: bool = False
+    prevent_login_with_unverified_email: bool = False
+    email_verify_token_validity: PositiveInt = 24 * 3600
+    email_verify_success_on_invalid_email: bool = True
+    password_reset_token_validity: PositiveInt = 3600
+    password_reset_success_on_invalid_email: bool = True
+
     # The moderators' panel
     panel_session_length: PositiveInt = 12 * 3600
     panel_idle_length: PositiveInt = 3600
@@ -255,7 +271,7 @@ class Settings(BaseSettings):
         if self.web_workers > self.classify_permits:
             raise ValueError("WEB_WORKERS must not be greater than CLASSIFY_PERMITS")
         known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]
-        if known and (self.bind_host not in LOOPBACK_HOSTS or self.trusted_proxies):
+        if known and not self.is_for_this_machine:
             raise ValueError(
                 f"{', '.join(known)}: everybody knows the development default, and with this "
                 f"BIND_HOST ({self.bind_host}) or behind a proxy others than this machine can "
@@ -272,8 +288,52 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("mail_from")
+    @classmethod
+    def _check_sender(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[^@\r\n]+@[^@\r\n]+", value):
+            raise ValueError("must be an address such as My App <hello@example.com>")
+        return value
+
+    @field_validator("app_name")
+    @classmethod
+    def _check_app_name(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be one line")
+        return value
+
+    @model_validator(mode="after")
+    def _need_what_mails_need(self) -> Self:
+        if self.smtp_host and not self.mail_from:
+            raise ValueError("MAIL_FROM is not set, but SMTP_HOST is: mails need a sender")
+        if self.verify_user_emails and not self.can_mail:
+            raise ValueError(
+                "VERIFY_USER_EMAILS needs mails: set SMTP_HOST and MAIL_FROM, and SERVER_URL for "
+                "the links in them"
+            )
+        if self.prevent_login_with_unverified_email and not self.verify_user_emails:
+            raise ValueError("PREVENT_LOGIN_WITH_UNVERIFIED_EMAIL needs VERIFY_USER_EMAILS")
+        return self
+
     def _is_public_knowledge(self, name: str) -> bool:
         return name != "app_id" and getattr(self, name) == DEVELOPMENT_KEYS[name]
+
+    @property
+    def is_for_this_machine(self) -> bool:
+        """Whether nobody else can call, as while developing."""
+        return self.bind_host in LOOPBACK_HOSTS and not self.trusted_proxies
+
+    @property
+    def mailed_url(self) -> str:
+        """What links in mails begin with: never what a request's Host header says."""
+        if self.server_url or not self.is_for_this_machine:
+            return self.server_url
+        return f"http://localhost:{self.port}{self.parse_mount}"
+
+    @property
+    def can_mail(self) -> bool:
+        """Whether there is a way for mails, and a place for their links to lead to."""
+        return bool((self.smtp_host or self.is_for_this_machine) and self.mailed_url)
 
     @property
     def models_path(self) -> Path:

@@ -27,6 +27,7 @@ from server.dispatch.sweeper import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.jobs import JobRunner
+from server.mail.wiring import make_outbox
 from server.moderation.category_words import OwnersWords
 from server.moderation.checks import StoredChecks
 from server.moderation.memory import ENTRY, StoredMemory
@@ -38,8 +39,8 @@ from server.moderation.policy_changes import PolicyChanges
 from server.moderation.saves import ModeratedFiles, check_moderated, moderated_class
 from server.moderation.subjects import StoredSubjects
 from server.moderation.unowned import UnownedImages
+from server.objects.accounts import make_accounts
 from server.objects.cloud_access import cloud_context
-from server.objects.lockout import make_lockout
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
@@ -50,6 +51,7 @@ from server.parse_config import ParseConfig
 from server.parse_face import ParseFace
 from server.paths import CaseInsensitivePrefixes
 from server.placeholders import Placeholders
+from server.routes.account_pages import account_pages_blueprint
 from server.routes.answers import add_cors, answer_of_error, json_answer
 from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
@@ -97,15 +99,16 @@ def create_app(settings: Settings) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
     app.extensions["parsewarden"] = services
-    add_cors(app, closed="/admin")
+    add_cors(app, closed=["/admin", *(f"{mount}/apps" for mount in mounts)])
     app.register_blueprint(health_blueprint(services, mounts))
     app.register_blueprint(metrics_blueprint(services))
     app.register_blueprint(image_blueprint(services))
     app.register_blueprint(files_blueprint(services, mounts))
+    app.register_blueprint(account_pages_blueprint(services, mounts))
     app.add_url_rule("/", view_func=lambda: Response(what_to_try(settings), mimetype="text/plain"))
     add_panel(app, make_panel_services(services, app), panel_secret(settings))
     app.register_error_handler(Exception, _answer_error)
-    prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files")]
+    prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files", "apps")]
     prefixes += ["/health", "/metrics", "/api/image/classify", "/api/image/is_safe"]
     elsewhere = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
     wsgi_app: WSGIApplication = ParseFace(services, mounts, elsewhere)
@@ -182,6 +185,8 @@ def make_services(settings: Settings) -> Services:
         items, subjects, pipeline, settings.moderated_files, OwnersWords(parse_config)
     )
 
+    mails = make_outbox(settings)
+
     def context_of(caller: Caller, context: dict[str, Any]) -> RequestContext:
         return cloud_context(objects, database.files, moderation, appeals, caller, context)
 
@@ -190,7 +195,7 @@ def make_services(settings: Settings) -> Services:
         schemas,
         Triggers(context_of),
         session_length_s=settings.session_length,
-        lockout=make_lockout(settings, database.objects, schemas, panel_secret(settings)),
+        accounts=make_accounts(settings, database.objects, schemas, panel_secret(settings), mails),
         special=[
             moderated_class(
                 name, columns, ModeratedFiles(columns, items, pipeline, dispatch, placeholders)
@@ -214,6 +219,7 @@ def make_services(settings: Settings) -> Services:
         dispatch=dispatch,
         webhooks=webhooks,
         retention=RetentionKeeper(database, schemas, settings.retention_days),
+        mails=mails,
         context_of=context_of,
         telemetry=telemetry,
     )

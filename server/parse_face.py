@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _UPLOADS = re.compile(r"/files(/|\Z)", re.IGNORECASE)
-# What needs no key, and is Flask's: the health of the server, and files to be read.
+# What needs no key, and is Flask's: the health of the server, files to be read, and the pages that
+# mails lead to.
 _HEALTH = re.compile(r"/health/?\Z", re.IGNORECASE)
 _DOWNLOAD = re.compile(r"/files/[^/]+/.", re.IGNORECASE)
+_PAGE = re.compile(r"/apps/", re.IGNORECASE)
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _CORS = list(CORS_HEADERS.items())
 
@@ -81,7 +83,7 @@ class ParseFace:
         method = environ["REQUEST_METHOD"]
         path = (match["path"] or match["root"] or "/") if match else ""
         is_download = method in ("GET", "HEAD") and _DOWNLOAD.match(path)
-        if match is None or is_download or _HEALTH.match(path):
+        if match is None or is_download or _HEALTH.match(path) or _PAGE.match(path):
             return self._elsewhere(environ, start_response)
         if method == "OPTIONS":
             return _respond(start_response, method, 200, "OK", "text/plain", [])

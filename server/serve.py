@@ -156,5 +156,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         services.dispatch.close()
         services.webhooks.close()
         services.retention.close()
+        if services.mails is not None:
+            services.mails.close()
         services.jobs.close()
         services.database.close()

@@ -15,6 +15,7 @@ from ml_models.errors import ModelError
 from server.auth import Caller
 from server.dispatch.sweeper import SweptDispatch
 from server.jobs import JobRunner
+from server.mail.outbox import Outbox
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
@@ -46,6 +47,7 @@ class Services:
     dispatch: SweptDispatch
     webhooks: Deliverer
     retention: RetentionKeeper
+    mails: Outbox | None
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""
     telemetry: Telemetry

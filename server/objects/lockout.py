@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -132,6 +133,12 @@ class Lockout:
                 locked = True
         if locked:
             raise LockedOut(until)
+
+    def spend(self, key: Key, now: datetime) -> None:
+        """Count what may be done that often, right or wrong. Raises LockedOut beyond it."""
+        tried = self.begin((key,), now)
+        with suppress(LockedOut):  # the next one is refused
+            self.wrong(tried, now)
 
     def forget(self, key: Key) -> None:
         """Forget what was wrong with a key."""

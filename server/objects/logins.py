@@ -9,6 +9,7 @@ from typing import Any
 from admin.ports.sign_ins import LockedOut
 from cloud.operations import Change, Delete, Set
 from server.auth import Caller
+from server.objects.account_options import AccountOptions
 from server.objects.identity import utc_now
 from server.objects.lockout import Key, Lockout, Try, account_key, address_key
 from server.objects.login_triggers import LoginTriggers
@@ -17,6 +18,7 @@ from server.objects.sessions import Sessions
 from server.objects.triggers import ContextOf
 from server.objects.users import Users, check_auth_data
 from server.parse.errors import (
+    EMAIL_NOT_FOUND,
     INVALID_VALUE,
     OBJECT_NOT_FOUND,
     OPERATION_FORBIDDEN,
@@ -31,9 +33,15 @@ class Logins:
     """Finds out who is calling, and starts sessions; thread-safe."""
 
     def __init__(
-        self, users: Users, sessions: Sessions, lockout: Lockout, context_of: ContextOf
+        self,
+        users: Users,
+        sessions: Sessions,
+        lockout: Lockout,
+        options: AccountOptions,
+        context_of: ContextOf,
     ) -> None:
-        self._users, self._sessions, self._lockout = users, sessions, lockout
+        self._users, self._sessions = users, sessions
+        self._lockout, self._options = lockout, options
         self._context_of = context_of
 
     def log_in(
@@ -127,7 +135,8 @@ class Logins:
         """Return the user whom name and password fit; every wrong pair is answered alike.
 
         Alike in words and in time, and counted before the password is looked at. Raises
-        ParseError 200, 201, and 101 for a wrong pair or after too many.
+        ParseError 200, 201, 101 for a wrong pair or after too many, and for a right one 205 where
+        the address of e-mail must be verified first.
         """
         name, email, password = (params.get(key) for key in ("username", "email", "password"))
         if not name and not email:
@@ -146,6 +155,8 @@ class Logins:
                 self._lockout.wrong(tried, now)
             raise _wrong_password()
         self._lockout.right(tried, now)
+        if self._options.login_needs_verified_email and user.get("emailVerified") is not True:
+            raise ParseError(EMAIL_NOT_FOUND, "User email is not verified.")
         return user
 
     def _count(self, keys: tuple[Key, ...], now: datetime) -> Try:

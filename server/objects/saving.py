@@ -236,13 +236,18 @@ class Saver:
         context: Mapping[str, Any],
         *,
         from_cloud_code: bool = False,
+        guard: Condition = EVERYTHING,
     ) -> Saved:
-        """Change an object. Raises ParseError 101 when it isn't there or not for this caller."""
+        """Change an object where the guard holds at the moment of the write.
+
+        Raises ParseError 101 when it isn't there, not for this caller, or the guard doesn't hold.
+        """
         caller.require_write()
         schema = self._schemas.for_reading(caller, class_name)
         where = self._writable(caller, schema, "update", object_id)
         original = self._original(schema, where)
         save = Save(caller, schema, object_id, dict(changes), dict(context), original)
+        save.guard = guard
         save.from_cloud_code = from_cloud_code
         self._prepare(save)
         document = self._apply(save, where)

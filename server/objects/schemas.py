@@ -112,6 +112,19 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
 """The classes whose first columns Parse defines, and the one that the Node original did."""
 
 
+_TOKENS = dict.fromkeys(
+    ("_email_verify_token", "_perishable_token", "sessionToken"), ColumnType("String")
+)
+
+
+def with_tokens(schema: ClassSchema) -> ClassSchema:
+    """Return the schema with what _User is searched by and no client sees: no columns of a class,
+    but to be found by an index their type has to be known."""
+    if schema.class_name != "_User":
+        return schema
+    return replace(schema, columns={**schema.columns, **_TOKENS})
+
+
 class Schemas:
     """Every class's schema, cached; thread-safe. Raises StoreUnavailable as the store does."""
 

@@ -8,9 +8,10 @@ from typing import Any
 from cloud.operations import Change
 from server.auth import Caller
 from server.objects import roles, sessions, users
+from server.objects.accounts import Accounts
 from server.objects.finding import Finder, Found
-from server.objects.lockout import Lockout
 from server.objects.logins import Logins
+from server.objects.resets import PasswordResets
 from server.objects.roles import RoleRules
 from server.objects.saving import (
     ClassRules,
@@ -21,13 +22,14 @@ from server.objects.saving import (
     SpecialClass,
 )
 from server.objects.schema_edits import SchemaEditor
-from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.objects.sessions import SessionRules, Sessions
 from server.objects.triggers import Triggers
 from server.objects.users import Users, refuse_foreign
+from server.objects.verification import EmailVerification, VerificationRules
 from server.parse.errors import INCORRECT_TYPE, INVALID_SESSION_TOKEN, ParseError
 from server.parse.query import FindRequest
-from server.storage.port import ClassSchema, ColumnConflict, Database
+from server.storage.port import ClassSchema, ColumnConflict, Condition, Database
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +50,23 @@ class ParseObjects:
         triggers: Triggers,
         *,
         session_length_s: int,
-        lockout: Lockout,
+        accounts: Accounts,
         special: Sequence[SpecialClass] = (),
     ) -> None:
         self._database, self._schemas = database, schemas
+        options, mails = accounts.options, accounts.mails
         self.sessions = Sessions(database, schemas, length_s=session_length_s)
-        self.users = Users(database, schemas, self.sessions)
-        self.logins = Logins(self.users, self.sessions, lockout, triggers.context_of)
+        self.users = Users(database, schemas, self.sessions, options)
+        self.logins = Logins(
+            self.users, self.sessions, accounts.lockout, options, triggers.context_of
+        )
+        self.resets = PasswordResets(self.users, accounts, self._save_user)
+        self.verification = EmailVerification(self.users, mails, options, self._save_user)
         self._finder = Finder(database, schemas, triggers.context_of)
         session_rules = SessionRules(session_length_s)
         self._special = [
             SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, self.users),
+            SpecialClass(SYSTEM_CLASSES["_User"], (), VerificationRules(mails, options)),
             SpecialClass(SYSTEM_CLASSES["_Role"], roles.INDEXES, RoleRules()),
             SpecialClass(SYSTEM_CLASSES["_Session"], sessions.INDEXES, session_rules),
             SpecialClass(SYSTEM_CLASSES["_Installation"], (), NotSupportedYet()),
@@ -150,6 +158,13 @@ class ParseObjects:
         _require_login_for_sessions(caller, class_name)
         self._saver.delete(caller, class_name, object_id, context)
 
+    def _save_user(self, user_id: str, changes: Mapping[str, Change], guard: Condition) -> None:
+        """See SaveUser."""
+        self.prepare()
+        self.check_fit("_User")
+        master = Caller(master=True, ip="")
+        self._saver.update(master, "_User", user_id, changes, {}, guard=guard)
+
     def user_schema(self) -> ClassSchema:
         """The schema of _User."""
         return self._schemas.find("_User") or ClassSchema("_User")
@@ -173,7 +188,7 @@ class ParseObjects:
                 self._unfit.add(class_name)
                 continue
             for index in special.indexes:
-                self._database.objects.ensure_index(schema, index)
+                self._database.objects.ensure_index(with_tokens(schema), index)
             self._unfit.discard(class_name)
         self._prepared.update(special.schema.class_name for special in missing)
 

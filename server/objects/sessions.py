@@ -10,7 +10,7 @@ from cloud.operations import Set
 from cloud.values import Pointer
 from server.objects.identity import new_object_id, utc_now
 from server.objects.saving import ClassRules, Save, Saved
-from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.parse.errors import INVALID_KEY_NAME, INVALID_SESSION_TOKEN, ParseError
 from server.storage.port import All, Database, Differs, Document, Equals, Index, Query
 
@@ -74,7 +74,7 @@ class Sessions:
         a session. Raises ParseError 209."""
         schema = self._schemas.find("_User")
         query = Query(Equals("sessionToken", token), limit=1)
-        found = self._database.objects.find(schema, query) if schema is not None else []
+        found = self._database.objects.find(with_tokens(schema), query) if schema else []
         if not found:
             raise _invalid("Invalid session token")
         return found[0]

@@ -8,10 +8,11 @@ from typing import Any
 from cloud.operations import Change, Delete, Operation, Set
 from server.auth import Caller
 from server.objects.access import both
+from server.objects.account_options import AccountOptions
 from server.objects.identity import new_object_id
 from server.objects.passwords import hash_password
 from server.objects.saving import ClassRules, Save, Saved
-from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.objects.sessions import Sessions
 from server.parse.errors import (
     ACCOUNT_ALREADY_LINKED,
@@ -57,6 +58,9 @@ INDEXES = [
     Index("email_1", ("email",), unique=True),
     Index("case_insensitive_username", ("username",), ignore_case=True),
     Index("case_insensitive_email", ("email",), ignore_case=True),
+    Index("_email_verify_token", ("_email_verify_token",)),
+    Index("_perishable_token", ("_perishable_token",)),
+    Index("legacy_session_token", ("sessionToken",)),
 ]
 
 
@@ -74,8 +78,11 @@ def refuse_foreign(caller: Caller, user_id: str, message: str) -> None:
 class Users(ClassRules):
     """Finds users by what they log in with; the ClassRules of _User."""
 
-    def __init__(self, database: Database, schemas: Schemas, sessions: Sessions) -> None:
-        self._database, self._schemas, self._sessions = database, schemas, sessions
+    def __init__(
+        self, database: Database, schemas: Schemas, sessions: Sessions, options: AccountOptions
+    ) -> None:
+        self._database, self._schemas = database, schemas
+        self._sessions, self._options = sessions, options
 
     # --- finding --------------------------------------------------------------------------
 
@@ -94,6 +101,15 @@ class Users(ClassRules):
             return self._find_one(Equals("email", email))
         by_username, by_email = (self._find_one(Equals(c, name)) for c in ("username", "email"))
         return by_username or by_email
+
+    def find_by_mail(self, address: str) -> Document | None:
+        """Return whom a mail to this address goes to: with a username for an address if need be."""
+        has_no_email = both(Equals("username", address), Equals("email", None))
+        return self.find_by_name(None, address) or self._find_one(has_no_email)
+
+    def find_by_token(self, column: str, token: str) -> Document | None:
+        """Return whom a token was mailed to."""
+        return self._find_one(Equals(column, token)) if token else None
 
     def has_another_password(self, user: Document) -> bool:
         """Whether the user's password has changed since the user was read."""
@@ -124,7 +140,7 @@ class Users(ClassRules):
 
     def _find_one(self, where: Condition, *, ignore_case: bool = False) -> Document | None:
         query = Query(where, limit=1, ignore_case=ignore_case)
-        schema = self._schemas.find("_User") or SYSTEM_CLASSES["_User"]
+        schema = with_tokens(self._schemas.find("_User") or SYSTEM_CLASSES["_User"])
         found = self._database.objects.find(schema, query)
         return found[0] if found else None
 
@@ -164,6 +180,7 @@ class Users(ClassRules):
         if save.creates:
             self._withdraw_if_taken(save)
             is_login = not (save.from_cloud_code or save.caller.master)
+            is_login = is_login and not self._waits_for_verification(save, saved)
             return self._signed_up(save, saved) if is_login else saved
         if "_hashed_password" in save.changes:
             return self._password_changed(save, saved)
@@ -196,6 +213,11 @@ class Users(ClassRules):
         except ParseError:
             self._database.objects.delete(save.schema, Equals("objectId", save.object_id))
             raise
+
+    def _waits_for_verification(self, save: Save, saved: Saved) -> bool:
+        """Whether a sign-up does not log in: by name and password it could not either."""
+        needs_email = self._options.login_needs_verified_email and not save.value("authData")
+        return needs_email and saved.document.get("emailVerified") is not True
 
     def _signed_up(self, save: Save, saved: Saved) -> Saved:
         auth_data = save.value("authData")
@@ -303,7 +325,8 @@ def _guard_by_password(save: Save) -> None:
     """Of two changes of a password at once one succeeds: a session that the other one ended must
     not have the last word."""
     if save.original is not None and not save.caller.master:
-        save.guard = Equals("_hashed_password", save.original.get("_hashed_password"))
+        same = Equals("_hashed_password", save.original.get("_hashed_password"))
+        save.guard = both(save.guard, same)
 
 
 def _hash(save: Save) -> None:

@@ -14,7 +14,7 @@ from cloud.requests import RequestContext
 from config import DEVELOPMENT_KEYS, Settings
 from server.app import open_database
 from server.auth import Caller
-from server.objects.lockout import make_lockout
+from server.objects.accounts import make_accounts
 from server.objects.saving import Save, Saved
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
@@ -72,7 +72,7 @@ def operators_hands(settings: Settings) -> Iterator[Hands]:
             schemas,
             _NoTriggers(),
             session_length_s=settings.session_length,
-            lockout=make_lockout(settings, database.objects, schemas, secret),
+            accounts=make_accounts(settings, database.objects, schemas, secret),
         )
         tables = PanelTables(database, schemas, parse)
         yield Hands(join_people(settings, tables, secret).team, tables, database)

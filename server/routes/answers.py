@@ -1,6 +1,7 @@
 """How every route answers: Parse's JSON with the content type that SDKs expect, CORS, errors."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, request
@@ -39,14 +40,15 @@ def json_answer(body: Any, status: int = 200) -> Response:
     return Response(to_json(body), status, content_type=JSON)
 
 
-def add_cors(app: Flask, *, closed: str) -> None:
+def add_cors(app: Flask, *, closed: Sequence[str]) -> None:
     """Let browsers of any origin call: on every answer, and on every preflight without a key.
 
     What lies below `closed` is for pages of this site alone.
     """
+    folders = tuple(f"{path}/" for path in closed)
 
     def is_open() -> bool:
-        return not f"{request.path}/".startswith(f"{closed}/")
+        return not f"{request.path}/".startswith(folders)
 
     @app.before_request
     def answer_preflight() -> Response | None:

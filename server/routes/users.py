@@ -28,6 +28,8 @@ def add_routes(router: ParseRouter, services: Services) -> None:
     router.add("POST", "/loginAs", handlers.log_in_as)
     router.add("POST", "/logout", handlers.log_out)
     router.add("POST", "/challenge", handlers.challenge)
+    router.add("POST", "/requestPasswordReset", handlers.request_password_reset)
+    router.add("POST", "/verificationEmailRequest", handlers.request_verification)
     router.add("GET", "/sessions/me", handlers.my_session)
     router.add("POST", "/upgradeToRevocableSession", handlers.upgrade_session)
 
@@ -91,6 +93,14 @@ class _LoginHandlers:
             )
         if self._objects.logins.known_by(auth_data) is None:
             raise ParseError(OBJECT_NOT_FOUND, "User not found.")
+
+    def request_password_reset(self, call: Call) -> Any:
+        self._objects.resets.request(call.params.get("email"))
+        return {}
+
+    def request_verification(self, call: Call) -> Any:
+        self._objects.verification.request(call.params.get("email"))
+        return {}
 
     def my_session(self, call: Call) -> Any:
         if call.caller.session_token is None:

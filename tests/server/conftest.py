@@ -84,6 +84,8 @@ def make_app(tmp_path, models_dir, image_host):
         services = app.extensions["parsewarden"]
         services.dispatch.close()
         services.jobs.close()
+        if services.mails is not None:
+            services.mails.close()
         services.database.close()
         services.classifier.close()
 

@@ -13,7 +13,8 @@ from running_server import bare_environment
 from admin.people import Device, Role
 from admin.ports.sign_ins import SignInError, Wrong
 from config import load_settings
-from server.objects.lockout import Lockout, address_key
+from server.objects.accounts import make_accounts
+from server.objects.lockout import address_key
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers
@@ -37,13 +38,14 @@ class Installation:
         self.database = MongoDatabase(uri) if uri else SqliteDatabase(folder)
         settings = load_settings(_env_file=None, data_dir=folder, database_uri=uri)
         schemas = Schemas(self.database.schemas, clients_make_classes=False)
-        lockout = Lockout(self.database.objects, schemas, panel_secret(settings))
+        secret = panel_secret(settings)
         parse = ParseObjects(
             self.database, schemas, Triggers(lambda *_: None),
-            session_length_s=100, lockout=lockout,
+            session_length_s=100,
+            accounts=make_accounts(settings, self.database.objects, schemas, secret),
         )  # fmt: skip
         self.tables = PanelTables(self.database, schemas, parse)
-        self.people = join_people(settings, self.tables, panel_secret(settings))
+        self.people = join_people(settings, self.tables, secret)
 
     def run(self, *arguments, input=""):
         environment = {"DATA_DIR": str(self.folder), "DATABASE_URI": self.uri}

@@ -20,6 +20,10 @@ FLASK_ROUTES = {
     "GET /health",
     "GET /files/<app_id>/<name>",
     "GET /files/<app_id>/metadata/<name>",
+    "GET /apps/<app_id>/request_password_reset",
+    "POST /apps/<app_id>/request_password_reset",
+    "GET /apps/<app_id>/verify_email",
+    "POST /apps/<app_id>/resend_verification_email",
 }
 POINTER = {"__type": "Pointer", "className": "_User", "objectId": "abc"}
 

@@ -8,6 +8,8 @@ import pyotp
 
 from admin.people import Device
 from cloud.clock import utc_now
+from config import load_settings
+from server.objects.accounts import make_accounts
 from server.objects.identity import new_object_id
 from server.objects.lockout import Lockout
 from server.objects.schemas import Schemas
@@ -53,7 +55,9 @@ class PanelPeople:
         lockout = Lockout(self.database.objects, schemas, self.secret)
         parse = ParseObjects(
             self.database, schemas, Triggers(lambda *_: None),
-            session_length_s=1000, lockout=lockout,
+            session_length_s=1000, accounts=make_accounts(
+                load_settings(_env_file=None), self.database.objects, schemas, self.secret
+            ),
         )  # fmt: skip
         self.tables = PanelTables(self.database, schemas, parse)
         lengths = Lengths(whole=timedelta(hours=12), idle=timedelta(hours=1))

@@ -1,0 +1,1 @@
+"""Mails to an app's users: composed elsewhere, sent here."""
