@@ -15,7 +15,9 @@ from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from server.app import make_fetcher
+from server.commands.backup import back_up
 from server.commands.demo import demo
+from server.commands.doctor import doctor
 from server.commands.memory import memory
 from server.commands.moderate import moderate_class
 from server.commands.moderators import create_moderator
@@ -64,6 +66,7 @@ main.add_command(memory)
 main.add_command(purge)
 main.add_command(create_moderator)
 main.add_command(demo)
+main.add_command(doctor)
 
 
 @main.command(help="Serve until interrupted.")
@@ -172,6 +175,19 @@ def copy(source: str, target: str) -> None:
                 stack.enter_context(sole_instance(folder))
         for copied in copy_database(opened_source, opened_target, SYSTEM_CLASSES):
             click.echo(f"{copied.count:>9,} {copied.what}")
+
+
+@db.command(
+    help="Copy the embedded database and its files, as of one moment, into a new folder; the server "
+    "may run. The copy is a data folder: to go back to it, stop the server and set DATA_DIR."
+)
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def backup(settings: Settings, folder: Path) -> None:
+    if settings.database_uri:
+        raise CannotCopy("DATABASE_URI names a MongoDB, which has a tool for that: mongodump")
+    for line in back_up(settings.data_dir, folder):
+        click.echo(line)
 
 
 @main.group(help="Try the rules of moderation.")

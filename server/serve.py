@@ -5,20 +5,22 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from gunicorn.app.base import BaseApplication
 
+from cloud.moderation.errors import StoreUnavailable
 from config import Settings
-from server.app import check_settings, create_app, mounts_of
+from server.app import check_settings, create_app, mounts_of, open_database
 from server.front.application import Front
 from server.front.protocol import Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
 from server.malloc import keep_memory
 from server.panel.operator import DemoModerator, make_demo_moderator
 from server.services import Services
+from server.storage.sqlite.database import FILE_NAME
 from server.telemetry.logs import ServersLog
 from server.telemetry.measured import observer
 from server.telemetry.sharing import forget_process, shared_figures
@@ -26,6 +28,8 @@ from server.welcome import how_to_sign_in, what_to_try
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8
+# Checked at every start, within a second; larger ones only when the last run was cut short.
+_QUICKLY_CHECKED_BYTES = 256 * 1024**2
 
 
 class CannotServe(Exception):
@@ -38,17 +42,21 @@ def serve(settings: Settings) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotServe(f"DATA_DIR {settings.data_dir} cannot be made: {error}") from None
-    with sole_instance(settings.data_dir):
+    with sole_instance(settings.data_dir) as was_cut_short:
         _check_port(settings)
         check_settings(settings)
+        _check_database(settings, was_cut_short=was_cut_short)
         with shared_figures(settings.web_workers):
             _Server(settings, make_demo_moderator(settings)).run()
 
 
 @contextmanager
-def sole_instance(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder's lock. The kernel lets go of it once this process and its workers end,
-    who notice within a second when this one was killed."""
+def sole_instance(data_dir: Path) -> Iterator[bool]:
+    """Hold the data folder's lock, and say whether who held it before was cut short.
+
+    The kernel lets go of it once this process and its workers end, who notice within a second when
+    this one was killed.
+    """
     with _lock_file(data_dir) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -58,10 +66,14 @@ def sole_instance(data_dir: Path) -> Iterator[None]:
                 f"another server (process {lock.read().strip() or 'unknown'}) is running on "
                 f"{data_dir.resolve()}; stop it, or set another DATA_DIR and PORT"
             ) from None
+        lock.seek(0)
+        was_cut_short = bool(lock.read())
         with suppress(OSError):  # a full disk has no room even for that
             os.ftruncate(lock.fileno(), 0)
             os.write(lock.fileno(), str(os.getpid()).encode())
-        yield
+        yield was_cut_short
+        with suppress(OSError):
+            os.ftruncate(lock.fileno(), 0)
 
 
 def _lock_file(data_dir: Path) -> TextIO:
@@ -95,6 +107,25 @@ def _check_port(settings: Settings) -> None:
                 f"{settings.bind_host}:{settings.port} cannot be listened on ({error.strerror}); "
                 "set another PORT or BIND_HOST"
             ) from None
+
+
+def _check_database(settings: Settings, *, was_cut_short: bool) -> None:
+    """Look at the embedded database before anything is written to a damaged one."""
+    file = settings.data_dir / FILE_NAME
+    if settings.database_uri or not file.is_file():
+        return
+    with closing(open_database(settings)) as database:
+        try:
+            database.ping()
+            looks = was_cut_short or file.stat().st_size <= _QUICKLY_CHECKED_BYTES
+            damages = database.damages() if looks else []
+        except StoreUnavailable as error:
+            damages = [str(error)]
+    if damages:
+        raise CannotServe(
+            f"the database {file} is damaged ({damages[0]}); restore a backup, see "
+            "docs/operations.md, or move the file away to begin with an empty one"
+        )
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types

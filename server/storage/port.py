@@ -13,6 +13,7 @@ type. Every method raises StoreUnavailable when the database cannot be reached o
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -458,6 +459,13 @@ class Database(Protocol):
 
     def ping(self) -> None:
         """Do the least that shows that the database answers, within about a second."""
+
+    def now(self) -> datetime:
+        """Return the time by the database's own clock."""
+
+    def damages(self) -> list[str]:
+        """Look whether what is stored can be read, as far as the database does that by itself; may
+        take long. Empty: all is well."""
 
     def close(self) -> None:
         """Let go of connections and files; the database is not used again."""

@@ -1,5 +1,6 @@
 """One MongoDB database, as Parse Server lays it out."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -48,6 +49,16 @@ class MongoDatabase:
     def ping(self) -> None:
         with translated_errors(), pymongo.timeout(_PING_TIMEOUT_S):
             self._client.admin.command("ping")
+
+    def now(self) -> datetime:
+        with translated_errors(), pymongo.timeout(_PING_TIMEOUT_S):
+            told = self._client.admin.command("hello").get("localTime")
+        if not isinstance(told, datetime):  # not every server that speaks MongoDB's protocol has it
+            return datetime.now(UTC)
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+    def damages(self) -> list[str]:
+        return []  # MongoDB checks its own files
 
     def close(self) -> None:
         self._client.close()

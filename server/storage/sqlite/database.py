@@ -1,5 +1,6 @@
 """The embedded Database: its parts, and where under the data folder they lie."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from server.storage.sqlite.connections import Connections
@@ -10,6 +11,7 @@ from server.storage.sqlite.schemas import SqliteSchemas
 from server.storage.sqlite.tallies import SqliteTallies
 
 FILE_NAME = "parsewarden.sqlite3"
+FILES_FOLDER = "files"
 
 
 class SqliteDatabase:
@@ -22,11 +24,19 @@ class SqliteDatabase:
         self.tallies = SqliteTallies(self._connections)
         self.schemas = SqliteSchemas(self._connections)
         self.relations = SqliteRelations(self._connections)
-        self.files = SqliteFiles(self._connections, data_dir / "files")
+        self.files = SqliteFiles(self._connections, data_dir / FILES_FOLDER)
 
     def ping(self) -> None:
         with self._connections.reading() as connection:
             connection.execute("SELECT 1 FROM objects LIMIT 1").fetchone()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)  # this machine's is its own
+
+    def damages(self) -> list[str]:
+        with self._connections.reading() as connection:
+            found = [line for (line,) in connection.execute("PRAGMA quick_check").fetchall()]
+        return [] if found == ["ok"] else found
 
     def close(self) -> None:
         self._connections.close()

@@ -1,7 +1,11 @@
 """`/metrics` tells what happened, to whom it may."""
 
+import json
+import re
+
 import pytest
 from image_host import KEYS, MASTER, noise
+from running_server import REPOSITORY
 
 from config import load_settings
 
@@ -88,6 +92,19 @@ def test_networks_are_settings(make_app):
     client = make_app(metrics_ips="203.0.113.0/24").test_client()
     assert client.get("/metrics", environ_base=STRANGER).status_code == 200
     assert client.get("/metrics").status_code == 403
+
+
+def test_dashboard_and_docs_name_figures_that_there_are(client):
+    client.post("/api/image/classify", data=noise(76))
+    told = set(re.findall(r"^# TYPE (\w+)", client.get("/metrics").text, re.MULTILINE))
+    # These have no value before the first of their kind.
+    assert len([name for name in told if name.startswith("parsewarden_")]) >= 12
+    for name in ("grafana.json", "operations.md"):
+        text = (REPOSITORY / "docs" / name).read_text()
+        named = set(re.findall(r"parsewarden_[a-z_]+", text))
+        assert {re.sub("_bucket$", "", n) for n in named} <= told
+        assert len(named) >= 8
+    assert json.loads((REPOSITORY / "docs" / "grafana.json").read_text())["panels"]
 
 
 def test_nobody_else_is_let_in_by_default():

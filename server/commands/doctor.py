@@ -1,0 +1,233 @@
+"""`python -m server doctor`: look at everything an installation needs, and say what to do."""
+
+import os
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import click
+
+from cloud.clock import utc_now
+from cloud.moderation.errors import StoreUnavailable
+from config import DEVELOPMENT_KEYS, Settings, SettingsError, usable_cores
+from ml_models import pretrained
+from ml_models.errors import ModelError
+from server.app import check_settings, open_database
+from server.moderation.policies import PolicyVersions
+from server.moderation.policy_changes import PolicyChanges
+from server.moderation.queues import waiting
+from server.objects.schemas import Schemas
+from server.parse_config import ParseConfig
+from server.storage.port import Database
+
+_ENOUGH_DISK_BYTES = 2 * 1024**3
+_ENOUGH_FILES = 4096
+_MAX_CLOCK_DIFFERENCE_S = 5.0
+_LONG_WAIT_S = 300.0
+# What a classifier takes for the largest image that is allowed, see docs/performance.md.
+_BYTES_PER_PIXEL = 20
+
+
+class Verdict(StrEnum):
+    """How a finding is to be taken."""
+
+    FINE = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it is, and what to do about it."""
+
+    what: str
+    verdict: Verdict
+    sentence: str
+
+
+@click.command(
+    help="Look at settings, folders, database, model, broker, clock and limits, and say what to "
+    "do. The server may run meanwhile. Exit status 1 if something cannot work."
+)
+@click.pass_obj
+def doctor(settings: Settings) -> None:
+    findings = []
+    for finding in examine(settings):
+        findings.append(finding)
+        click.echo(f"{finding.verdict:>8}  {finding.what}: {finding.sentence}")
+    if any(finding.verdict is Verdict.PROBLEM for finding in findings):
+        raise SystemExit(1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at one thing after the other; none that fails keeps the next from being looked at."""
+    yield from _settings(settings)
+    yield _folder(settings.data_dir)
+    yield _disk(settings.data_dir)
+    yield from _database(settings)
+    yield _model(settings)
+    yield from _broker(settings)
+    yield _open_files()
+    yield _memory(settings)
+
+
+def _fine(what: str, sentence: str) -> Finding:
+    return Finding(what, Verdict.FINE, sentence)
+
+
+def _warning(what: str, sentence: str) -> Finding:
+    return Finding(what, Verdict.WARNING, sentence)
+
+
+def _problem(what: str, sentence: str) -> Finding:
+    return Finding(what, Verdict.PROBLEM, sentence)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    try:
+        check_settings(settings)
+    except SettingsError as error:
+        yield _problem("settings", str(error))
+    else:
+        yield _fine("settings", "can be used")
+    if settings.master_key == DEVELOPMENT_KEYS["master_key"]:
+        yield _warning(
+            "keys", "the development keys: good on this machine alone; set your own before others "
+            "can call (cp .env.example .env)",
+        )  # fmt: skip
+    if settings.trusted_proxies and not settings.server_url:
+        yield _warning(
+            "SERVER_URL", "not set, but a proxy is trusted: URLs of files follow its Host"
+        )
+
+
+def _folder(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
+    except OSError as error:
+        return _problem(
+            "data folder", f"{folder} cannot be written to ({error.strerror}): make it writable "
+            "for this user, or set DATA_DIR",
+        )  # fmt: skip
+    return _fine("data folder", f"{folder.resolve()} can be written to")
+
+
+def _disk(folder: Path) -> Finding:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return _problem("disk", f"cannot be looked at: {error.strerror}")
+    sentence = f"{free / 1024**3:.1f} GB free"
+    if free < _ENOUGH_DISK_BYTES:
+        return _warning("disk", f"{sentence}: uploads are refused when it is full; make room")
+    return _fine("disk", sentence)
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    try:
+        database = open_database(settings)
+    except SettingsError as error:
+        yield _problem("database", str(error))
+        return
+    with closing(database):
+        try:
+            yield from _look_into(database)
+        except (StoreUnavailable, OSError) as error:
+            yield _problem("database", f"{error}. Is it running, and does DATABASE_URI name it?")
+
+
+def _look_into(database: Database) -> Iterator[Finding]:
+    began = time.perf_counter()
+    database.ping()
+    yield _fine("database", f"answers within {(time.perf_counter() - began) * 1000:.0f} ms")
+    damages = database.damages()
+    if damages:
+        yield _problem("database", f"is damaged ({damages[0]}): restore a backup")
+    yield _clock(database)
+    yield from _moderation(database)
+
+
+def _clock(database: Database) -> Finding:
+    difference = abs((database.now() - utc_now()).total_seconds())
+    if difference > _MAX_CLOCK_DIFFERENCE_S:
+        return _problem(
+            "clock", f"differs from the database's by {difference:.0f} s: leases and sessions end "
+            "too early or late; run a time service (chrony, systemd-timesyncd) on both",
+        )  # fmt: skip
+    return _fine("clock", f"agrees with the database's to {difference:.1f} s")
+
+
+def _moderation(database: Database) -> Iterator[Finding]:
+    schemas = Schemas(database.schemas, clients_make_classes=False)
+    versions, changes = PolicyVersions(database, schemas), PolicyChanges(database, schemas)
+    policy = ParseConfig(database.objects, versions, changes, cache_s=0).current()
+    if not policy.thresholds:
+        yield _warning(
+            "policy", "there are no moderationScores: every image goes to a moderator. Set them "
+            "on the panel's policy page or with PUT /config",
+        )  # fmt: skip
+    elif not policy.automation_enabled:
+        yield _warning("policy", "moderationAutomation is off: every image goes to a moderator")
+    else:
+        yield _fine("policy", f"version {policy.version} decides")
+    count, oldest = waiting(database.objects, "pending")
+    age_s = (utc_now() - oldest).total_seconds() if oldest else 0.0
+    if age_s > _LONG_WAIT_S:
+        yield _problem(
+            "queue", f"{count} images wait to be judged, the oldest for {age_s / 60:.0f} minutes: "
+            "is a server running, and, with CELERY_BROKER_URL, a worker?",
+        )  # fmt: skip
+    else:
+        yield _fine("queue", f"{count} images wait to be judged")
+
+
+def _model(settings: Settings) -> Finding:
+    try:
+        model = pretrained.load(
+            settings.tf_model_url, settings.models_path, settings.tf_model_input_shape_size
+        )
+    except ModelError as error:
+        return _problem("model", str(error).rstrip("."))
+    return _fine("model", f"{model.spec.name} {model.spec.version} is whole")
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if not settings.celery_broker_url:
+        return
+    from server.dispatch.celery import messages_waiting  # brings Celery
+
+    count = messages_waiting(settings.celery_broker_url)
+    if count is None:
+        yield _problem(
+            "broker", "does not answer: images wait in the database. Is it running, and does "
+            "CELERY_BROKER_URL name it?",
+        )  # fmt: skip
+    else:
+        yield _fine("broker", f"answers; {count} messages wait for workers")
+
+
+def _open_files() -> Finding:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < _ENOUGH_FILES:
+        return _warning("open files", f"at most {most}: each connection is one; raise ulimit -n")
+    return _fine("open files", f"up to {most if most != resource.RLIM_INFINITY else 'any number'}")
+
+
+def _memory(settings: Settings) -> Finding:
+    has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needs = settings.classify_permits * settings.max_image_pixels * _BYTES_PER_PIXEL
+    sentence = (
+        f"{has / 1024**3:.0f} GB; {settings.classify_permits} classifiers on {usable_cores()} "
+        f"cores take up to {needs / 1024**3:.1f} GB for the largest images"
+    )
+    if needs > has * 0.8:
+        return _warning("memory", f"{sentence}: lower MAX_IMAGE_PIXELS or CLASSIFY_PERMITS")
+    return _fine("memory", sentence)
