@@ -162,13 +162,14 @@ def make_services(settings: Settings) -> Services:
     receivers = webhook_receivers(settings)
     deliveries = StoredDeliveries(database, schemas, receivers)
     subjects = StoredSubjects(database)
+    memory = StoredMemory(database, schemas, _near_copies(settings, database))
     pipeline = ModerationPipeline(
         items,
         subjects,
         uploads,
         parse_config,
         deliveries,
-        StoredMemory(database, schemas, _near_copies(settings, database)),
+        memory,
         StoredChecks(database, schemas),
         max_matches_per_hour=settings.memory_max_matches_per_hour,
     )
@@ -216,6 +217,7 @@ def make_services(settings: Settings) -> Services:
         moderation=moderation,
         jobs=JobRunner(database, schemas),
         pipeline=pipeline,
+        memory=memory,
         dispatch=dispatch,
         webhooks=webhooks,
         retention=RetentionKeeper(database, schemas, settings.retention_days),
