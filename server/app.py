@@ -26,6 +26,7 @@ from server.dispatch.local import LocalDispatch
 from server.dispatch.sweeper import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
+from server.idempotency import Idempotency
 from server.jobs import JobRunner
 from server.mail.wiring import make_outbox
 from server.moderation.category_words import OwnersWords
@@ -216,6 +217,12 @@ def make_services(settings: Settings) -> Services:
         placeholders=Placeholders(classifier, permits=settings.worker_permits),
         moderation=moderation,
         jobs=JobRunner(database, schemas),
+        idempotency=Idempotency(
+            database,
+            schemas,
+            paths=settings.idempotency_paths,
+            ttl_s=settings.idempotency_ttl,
+        ),
         pipeline=pipeline,
         memory=memory,
         dispatch=dispatch,

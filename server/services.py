@@ -14,6 +14,7 @@ from ml_models.classifier import NsfwClassifier
 from ml_models.errors import ModelError
 from server.auth import Caller
 from server.dispatch.sweeper import SweptDispatch
+from server.idempotency import Idempotency
 from server.jobs import JobRunner
 from server.mail.outbox import Outbox
 from server.moderation.memory import StoredMemory
@@ -44,6 +45,7 @@ class Services:
     placeholders: Placeholders
     moderation: ClassificationService
     jobs: JobRunner
+    idempotency: Idempotency
     pipeline: ModerationPipeline
     memory: StoredMemory
     dispatch: SweptDispatch
