@@ -7,15 +7,15 @@ from typing import Any
 
 from cloud.operations import Change
 from server.auth import Caller
-from server.objects import roles, sessions, users
+from server.objects import installations, roles, sessions, users
 from server.objects.accounts import Accounts
 from server.objects.finding import Finder, Found
+from server.objects.installations import Installations, Plan
 from server.objects.logins import Logins
 from server.objects.resets import PasswordResets
 from server.objects.roles import RoleRules
 from server.objects.saving import (
     ClassRules,
-    NotSupportedYet,
     Saved,
     Saver,
     SeveralRules,
@@ -63,13 +63,14 @@ class ParseObjects:
         self.resets = PasswordResets(self.users, accounts, self._save_user)
         self.verification = EmailVerification(self.users, mails, options, self._save_user)
         self._finder = Finder(database, schemas, triggers.context_of)
+        self._installations = Installations(database, schemas)
         session_rules = SessionRules(session_length_s)
         self._special = [
             SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, self.users),
             SpecialClass(SYSTEM_CLASSES["_User"], (), VerificationRules(mails, options)),
             SpecialClass(SYSTEM_CLASSES["_Role"], roles.INDEXES, RoleRules()),
             SpecialClass(SYSTEM_CLASSES["_Session"], sessions.INDEXES, session_rules),
-            SpecialClass(SYSTEM_CLASSES["_Installation"], (), NotSupportedYet()),
+            SpecialClass(SYSTEM_CLASSES["_Installation"], installations.INDEXES, ClassRules()),
             *special,
         ]
         rules = _rules_by_class(self._special)
@@ -124,6 +125,9 @@ class ParseObjects:
         """Make a new object."""
         self.prepare()
         self.check_fit(class_name)
+        if class_name == "_Installation":
+            plan = self._installations.plan(caller, changes)
+            return self._save_installation(caller, plan, context, from_cloud_code=from_cloud_code)
         return self._saver.create(
             caller, class_name, changes, context, from_cloud_code=from_cloud_code
         )
@@ -145,9 +149,26 @@ class ParseObjects:
             refuse_foreign(caller, object_id, sentence)
         self.prepare()
         self.check_fit(class_name)
+        if class_name == "_Installation":
+            plan = self._installations.plan(caller, changes, object_id)
+            return self._save_installation(caller, plan, context, from_cloud_code=from_cloud_code)
         return self._saver.update(
             caller, class_name, object_id, changes, context, from_cloud_code=from_cloud_code
         )
+
+    def _save_installation(
+        self, caller: Caller, plan: Plan, context: Mapping[str, Any], *, from_cloud_code: bool
+    ) -> Saved:
+        """Make or change the row of a device, whichever was asked for."""
+        how = {"from_cloud_code": from_cloud_code}
+        if plan.target is None:
+            saved = self._saver.create(caller, "_Installation", plan.changes, context, **how)
+        else:
+            saved = self._saver.update(
+                caller, "_Installation", plan.target, plan.changes, context, **how
+            )
+        self._installations.clean_up(plan)
+        return saved
 
     def delete(
         self, caller: Caller, class_name: str, object_id: str, context: Mapping[str, Any]

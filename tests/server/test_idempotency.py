@@ -1,5 +1,6 @@
 """X-Parse-Request-Id: what is sent again is done once, whichever process it reaches."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from cloud.operations import Set
 from config import SettingsError, load_settings
 from server.storage.port import Equals, Query
 
+SERVERS = ["nx", *(["mongodb"] if os.environ.get("TEST_DATABASE_URI") else [])]
 DUPLICATE = (159, "Duplicate request")
 
 
@@ -136,8 +138,12 @@ def test_a_bad_pattern_is_refused_at_start():
         load_settings(_env_file=None, idempotency_paths="users,classes/(")
 
 
-def test_mongodb_has_the_indexes_of_parse_server(make_parse, mongo_uri, tmp_path):
-    uri = mongo_uri("nx", tmp_path.name)
+@pytest.mark.parametrize("server", SERVERS)
+def test_mongodb_has_the_indexes_of_parse_server(
+    make_parse, mongo_uri, tmp_path, gap_of_nx, server
+):
+    gap_of_nx("it removes nothing by itself")
+    uri = mongo_uri(server, tmp_path.name)
     send(make_parse(database_uri=uri, idempotency_paths=("classes/",)), "a")
     with MongoClient(uri) as client:
         indexes = client.get_default_database()["_Idempotency"].index_information()
