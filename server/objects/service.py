@@ -160,12 +160,14 @@ class ParseObjects:
         self, caller: Caller, plan: Plan, context: Mapping[str, Any], *, from_cloud_code: bool
     ) -> Saved:
         """Make or change the row of a device, whichever was asked for."""
-        how = {"from_cloud_code": from_cloud_code}
+        name, changes = "_Installation", plan.changes
         if plan.target is None:
-            saved = self._saver.create(caller, "_Installation", plan.changes, context, **how)
+            saved = self._saver.create(
+                caller, name, changes, context, from_cloud_code=from_cloud_code
+            )
         else:
             saved = self._saver.update(
-                caller, "_Installation", plan.target, plan.changes, context, **how
+                caller, name, plan.target, changes, context, from_cloud_code=from_cloud_code
             )
         self._installations.clean_up(plan)
         return saved
