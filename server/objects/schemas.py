@@ -101,6 +101,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationPurge", permissions=NOBODY),
         ClassSchema("ModerationTeamLog", permissions=NOBODY),
         ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
+        ClassSchema("ModerationWorker", permissions=NOBODY),
         ClassSchema(
             "UserImage",
             column_types(
