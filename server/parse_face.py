@@ -21,6 +21,7 @@ from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request
 from server.routes import (
+    aggregate,
     batch,
     classes,
     config,
@@ -56,6 +57,7 @@ def parse_router(services: Services, mounts: list[str]) -> ParseRouter:
     jobs.add_routes(router, services)
     users.add_routes(router, services)
     classes.add_routes(router, services)
+    aggregate.add_routes(router, services)
     files.add_routes(router, services)
     config.add_routes(router, services)
     schemas.add_routes(router, services)
@@ -104,7 +106,6 @@ class ParseFace:
         caller = self._caller(wire, headers, environ.get("REMOTE_ADDR") or "", path)
         method = "GET" if wire.method == "HEAD" else wire.method
         handler, variables = self._router.match(method, path)
-        self._services.idempotency.claim(method, path, wire.request_id)
         host = headers.get("host") or environ["SERVER_NAME"]
         result = handler(
             Call(

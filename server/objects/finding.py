@@ -85,6 +85,16 @@ class Finder:
         documents = self._finished(caller, schema, documents, request)
         return Found(schema, triggers.after(schema.class_name, request, documents), count)
 
+    def explain(self, caller: Caller, class_name: str, request: FindRequest) -> Any:
+        """Return what the database says of how it would find them. Raises ParseError."""
+        if not caller.master:
+            message = "Using the explain query parameter requires the master key"
+            raise ParseError(INVALID_QUERY, message)
+        schema = self._schemas.for_reading(caller, self._queried_class(class_name, request))
+        where = self._condition(caller, schema, "find", request.where)
+        query = _query(caller, schema, where, request)
+        return self._database.objects.explain(schema, query, request.explain or "queryPlanner")
+
     def get(
         self,
         caller: Caller,
@@ -180,6 +190,10 @@ class Finder:
         if where:
             asked = self._read_where(caller, schema, where, depth=0)
         return both(asked, allowed, own_rows(caller, schema), permits("read", caller))
+
+    def condition(self, caller: Caller, schema: ClassSchema, where: Mapping[str, Any]) -> Condition:
+        """Read a `where` on behalf of the master key, whom nothing else bounds."""
+        return self._condition(caller, schema, "find", where)
 
     def _read_where(
         self, caller: Caller, schema: ClassSchema, where: Mapping[str, Any], depth: int
@@ -293,6 +307,9 @@ def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindR
         skip=request.skip,
         limit=request.limit,
         columns=_columns_to_read(request),
+        hint=request.hint,
+        comment=request.comment,
+        read_preference=request.read_preference,
     )
 
 

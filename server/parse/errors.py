@@ -9,8 +9,7 @@ from cloud.moderation.errors import (
 )
 from cloud.moderation.policy import InvalidPolicy
 from ml_models.errors import ClassifierBusy, MlModelsError, ModelError
-from server.storage.port import Refused
-from server.storage.regex import RegexRefused
+from server.storage.port import Refused, RefusedQuery
 
 # Parse's codes by number (PARSE_PROTOCOL.md 3.14); 141 and 142 are in cloud.errors.
 OTHER_CAUSE = -1
@@ -29,13 +28,11 @@ INVALID_ACL = 123
 TIMEOUT = 124
 INVALID_EMAIL_ADDRESS = 125
 FILE_SAVE_ERROR = 130
-MISSING_INSTALLATION_ID = 132
 MISSING_NAME = 135
 FIELD_CANNOT_BE_CHANGED = 136
 DUPLICATE_VALUE = 137
 FILE_DELETE_ERROR = 153
 REQUEST_LIMIT_EXCEEDED = 155
-DUPLICATE_REQUEST = 159
 INVALID_VALUE = 162
 USERNAME_MISSING = 200
 PASSWORD_MISSING = 201
@@ -107,7 +104,7 @@ def as_parse_error(error: Exception) -> ParseError | None:
     if isinstance(error, CloudError):
         return ParseError(error.code, str(error))
     if isinstance(error, Refused):
-        code = INVALID_QUERY if isinstance(error, RegexRefused) else INCORRECT_TYPE
+        code = INVALID_QUERY if isinstance(error, RefusedQuery) else INCORRECT_TYPE
         return ParseError(code, str(error))
     if isinstance(error, ModerationError | MlModelsError):
         code = next(code for kind, code in _CODES if isinstance(error, kind))

@@ -19,6 +19,7 @@ from server.parse.operations import check_column_name
 from server.parse.relative_time import relative_date
 from server.parse.request import read_json
 from server.storage.port import (
+    READ_PREFERENCES,
     All,
     Compares,
     Condition,
@@ -28,6 +29,7 @@ from server.storage.port import (
     Either,
     Equals,
     Exists,
+    Hint,
     Matches,
     Neither,
     NoneOf,
@@ -40,7 +42,11 @@ from server.storage.port import (
 DEFAULT_LIMIT = 100
 _MAX_NUMBER = 2**31 - 1
 
-_READ_PREFERENCES = ("readPreference", "includeReadPreference", "subqueryReadPreference")
+_READ_PREFERENCES = {
+    "readPreference": "read_preference",
+    "includeReadPreference": "include_read_preference",
+    "subqueryReadPreference": "subquery_read_preference",
+}
 _GET_PARAMETERS = frozenset(["keys", "excludeKeys", "include", *_READ_PREFERENCES])
 _FIND_PARAMETERS = _GET_PARAMETERS | {
     "where", "limit", "skip", "order", "count", "includeAll", "redirectClassNameForKey", "hint",
@@ -58,6 +64,9 @@ _MAX_PATTERN = 10_000
 
 _PATH = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
 _INTERNAL_PATH = re.compile(r"_[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+_INDEX_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*")
+_INDEX_WAYS = (1, -1, "2d", "2dsphere", "text", "hashed")
+_VERBOSITIES = ("queryPlanner", "queryPlannerExtended", "executionStats", "allPlansExecution")
 _OLD_SORT_NAMES = {"_created_at": "createdAt", "_updated_at": "updatedAt"}
 
 
@@ -82,6 +91,12 @@ class FindRequest:
     include: tuple[str, ...] = ()
     include_all: bool = False
     redirect_class_name_for_key: str | None = None
+    hint: Hint | None = None
+    explain: str | None = None
+    comment: str | None = None
+    read_preference: str | None = None
+    include_read_preference: str | None = None
+    subquery_read_preference: str | None = None
 
 
 def read_find(params: Mapping[str, Any]) -> FindRequest:
@@ -92,13 +107,10 @@ def read_find(params: Mapping[str, Any]) -> FindRequest:
     for name in params:
         if name not in _FIND_PARAMETERS:
             raise ParseError(INVALID_QUERY, f"Invalid parameter for query: {name}")
-    for name in ("explain", "hint"):
-        if _is_true(params.get(name)):
-            raise _not_supported(name)
     include = _texts(params, "include") or ()
     keys = _paths(params, "keys")
     return FindRequest(
-        where=_where(params.get("where")),
+        where=read_where_json(params.get("where")),
         limit=_whole_number(params, "limit", DEFAULT_LIMIT),
         skip=_whole_number(params, "skip", 0),
         order=_order(_texts(params, "order") or ()),
@@ -108,6 +120,10 @@ def read_find(params: Mapping[str, Any]) -> FindRequest:
         include=_included(include, keys or ()),
         include_all=_is_true(params.get("includeAll")) or "*" in include,
         redirect_class_name_for_key=_column(params, "redirectClassNameForKey"),
+        hint=read_hint(params.get("hint")),
+        explain=read_explain(params.get("explain")),
+        comment=read_comment(params.get("comment")),
+        **{field: read_preference(params.get(name)) for name, field in _READ_PREFERENCES.items()},
     )
 
 
@@ -130,7 +146,8 @@ def _is_true(value: Any) -> bool:
     return value not in (None, False, 0, "", "0", "false", "null")
 
 
-def _where(where: Any) -> Mapping[str, Any]:
+def read_where_json(where: Any) -> Mapping[str, Any]:
+    """Read a `where` that may be text, as JSON still. Raises ParseError 107."""
     if isinstance(where, str):
         try:
             where = read_json(where.encode("utf-8", "surrogatepass"))
@@ -154,6 +171,46 @@ def _whole_number(params: Mapping[str, Any], name: str, default: int) -> int:
     if isinstance(value, bool) or not 0 <= number <= _MAX_NUMBER or number != int(number):
         raise _bad_parameter(name, f"a whole number from 0 to {_MAX_NUMBER}")
     return int(number)
+
+
+def read_hint(value: Any) -> Hint | None:
+    """Read the index to go by, a name or keys; None if there is none. Raises ParseError 102."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        value = read_json(value.encode("utf-8", "surrogatepass"))
+    if not _is_true(value) or value == {}:
+        return None
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    if isinstance(value, Mapping) and len(value) <= _MAX_SORT_KEYS:
+        keys = tuple(value.items())
+        if all(_INDEX_KEY.fullmatch(key) and way in _INDEX_WAYS for key, way in keys):
+            return keys
+    raise _bad_parameter("hint", "an index's name or its keys")
+
+
+def read_explain(value: Any) -> str | None:
+    """Read how much is to be said of how a query runs; None for nothing. Raises ParseError 102."""
+    if not _is_true(value):
+        return None
+    if value in (True, "true", "1"):
+        return "allPlansExecution"
+    if value not in _VERBOSITIES:
+        raise ParseError(INVALID_QUERY, "Invalid value for explain")
+    return str(value)
+
+
+def read_comment(value: Any) -> str | None:
+    """Read what the database is to write beside the query in its log; no text is no comment."""
+    return value if isinstance(value, str) and value and "\0" not in value else None
+
+
+def read_preference(value: Any) -> str | None:
+    """Read which members of a replica set may answer. Raises ParseError 102."""
+    if not isinstance(value, str) or not value:
+        return None
+    if value.upper() not in READ_PREFERENCES:
+        raise ParseError(INVALID_QUERY, "Not supported read preference.")
+    return value.upper()
 
 
 def _texts(params: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
@@ -371,7 +428,7 @@ def _subquery(operator: str, query: Any) -> tuple[str, Mapping[str, Any]]:
         raise _improper(operator)
     if query.get("redirectClassNameForKey"):
         raise _not_supported(f"redirectClassNameForKey inside {operator}")
-    return class_name, _where(query.get("where"))
+    return class_name, read_where_json(query.get("where"))
 
 
 def _improper(operator: str) -> ParseError:

@@ -13,15 +13,11 @@ from server.routes.object_answers import ObjectAnswers
 from server.routes.router import Call, Handler, ParseRouter
 from server.services import Services
 
-_SYSTEM_ROUTES = {
-    "/roles": "_Role",
-    "/sessions": "_Session",
-    "/installations": "_Installation",
-}
+_SYSTEM_ROUTES = {"/roles": "_Role", "/sessions": "_Session"}
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
-    """Serve every class under /classes, and some of the system's under paths of their own."""
+    """Serve every class under /classes, and roles and sessions under paths of their own."""
     handlers = ClassHandlers(services)
     add_class(router, "/classes/<class_name>", handlers)
     for path, class_name in _SYSTEM_ROUTES.items():
@@ -53,6 +49,8 @@ class ClassHandlers:
     def find(self, call: Call, class_name: str) -> Any:
         """`GET /classes/<class>`."""
         request = read_find(call.params)
+        if request.explain is not None:
+            return {"results": self._objects.explain(call.caller, class_name, request)}
         found = self._objects.find(call.caller, class_name, request, call.context)
         return self._answers.found(call, found, class_name)
 

@@ -72,6 +72,11 @@ def sort_key(document: Values, key: SortKey, *, ignore_case: bool = False) -> Co
     return max(keys) if key.descending else min(keys)
 
 
+def leaves(document: Values, path: str) -> Iterator[Any]:
+    """Yield what stands at a path; where arrays are on its way, in each of their objects."""
+    return (leaf for leaf in _leaves(document, _names(path)) if leaf is not _MISSING)
+
+
 def nearest_to(query: Query) -> Near | None:
     """Return the condition whose distance the query is ordered by, if it is."""
     parts = query.where.parts if isinstance(query.where, All) else (query.where,)
@@ -266,10 +271,11 @@ def _members(value: Any) -> Mapping[str, Any] | None:
 
 
 def _comparable_at(path: str, value: Any, ignore_case: bool) -> Comparable:
-    return _comparable(value, ignore_case and path != "objectId")
+    return comparable(value, ignore_case and path != "objectId")
 
 
-def _comparable(value: Any, ignore_case: bool) -> Comparable:
+def comparable(value: Any, ignore_case: bool = False) -> Comparable:
+    """Return what to compare of a value: equal for equal values, less for lesser ones."""
     match value:
         case bool():
             return _BOOLEAN, value
@@ -282,12 +288,12 @@ def _comparable(value: Any, ignore_case: bool) -> Comparable:
         case bytes():
             return _BYTES, (len(value), value)
         case list():
-            return _ARRAY, tuple(_comparable(element, ignore_case) for element in value)
+            return _ARRAY, tuple(comparable(element, ignore_case) for element in value)
     members = _members(value)
     return _NULL if members is None else (_OBJECT, _member_keys(members, ignore_case))
 
 
 def _member_keys(members: Mapping[str, Any], ignore_case: bool) -> tuple[Any, ...]:
     """Objects compare member by member in their order: type, then name, then value."""
-    keys = ((name, _comparable(value, ignore_case)) for name, value in members.items())
+    keys = ((name, comparable(value, ignore_case)) for name, value in members.items())
     return tuple((rank, name, content) for name, (rank, content) in keys)

@@ -21,6 +21,7 @@ from cloud.operations import Operation
 from server.storage.geo import GeoCondition
 
 if TYPE_CHECKING:
+    from server.storage.pipeline import PipelineStore
     from server.storage.tally_port import TallyStore
 
 Document = dict[str, Any]
@@ -41,6 +42,10 @@ class DuplicateObject(Exception):
 
 class Refused(ValueError):
     """A value, a path or a pattern that the database cannot take; nothing was written."""
+
+
+class RefusedQuery(Refused):
+    """A question that the database cannot answer as it stands."""
 
 
 class ClassExists(Exception):
@@ -87,8 +92,7 @@ class Index:
 
     `kinds` are those of the columns where somebody asked for the index, as in `IndexKeys`; it then
     holds every object, and the database may refuse kinds that it does not have. Our own have none:
-    they ascend, and leave out objects without the columns. With `expires` each object is removed
-    when the Date in the one column has passed, by a database that sees to such things itself.
+    they ascend, and leave out objects without the columns.
     """
 
     name: str
@@ -96,7 +100,6 @@ class Index:
     unique: bool = False
     ignore_case: bool = False
     kinds: tuple[int | str, ...] = ()
-    expires: bool = False
 
     @classmethod
     def asked_for(cls, name: str, keys: IndexKeys) -> "Index":
@@ -261,6 +264,15 @@ class SortKey:
     descending: bool = False
 
 
+Hint = str | tuple[tuple[str, int | str], ...]
+"""The index to go by: its name, or its keys as they stand in rows, with their directions."""
+
+READ_PREFERENCES = (
+    "PRIMARY", "PRIMARY_PREFERRED", "SECONDARY", "SECONDARY_PREFERRED", "NEAREST"
+)  # fmt: skip
+"""Which members of a replica set may answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Which objects, in which order, and how many of them.
@@ -269,7 +281,9 @@ class Query:
     nearest first where the condition has a Near.
     `columns` limits what is read (objectId, createdAt, updatedAt and ACL always are); None is all.
     With `ignore_case` texts compare without regard to case. `index` names the one to go by, for
-    whoever knows better than the database; it has to be there.
+    whoever knows better than the database; it has to be there. `hint` does so for a client: without
+    such an index the query is refused. `comment` is for the database's log, `read_preference` one
+    of READ_PREFERENCES; a database that has neither leaves them be.
     """
 
     where: Condition = EVERYTHING
@@ -279,6 +293,9 @@ class Query:
     columns: frozenset[str] | None = None
     ignore_case: bool = False
     index: Index | None = None
+    hint: Hint | None = None
+    comment: str | None = None
+    read_preference: str | None = None
 
 
 # --- the port -----------------------------------------------------------------------------------
@@ -294,7 +311,14 @@ class ObjectStore(Protocol):
         """Return the object, or None."""
 
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
-        """Return the objects that fulfil the query."""
+        """Return the objects that fulfil the query. Raises RefusedQuery."""
+
+    def explain(self, schema: ClassSchema, query: Query, verbosity: str) -> Any:
+        """Return what the database says of how it would find them, as JSON of its own.
+
+        `verbosity` is `queryPlanner`, `queryPlannerExtended`, `executionStats` or
+        `allPlansExecution`.
+        """
 
     def values(
         self, schema: ClassSchema, columns: Sequence[str], where: Condition
@@ -446,6 +470,10 @@ class Database(Protocol):
     @property
     def tallies(self) -> "TallyStore":
         """Its objects, counted."""
+
+    @property
+    def pipelines(self) -> "PipelineStore":
+        """Its objects, through pipelines."""
 
     @property
     def schemas(self) -> SchemaStore:

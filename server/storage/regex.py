@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import re2
 
-from server.storage.port import Refused
+from server.storage.port import RefusedQuery
 
 # What an honest pattern needs for some 400,000 short texts.
 _BUDGET_S = 1.0
@@ -31,7 +31,7 @@ _NOT_IN_RE2 = ("invalid perl operator", "invalid escape sequence")
 _T = TypeVar("_T")
 
 
-class RegexRefused(Refused):
+class RegexRefused(RefusedQuery):
     """The pattern is no regular expression, or takes too long."""
 
 

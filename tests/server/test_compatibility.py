@@ -8,11 +8,14 @@ import pytest
 
 from cloud.values import Pointer
 from server.parse import errors
+from server.parse.aggregate import STAGES, read_aggregate
 from server.parse.decode import decode, decode_column
 from server.parse.errors import ParseError
 from server.parse.operations import read_changes
 from server.parse.query import read_find, read_where
 from server.parse_face import parse_router
+from server.storage.pipeline import ACCUMULATORS, OPERATORS
+from server.storage.port import ClassSchema
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = (REPOSITORY / "docs" / "parse-compatibility.md").read_text()
@@ -89,6 +92,10 @@ def test_keys_in_the_body_are_those_of_the_table():
 
 
 SAMPLES = {"where": "{}", "limit": "1", "skip": "1", "count": "1", "includeAll": "true"}
+SAMPLES["explain"] = "true"
+SAMPLES |= dict.fromkeys(
+    ["readPreference", "includeReadPreference", "subqueryReadPreference"], "NEAREST"
+)
 
 
 def test_find_parameters_are_those_of_the_table():
@@ -97,6 +104,25 @@ def test_find_parameters_are_those_of_the_table():
     for name in [*refused("parameter"), "anythingElse"]:
         with pytest.raises(ParseError):
             read_find({name: "1"})
+
+
+def test_parameters_of_aggregate_are_those_of_the_table():
+    thing = ClassSchema("Thing")
+    samples = {"pipeline": "[]", **SAMPLES}
+    for name in spoken("parameter of aggregate"):
+        read_aggregate({name: samples.get(name, "name")}, thing)
+    for name in [*refused("parameter of aggregate"), "anythingElse"]:
+        with pytest.raises(ParseError):
+            read_aggregate({name: "1"}, thing)
+
+
+def test_stages_and_operators_are_those_that_are_listed():
+    assert spoken("stage") == STAGES
+    assert not refused("stage") & STAGES
+    listed = set(re.findall(r"\$\w+", DOCS.split("Operators in expressions:")[1].split("##")[0]))
+    assert listed == {*OPERATORS, "$switch", "$dateToString", "$literal", "$ROOT", "$CURRENT"}
+    in_group = DOCS.split("| `$group` | yes |")[1].split("|")[0]
+    assert set(re.findall(r"\$\w+", in_group)) == {*ACCUMULATORS, "$count"}
 
 
 class NoSubqueries:

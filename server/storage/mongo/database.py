@@ -12,6 +12,7 @@ from pymongo.write_concern import WriteConcern
 from server.storage.mongo.errors import translated_errors
 from server.storage.mongo.files import MongoFiles
 from server.storage.mongo.objects import MongoObjects
+from server.storage.mongo.pipelines import MongoPipelines
 from server.storage.mongo.relations import MongoRelations
 from server.storage.mongo.schemas import MongoSchemas
 from server.storage.mongo.tallies import MongoTallies
@@ -42,6 +43,7 @@ class MongoDatabase:
         )
         self.objects = MongoObjects(database)
         self.tallies = MongoTallies(database)
+        self.pipelines = MongoPipelines(database)
         self.schemas = MongoSchemas(database)
         self.relations = MongoRelations(database)
         self.files = MongoFiles(database)

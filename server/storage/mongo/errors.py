@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from cloud.moderation.errors import StoreFull, StoreUnavailable
 from server.storage.mongo.columns import parse_path
-from server.storage.port import DuplicateObject, Refused
+from server.storage.port import DuplicateObject, Refused, RefusedQuery
 
 # What MongoDB says of a call that it will never carry out, however often it is repeated:
 # BadValue, TypeMismatch, Overflow (nested too deep), PathNotViable, ConflictingUpdateOperators,
@@ -20,6 +20,14 @@ from server.storage.port import DuplicateObject, Refused
 _MISFITS = frozenset({2, 14, 15, 28, 40, 52, 10334, 17419, 51091})
 
 _OUT_OF_DISK_SPACE = 14031
+
+# Not authorised, out of time, not the primary, shutting down, interrupted, out of memory or disk.
+_ABOUT_ITSELF = frozenset(
+    {
+        13, 18, 24, 43, 50, 89, 91, 136, 189, 237, 262, 292, 10107, 11600, 11601, 11602, 13388,
+        13435, 13436, _OUT_OF_DISK_SPACE,
+    }
+)  # fmt: skip
 
 INDEX_TIMEOUT_S = 60  # large collections are read through
 
@@ -43,6 +51,18 @@ def translated_errors() -> Iterator[None]:
         raise StoreUnavailable(f"MongoDB: {error}") from error
     except (BSONError, OverflowError) as error:  # such as a document of more than 16 MB
         raise Refused(f"MongoDB: {error}") from error
+
+
+@contextmanager
+def refused_queries() -> Iterator[None]:
+    """Raise RefusedQuery for what MongoDB says of a question rather than of itself: a pipeline's
+    expressions have hundreds of codes."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code in _ABOUT_ITSELF:
+            raise
+        raise RefusedQuery(f"MongoDB: {error}") from error
 
 
 @contextmanager

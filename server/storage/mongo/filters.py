@@ -34,6 +34,7 @@ from server.storage.port import (
     Either,
     Equals,
     Exists,
+    Hint,
     Matches,
     Neither,
     NoneOf,
@@ -188,6 +189,11 @@ def _is_refused_in_lists(value: Any) -> bool:
 def to_sort(schema: ClassSchema, order: Iterable[SortKey]) -> list[tuple[str, int]]:
     """Translate sort keys."""
     return [(stored_path(schema, key.path), -1 if key.descending else 1) for key in order]
+
+
+def to_hint(hint: Hint) -> str | list[tuple[str, Any]]:
+    """Translate a hint to what pymongo takes."""
+    return hint if isinstance(hint, str) else list(hint)
 
 
 def to_projection(schema: ClassSchema, columns: frozenset[str] | None) -> dict[str, int] | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +14,14 @@ from pymongo.errors import OperationFailure
 from cloud.operations import Operation
 from server.storage.matching import nearest_to
 from server.storage.mongo.columns import stored_path
-from server.storage.mongo.errors import INDEX_TIMEOUT_S, more_time, translated_errors
-from server.storage.mongo.filters import to_filter, to_projection, to_sort, without_order
+from server.storage.mongo.errors import (
+    INDEX_TIMEOUT_S,
+    more_time,
+    refused_queries,
+    translated_errors,
+)
+from server.storage.mongo.filters import to_filter, to_hint, to_projection, to_sort, without_order
+from server.storage.mongo.reading import collection, explained, keyed_hint
 from server.storage.mongo.rows import Row, parse_row, stored_row
 from server.storage.mongo.updates import to_update
 from server.storage.port import (
@@ -55,9 +62,24 @@ class MongoObjects:
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
         if query.limit == 0:  # which means "no limit" to MongoDB
             return []
-        with translated_errors():
+        with translated_errors(), refused_queries() if query.hint else nullcontext():
             rows = self._rows(schema, query)
         return [parse_row(schema, row) for row in rows]
+
+    def explain(self, schema: ClassSchema, query: Query, verbosity: str) -> Any:
+        asked: dict[str, Any] = {
+            "find": schema.class_name,
+            "filter": to_filter(schema, query.where),
+            "projection": to_projection(schema, query.columns),
+            "sort": dict(to_sort(schema, query.order)),
+            "skip": query.skip,
+            "limit": query.limit,
+            "hint": None if query.hint is None else keyed_hint(query.hint),
+        }
+        given = {name: part for name, part in asked.items() if part not in (None, {})}
+        given.setdefault("filter", {})
+        with translated_errors(), refused_queries():
+            return explained(self._database, given, verbosity)
 
     def _rows(self, schema: ClassSchema, query: Query) -> list[Row]:
         """Find rows; by distance MongoDB does that with an index only, which as in Parse Server is
@@ -73,16 +95,19 @@ class MongoObjects:
         return self._asked(schema, query)
 
     def _asked(self, schema: ClassSchema, query: Query) -> list[Row]:
-        where = to_filter(schema, query.where)
+        hint = None if query.hint is None else to_hint(query.hint)
+        if query.index is not None:
+            hint = _keys(schema, query.index)
         return list(
-            self._database[schema.class_name].find(
-                where,
+            collection(self._database, schema, query.read_preference).find(
+                to_filter(schema, query.where),
                 to_projection(schema, query.columns),
                 sort=to_sort(schema, query.order) or None,
                 skip=query.skip,
                 limit=query.limit or 0,
                 collation=_IGNORE_CASE if query.ignore_case else None,
-                hint=None if query.index is None else _keys(schema, query.index),
+                hint=hint,
+                comment=query.comment,
             )
         )
 
@@ -98,12 +123,12 @@ class MongoObjects:
 
     def count(self, schema: ClassSchema, where: Condition, index: Index | None = None) -> int:
         """Count; without a condition by what MongoDB keeps anyway, as Parse Server does."""
-        collection = self._database[schema.class_name]
+        objects = self._database[schema.class_name]
         with translated_errors():
             if where == EVERYTHING:
-                return collection.estimated_document_count()
+                return objects.estimated_document_count()
             hint: dict[str, Any] = {} if index is None else {"hint": _keys(schema, index)}
-            return collection.count_documents(to_filter(schema, without_order(where)), **hint)
+            return objects.count_documents(to_filter(schema, without_order(where)), **hint)
 
     def insert(self, schema: ClassSchema, document: Document) -> None:
         row = stored_row(schema, document)
@@ -201,6 +226,4 @@ def _options(index: Index) -> dict[str, Any]:
         return {"name": index.name}
     options: dict[str, Any] = {"name": index.name, "unique": index.unique}
     options["sparse"] = _IN_EVERY_OBJECT.isdisjoint(index.columns)
-    if index.expires:
-        options["expireAfterSeconds"] = 0
     return options | ({"collation": _IGNORE_CASE} if index.ignore_case else {})

@@ -67,6 +67,19 @@ def parse_row(schema: ClassSchema, row: Row) -> Document:
     return document
 
 
+def parse_result(schema: ClassSchema, row: Row) -> Document:
+    """Return what a row says that came out of a pipeline: in it a column's name may stand for
+    something else, so that only what fits the column's type is a value of it."""
+    document: Document = {}
+    for key, stored in row.items():
+        name = column_name(schema, key)
+        if name is not None:
+            document[name] = parse_value(schema.columns.get(name), stored)
+        elif key in schema.columns:
+            document[key] = parse_nested(stored)
+    return document | (_auth_data(row) if holds_auth_data(schema) else {})
+
+
 def _auth_data(row: Row) -> Document:
     providers = {
         provider: parse_nested(stored)

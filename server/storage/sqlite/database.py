@@ -6,6 +6,7 @@ from pathlib import Path
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.files import SqliteFiles
 from server.storage.sqlite.objects import SqliteObjects
+from server.storage.sqlite.pipelines import SqlitePipelines
 from server.storage.sqlite.relations import SqliteRelations
 from server.storage.sqlite.schemas import SqliteSchemas
 from server.storage.sqlite.tallies import SqliteTallies
@@ -22,6 +23,7 @@ class SqliteDatabase:
         self._connections = Connections(data_dir / FILE_NAME)
         self.objects = SqliteObjects(self._connections)
         self.tallies = SqliteTallies(self._connections)
+        self.pipelines = SqlitePipelines(self._connections)
         self.schemas = SqliteSchemas(self._connections)
         self.relations = SqliteRelations(self._connections)
         self.files = SqliteFiles(self._connections, data_dir / FILES_FOLDER)

@@ -24,6 +24,7 @@ from server.storage.port import (
 )
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.documents import dump, load, read_text
+from server.storage.sqlite.plans import check_hint, explained, index_names
 from server.storage.sqlite.translate import (
     Sql,
     class_condition,
@@ -51,7 +52,14 @@ class SqliteObjects:
 
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
         with self._connections.reading() as connection:
+            check_hint(connection, schema, query.hint)
             return [_chosen(document, query) for _, document in _rows(connection, schema, query)]
+
+    def explain(self, schema: ClassSchema, query: Query, verbosity: str) -> Any:
+        with self._connections.reading() as connection:
+            check_hint(connection, schema, query.hint)
+            asked = _Statement(schema, query)
+            return explained(connection, asked.text, asked.parameters, verbosity)
 
     def values(
         self, schema: ClassSchema, columns: Sequence[str], where: Condition
@@ -135,18 +143,9 @@ class SqliteObjects:
         with self._connections.transaction() as connection:
             count: int = connection.execute(statement).fetchone()[0]
             if not count:
-                for name in _index_names(connection, schema.class_name):
+                for name in index_names(connection, schema.class_name):
                     connection.execute(f'DROP INDEX "{name}"')
         return count
-
-
-def _index_names(connection: sqlite3.Connection, class_name: str) -> list[str]:
-    """The indexes of a class, which `index_name` made."""
-    rows = connection.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'index' AND instr(name, ?) = 1",
-        (f"{class_name} ",),
-    )
-    return [name for (name,) in rows]
 
 
 _INSERT = "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)"
@@ -183,19 +182,28 @@ def _chosen(document: Document, query: Query) -> Document:
 
 def _rows(connection: sqlite3.Connection, schema: ClassSchema, query: Query) -> list[_Row]:
     """Find rows: with SQL as far as it can say the query, and the rest in Python."""
-    condition = translate(schema, query.where, ignore_case=query.ignore_case)
-    order = translate_order(schema, query.order, ignore_case=query.ignore_case)
-    limit = _NO_LIMIT if query.limit is None else query.limit
-    paging = (limit, query.skip) if condition.exact and order else (_NO_LIMIT, 0)
-    statement = (
-        f"SELECT sequence, document {_from_where(schema, condition, query.index)} "
-        f"ORDER BY {order or 'sequence'} LIMIT ? OFFSET ?"
-    )
-    with closing(connection.execute(statement, (*condition.parameters, *paging))) as cursor:
+    asked = _Statement(schema, query)
+    with closing(connection.execute(asked.text, asked.parameters)) as cursor:
         rows = ((sequence, load(text)) for sequence, text in cursor)
-        if condition.exact and order:
+        if asked.condition.exact and asked.order:
             return list(rows)
-        return _finished(rows, condition, query, is_sorted=bool(order))
+        return _finished(rows, asked.condition, query, is_sorted=bool(asked.order))
+
+
+class _Statement:
+    """A query as far as SQL can say it."""
+
+    def __init__(self, schema: ClassSchema, query: Query) -> None:
+        self.condition = translate(schema, query.where, ignore_case=query.ignore_case)
+        self.order = translate_order(schema, query.order, ignore_case=query.ignore_case)
+        limit = _NO_LIMIT if query.limit is None else query.limit
+        is_whole = self.condition.exact and self.order
+        paging = (limit, query.skip) if is_whole else (_NO_LIMIT, 0)
+        self.parameters = (*self.condition.parameters, *paging)
+        self.text = (
+            f"SELECT sequence, document {_from_where(schema, self.condition, query.index)} "
+            f"ORDER BY {self.order or 'sequence'} LIMIT ? OFFSET ?"
+        )
 
 
 def _finished(rows: Iterator[_Row], condition: Sql, query: Query, *, is_sorted: bool) -> list[_Row]:

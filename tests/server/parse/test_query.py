@@ -88,8 +88,17 @@ def test_without_parameters_the_first_hundred_are_found():
         ({"includeAll": "true"}, FindRequest(include_all=True)),
         ({"includeAll": False}, FindRequest()),
         ({"redirectClassNameForKey": "likes"}, FindRequest(redirect_class_name_for_key="likes")),
-        ({"comment": "c", "readPreference": "SECONDARY", "includeReadPreference": "x",
-          "subqueryReadPreference": "y", "explain": "false", "hint": ""}, FindRequest()),
+        ({"explain": "false", "hint": "", "comment": 5, "readPreference": ""}, FindRequest()),
+        ({"comment": "c", "readPreference": "SECONDARY"},
+         FindRequest(comment="c", read_preference="SECONDARY")),
+        ({"includeReadPreference": "nearest", "subqueryReadPreference": "PRIMARY"},
+         FindRequest(include_read_preference="NEAREST", subquery_read_preference="PRIMARY")),
+        ({"explain": True}, FindRequest(explain="allPlansExecution")),
+        ({"explain": "true"}, FindRequest(explain="allPlansExecution")),
+        ({"explain": "queryPlanner"}, FindRequest(explain="queryPlanner")),
+        ({"hint": "a_1"}, FindRequest(hint="a_1")),
+        ({"hint": {"a": 1, "_p_b": -1}}, FindRequest(hint=(("a", 1), ("_p_b", -1)))),
+        ({"hint": '{"a":1}'}, FindRequest(hint=(("a", 1),))),
     ],
 )  # fmt: skip
 def test_parameter_is_read_as_json_and_as_text(params, found):
@@ -138,8 +147,11 @@ def test_parameter_is_read_as_json_and_as_text(params, found):
         ({"include": ".".join("a" * 21)}, 102, "too many fields"),
         ({"redirectClassNameForKey": "a.b"}, 105, "Invalid field name: a.b."),
         ({"redirectClassNameForKey": 5}, 102, "redirectClassNameForKey must be a field's name."),
-        ({"explain": True}, 102, "explain is not supported yet."),
-        ({"hint": {"a": 1}}, 102, "hint is not supported yet."),
+        ({"explain": "all"}, 102, "Invalid value for explain"),
+        ({"explain": {"$gt": 1}}, 102, "Invalid value for explain"),
+        ({"hint": {"a": 2}}, 102, "hint must be an index's name or its keys."),
+        ({"hint": {"$a": 1}}, 102, "hint must be an index's name or its keys."),
+        ({"readPreference": "ANY"}, 102, "Not supported read preference."),
     ],
 )  # fmt: skip
 def test_bad_parameter_is_refused(params, code, sentence):
@@ -151,7 +163,9 @@ def test_bad_parameter_is_refused(params, code, sentence):
 
 def test_get_takes_keys_and_includes_alone():
     asked = {"keys": "a", "include": "b", "excludeKeys": "c", "readPreference": "PRIMARY"}
-    assert read_get(asked) == FindRequest(keys=("a",), exclude_keys=("c",), include=("b",))
+    assert read_get(asked) == FindRequest(
+        keys=("a",), exclude_keys=("c",), include=("b",), read_preference="PRIMARY"
+    )
     for name in ("where", "limit", "count", "bogus", "includeAll"):
         with pytest.raises(ParseError, match="Improper encode of parameter") as refusal:
             read_get({name: "1"})
