@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     # What clients may do
     allow_client_class_creation: bool = False
     session_length: PositiveInt = 30 * 24 * 3600
+    idempotency_paths: Annotated[tuple[str, ...], NoDecode] = ()
+    idempotency_ttl: PositiveInt = 300
 
     # Who guesses passwords
     account_lockout_threshold: PositiveInt = 8
@@ -192,9 +194,9 @@ class Settings(BaseSettings):
             columns[match[1]] = tuple(dict.fromkeys([*known, match[2]]))
         return columns
 
-    @field_validator("moderation_webhook_urls", mode="before")
+    @field_validator("moderation_webhook_urls", "idempotency_paths", mode="before")
     @classmethod
-    def _split_urls(cls, value: Any) -> Any:
+    def _split_texts(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -210,6 +212,16 @@ class Settings(BaseSettings):
         # https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
         if value and not 24 <= len(secret) <= 64:
             raise ValueError("must be 24 to 64 bytes in base64, as `openssl rand -base64 32` makes")
+        return value
+
+    @field_validator("idempotency_paths")
+    @classmethod
+    def _check_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern} is no regular expression: {error}") from None
         return value
 
     @field_validator("parse_mount")

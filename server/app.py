@@ -26,6 +26,7 @@ from server.dispatch.local import LocalDispatch
 from server.dispatch.sweeper import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
+from server.idempotency import Idempotency
 from server.jobs import JobRunner
 from server.mail.wiring import make_outbox
 from server.moderation.category_words import OwnersWords
@@ -162,13 +163,14 @@ def make_services(settings: Settings) -> Services:
     receivers = webhook_receivers(settings)
     deliveries = StoredDeliveries(database, schemas, receivers)
     subjects = StoredSubjects(database)
+    memory = StoredMemory(database, schemas, _near_copies(settings, database))
     pipeline = ModerationPipeline(
         items,
         subjects,
         uploads,
         parse_config,
         deliveries,
-        StoredMemory(database, schemas, _near_copies(settings, database)),
+        memory,
         StoredChecks(database, schemas),
         max_matches_per_hour=settings.memory_max_matches_per_hour,
     )
@@ -215,7 +217,14 @@ def make_services(settings: Settings) -> Services:
         placeholders=Placeholders(classifier, permits=settings.worker_permits),
         moderation=moderation,
         jobs=JobRunner(database, schemas),
+        idempotency=Idempotency(
+            database,
+            schemas,
+            paths=settings.idempotency_paths,
+            ttl_s=settings.idempotency_ttl,
+        ),
         pipeline=pipeline,
+        memory=memory,
         dispatch=dispatch,
         webhooks=webhooks,
         retention=RetentionKeeper(database, schemas, settings.retention_days),

@@ -178,8 +178,8 @@ def copy(source: str, target: str) -> None:
 
 
 @db.command(
-    help="Copy the embedded database and its files, as of one moment, into a new folder; the server "
-    "may run. The copy is a data folder: to go back to it, stop the server and set DATA_DIR."
+    help="Copy the embedded database and its files, as of one moment, into a new folder; the "
+    "server may run. The copy is a data folder: to go back to it, stop the server and set DATA_DIR."
 )
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj

@@ -14,6 +14,7 @@ from gunicorn.app.base import BaseApplication
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
 from server.app import check_settings, create_app, mounts_of, open_database
+from server.busy import busy_answers
 from server.front.application import Front
 from server.front.protocol import Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
@@ -161,8 +162,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         self._services = app.extensions["parsewarden"]
         threads = self._settings.max_in_flight + _SPARE_THREADS
         bounds = Bounds(self._settings.max_body_bytes, large_bodies=threads)
-        observe = observer(self._services.telemetry, mounts_of(self._settings))
-        return Front(app.wsgi_app, threads=threads, bounds=bounds, observe=observe)
+        mounts = mounts_of(self._settings)
+        return Front(
+            app.wsgi_app,
+            threads=threads,
+            bounds=bounds,
+            busy=busy_answers(mounts),
+            observe=observer(self._services.telemetry, mounts),
+        )
 
     def _say_what_to_try(self, _server: Any) -> None:
         sys.stdout.write(f"\n{what_to_try(self._settings)}\n")

@@ -14,8 +14,10 @@ from ml_models.classifier import NsfwClassifier
 from ml_models.errors import ModelError
 from server.auth import Caller
 from server.dispatch.sweeper import SweptDispatch
+from server.idempotency import Idempotency
 from server.jobs import JobRunner
 from server.mail.outbox import Outbox
+from server.moderation.memory import StoredMemory
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
@@ -43,7 +45,9 @@ class Services:
     placeholders: Placeholders
     moderation: ClassificationService
     jobs: JobRunner
+    idempotency: Idempotency
     pipeline: ModerationPipeline
+    memory: StoredMemory
     dispatch: SweptDispatch
     webhooks: Deliverer
     retention: RetentionKeeper
@@ -53,9 +57,11 @@ class Services:
     telemetry: Telemetry
 
     def warm_up(self) -> None:
-        """Load the model and look for the database; what is missing is reported, not fatal."""
+        """Load the model, look for the database, and begin to read what is remembered; what is
+        missing is reported, not fatal."""
         for name, prepare in [("model", self.classifier.warm_up), ("database", self.database.ping)]:
             try:
                 prepare()
             except (ModelError, StoreUnavailable) as error:
                 logger.warning("the %s is not ready, images have to wait: %s", name, error)
+        self.memory.start()

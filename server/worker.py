@@ -20,6 +20,7 @@ from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings, SettingsError
 from server.app import check_settings, make_services
 from server.dispatch.celery import broker_app, process_with
+from server.dispatch.workers import Pulse, WorkerBook
 from server.malloc import keep_memory
 from server.serve import is_served
 
@@ -41,7 +42,8 @@ def work(settings: Settings, heartbeat: Path | None) -> int:
         services.telemetry.metrics.serve(settings.bind_host, settings.worker_metrics_port)
     app = broker_app(settings.celery_broker_url)
     process_with(app, lambda item_id: _process(services.pipeline, item_id), Request=_InHand)
-    status = _consume(app, settings.classify_permits, heartbeat)
+    pulse = Pulse(WorkerBook(services.database, services.schemas), settings.classify_permits)
+    status = _consume(app, settings.classify_permits, pulse, heartbeat)
     services.dispatch.close()
     services.classifier.close()
     services.database.close()
@@ -70,12 +72,11 @@ def _process(pipeline: ModerationPipeline, item_id: str) -> None:
         logger.warning("item %s waits for the database: %s", item_id, error)
 
 
-def _consume(app: Celery, threads: int, heartbeat: Path | None) -> int:
+def _consume(app: Celery, threads: int, pulse: Pulse, heartbeat: Path | None) -> int:
     """Run Celery's worker until SIGTERM or SIGINT; returns its exit status."""
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)  # two lines for each message
-    if heartbeat is not None:
-        app.steps["consumer"].add(_Heartbeat)
+    app.steps["consumer"].add(_Heartbeat)
     worker = WorkController(
         app=app,
         pool_cls="threads",
@@ -83,12 +84,15 @@ def _consume(app: Celery, threads: int, heartbeat: Path | None) -> int:
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
+        pulse=pulse,
         heartbeat_file=heartbeat,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     logger.info("judging up to %d images at once", threads)
+    pulse.start()
     worker.start()
+    pulse.close()
     return int(worker.exitcode or 0)
 
 
@@ -109,17 +113,25 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 class _Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery carries no types
-    """Touches a file while Celery's event loop turns, which it does not without a broker."""
+    """Beats while Celery's event loop turns, which it does not without a broker: tells the pulse,
+    and touches a file where there is to be one."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
-    def __init__(self, consumer: Any, heartbeat_file: Path, **options: Any) -> None:
+    def __init__(
+        self, consumer: Any, pulse: Pulse, heartbeat_file: Path | None, **options: Any
+    ) -> None:
         super().__init__(consumer, **options)
-        self._file = heartbeat_file
+        self._pulse, self._file = pulse, heartbeat_file
 
     def start(self, consumer: Any) -> None:
-        self._file.touch()
-        self._timer = consumer.timer.call_repeatedly(HEARTBEAT_S, self._file.touch)
+        self._beat()
+        self._timer = consumer.timer.call_repeatedly(HEARTBEAT_S, self._beat)
+
+    def _beat(self) -> None:
+        self._pulse.turned()
+        if self._file is not None:
+            self._file.touch()
 
     def stop(self, _consumer: Any) -> None:
         self._timer.cancel()

@@ -38,6 +38,10 @@ class Broker:
     """What carries images to the workers; `messages` is None while it does not answer."""
 
     messages: int | None
+    workers: int
+    """How many live."""
+    heard_at: datetime | None
+    """When a worker was heard of last; None: none in a day."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,10 @@ class Memory(Protocol):
     """Knows images again: by their bytes, or by fingerprints that differ in few bits."""
 
     def recall(self, evidence: Evidence, item_id: str, now: datetime) -> Recollection | None:
-        """Return what holds for the item's image. The item counts as known by it, once."""
+        """Return what holds for the item's image. The item counts as known by it, once.
+
+        Raises NotReadYet while what is remembered is being read.
+        """
 
     def learn(self, decision: Decision, content_sha256: str) -> None:
         """Remember the decision for these bytes, unless a later one is remembered already."""

@@ -8,6 +8,10 @@ from cloud.moderation.items import Decision, State
 _LASTING = (State.APPROVED, State.REJECTED)
 
 
+class NotReadYet(Exception):
+    """What is remembered is still being read; ask again shortly."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recollection:
     """What is remembered of an image: a moderator's decision, or an entry of a list."""

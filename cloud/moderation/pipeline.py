@@ -36,7 +36,7 @@ from cloud.moderation.items import (
     next_decision,
 )
 from cloud.moderation.loose_ends import FILE_REPLACED, OBJECT_DELETED, LooseEnds
-from cloud.moderation.memory import is_lesson, opinion, takes_back
+from cloud.moderation.memory import NotReadYet, is_lesson, opinion, takes_back
 from cloud.moderation.ports import PolicySource
 from cloud.moderation.rules import judge_upload
 from cloud.moderation.types import BytesSource, Classification, Outcome
@@ -252,7 +252,11 @@ class ModerationPipeline:
         evidence: Evidence,
     ) -> None:
         """Decide what a moderator decided about this image before; if none did, as given."""
-        recollection = self._memory.recall(evidence, item.item_id, self._now())
+        try:
+            recollection = self._memory.recall(evidence, item.item_id, self._now())
+        except NotReadYet as error:
+            self._put_off(item, _WAIT_WHEN_BUSY, str(error))
+            return
         if recollection is not None:
             decided_by = BY_MEMORY
             after, reasons = opinion(recollection, self._max_matches_per_hour, rules_say=after)

@@ -12,7 +12,7 @@ from server.front.wsgi import WsgiAnswer, call, environ_of
 from server.telemetry.logs import request_id_of, working_for
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -22,14 +22,17 @@ Send = Callable[[Message], Awaitable[None]]
 WebSocketApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _PIECE_BYTES = 64 * 1024
+# So many may wait for each thread: milliseconds of small calls. Who comes then is told at once.
+_CALLS_PER_THREAD = 16
 _FAILED = b'{"code":1,"error":"Internal server error."}'
 
 
 class Front:
     """Answers HTTP with the WSGI app, on up to `threads` threads, and WebSockets with theirs.
 
-    Requests must come whole, in one message, as its `protocol` hands them on. `observe` is told
-    each answer's path, status and seconds.
+    Requests must come whole, in one message, as its `protocol` hands them on. When too many wait for
+    a thread, `busy` says so to the next, by its path. `observe` is told each answer's path, status
+    and seconds.
     """
 
     def __init__(
@@ -38,11 +41,13 @@ class Front:
         *,
         threads: int,
         bounds: Bounds,
+        busy: Callable[[str], WsgiAnswer] = lambda _path: WsgiAnswer(503, [], b""),
         observe: Callable[[str, int, float], None] = lambda _path, _status, _seconds: None,
         websockets: WebSocketApp | None = None,
     ) -> None:
         self._app, self._most_threads, self._websockets = app, threads, websockets
-        self._observe = observe
+        self._most_waiting = threads * _CALLS_PER_THREAD
+        self._busy, self._observe = busy, observe
         self._threads: Threads | None = None
         self.protocol = bounded_protocol(bounds)
 
@@ -57,20 +62,10 @@ class Front:
             return
         began = time.perf_counter()
         environ = environ_of(scope, message["body"])
-        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID"))
-        app = self._app
-
-        def work() -> WsgiAnswer:
-            with working_for(request_id):
-                return call(app, environ)
-
-        try:
-            answer = await self._threads.run(work)
-        except Exception:  # the app answers its own errors; this is the last wall
-            logger.exception("an error that the app did not answer")
-            answer = WsgiAnswer(500, [(b"content-type", b"application/json")], _FAILED)
+        path, request_id = environ["PATH_INFO"], request_id_of(environ.get("HTTP_X_REQUEST_ID"))
+        answer = await self._answer(self._threads, environ, request_id)
         answer.headers.append((b"x-request-id", request_id.encode()))
-        self._observe(environ["PATH_INFO"], answer.status, time.perf_counter() - began)
+        self._observe(path, answer.status, time.perf_counter() - began)
         await send(
             {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
         )
@@ -78,6 +73,23 @@ class Front:
             await send({"type": "http.response.body", "body": answer.body})
         else:
             await self._stream(answer, answer.body, receive, send)
+
+    async def _answer(
+        self, threads: Threads, environ: "WSGIEnvironment", request_id: str
+    ) -> WsgiAnswer:
+        if threads.waiting >= self._most_waiting:
+            return self._busy(environ["PATH_INFO"])
+        app = self._app
+
+        def work() -> WsgiAnswer:
+            with working_for(request_id):
+                return call(app, environ)
+
+        try:
+            return await threads.run(work)
+        except Exception:  # the app answers its own errors; this is the last wall
+            logger.exception("an error that the app did not answer")
+            return WsgiAnswer(500, [(b"content-type", b"application/json")], _FAILED)
 
     async def _answer_websocket(
         self, scope: MutableMapping[str, Any], receive: Receive, send: Send

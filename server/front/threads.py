@@ -44,6 +44,11 @@ class Threads:
         self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._announced = False
 
+    @property
+    def waiting(self) -> int:
+        """How many calls no thread has begun yet."""
+        return len(self._queue)
+
     def run(self, function: Callable[[], Any]) -> "asyncio.Future[Any]":
         """Call the function on a thread; the future has what it returns or raises."""
         call = _Call(function, self._loop.create_future())

@@ -104,6 +104,11 @@ class StoredMemory:
         self._near_copies = near_copies
         self._declared = False
 
+    def start(self) -> None:
+        """Begin to read what images are known by; never blocks, never raises."""
+        if self._near_copies is not None:
+            self._near_copies.start()
+
     def recall(self, evidence: Evidence, item_id: str, now: datetime) -> Recollection | None:
         if self._near_copies is None:
             return None

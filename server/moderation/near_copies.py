@@ -2,20 +2,24 @@
 
 The index may name what no longer holds, never what isn't there: each find is compared with its row
 before it counts, so what one process forgets, all forget at once. What one process learns, the
-others know within seconds.
+others know within seconds. All there is is read in the background, once: of a million entries that
+takes longer than an image can wait.
 """
 
 import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cloud.moderation.items import State
+from cloud.moderation.memory import NotReadYet
 from ml_models.types import Fingerprint
 from server import fingerprints
+from server.moderation.last_read import LastRead
 from server.objects.identity import utc_now
 from server.storage.port import (
     All,
@@ -39,7 +43,9 @@ logger = logging.getLogger(__name__)
 _REFRESH_EVERY_S = 3.0
 # Rows are asked for by `updatedAt`, which the clock of another machine wrote, a while before the
 # row could be seen here. Rows from further back are read once more each time.
-_OVERLAP = timedelta(seconds=30)
+_OVERLAP = timedelta(seconds=60)
+# Small memories are read by then; an image that would wait longer comes again.
+_FIRST_READ_PATIENCE_S = 2.0
 _PAGE_SIZE = 5000
 _COLUMNS = frozenset({"outcome", fingerprints.HASH, fingerprints.QUALITY})
 # Whoever lists a hash without its quality vouches for it.
@@ -61,20 +67,29 @@ class NearCopies:
         min_quality: int,
         refresh_every_s: float = _REFRESH_EVERY_S,
         page_size: int = _PAGE_SIZE,
+        patience_s: float = _FIRST_READ_PATIENCE_S,
+        now: Callable[[], datetime] = utc_now,
+        measure_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._objects, self._schema = objects, schema
         self._max_distance, self._min_quality = max_distance, min_quality
         self._refresh_every_s, self._page_size = refresh_every_s, page_size
         self._indexes: dict[State, HashIndex] = {}
-        self._refreshing = threading.Lock()
+        self._patience_s, self._measure_s = patience_s, measure_s
+        self._lock, self._refreshing = threading.Lock(), threading.Lock()
+        self._first_read: Future[None] | None = None
         self._read_at = -math.inf
-        self._since: datetime | None = None
+        self._last_read = LastRead(_OVERLAP, now=now, measure_s=measure_s)
         self._lately_added: dict[str, datetime] = {}
+
+    def start(self) -> None:
+        """Begin to read, unless begun; never blocks, never raises."""
+        self._begun()
 
     def nearest(self, fingerprint: Fingerprint) -> tuple[Document, int] | None:
         """Return the entry of the nearest fingerprint, a rejection first, and the distance.
 
-        Raises StoreUnavailable.
+        Raises StoreUnavailable, and NotReadYet.
         """
         if fingerprint.quality < self._min_quality:
             return None
@@ -104,29 +119,54 @@ class NearCopies:
         return None
 
     def _refresh(self) -> None:
-        """Read what is new, the first time all. While one thread does, others use what there is."""
-        if self._since is not None and not self._is_old():
-            return
-        if self._refreshing.acquire(blocking=self._since is None):
+        """Wait a little for all to be read, then read what is new. While one thread does, others
+        use what there is."""
+        try:
+            self._begun().result(self._patience_s)
+        except TimeoutError:
+            raise NotReadYet("the remembered fingerprints are being read") from None
+        if self._is_old() and self._refreshing.acquire(blocking=False):
             try:
-                if self._since is None or self._is_old():
+                if self._is_old():
                     self._read()
             finally:
                 self._refreshing.release()
 
+    def _begun(self) -> "Future[None]":
+        """Return the first read, which is begun anew if it failed; the thread ends with it."""
+        with self._lock:
+            first = self._first_read
+            if first is None or (first.done() and first.exception() is not None):
+                first = self._first_read = Future()
+                work = threading.Thread(
+                    target=self._read_first, args=(first,), name="fingerprints", daemon=True
+                )
+                work.start()
+            return first
+
+    def _read_first(self, first: "Future[None]") -> None:
+        try:
+            self._indexes = {}  # what an attempt that failed has read is read again
+            self._read()
+        except BaseException as error:  # whoever waits for it is told
+            first.set_exception(error)
+        else:
+            first.set_result(None)
+
     def _is_old(self) -> bool:
-        return time.monotonic() - self._read_at >= self._refresh_every_s
+        return self._measure_s() - self._read_at >= self._refresh_every_s
 
     def _read(self) -> None:
-        started, since = time.monotonic(), utc_now() - _OVERLAP
-        if self._since is None:  # what an attempt that failed has read is read again
-            self._indexes = {}
+        started = self._last_read.begin()
+        lately = self._last_read.lately(started)
         lately_added: dict[str, datetime] = {}
-        for rows in self._pages(self._since):
+        for rows in self._pages(self._last_read.since(started)):
             self._add([row for row in rows if self._is_new(row) and self._is_telling(row)])
-            lately_added |= {r["objectId"]: r["updatedAt"] for r in rows if r["updatedAt"] >= since}
+            late = [row for row in rows if row["updatedAt"] >= lately]
+            lately_added |= {row["objectId"]: row["updatedAt"] for row in late}
         self._lately_added = lately_added
-        self._since, self._read_at = since, started
+        self._last_read.end(started)
+        self._read_at = started.measured_s
 
     def _pages(self, since: datetime | None) -> Iterator[list[Document]]:
         last = ""

@@ -49,15 +49,18 @@ class PasswordResets:
         self._mails, self._lockout = accounts.mails, accounts.lockout
         self._options = accounts.options
 
-    def request(self, email: Any) -> None:
-        """Mail a link to whom the address belongs, if to anybody.
+    def request(self, email: Any, before: Callable[[Document], None]) -> None:
+        """Mail a link to whom the address belongs, if to anybody; `before` may refuse by raising.
 
         Raises ParseError 1, 204, 125, and where the options tell unknown addresses, 101.
         """
         self._mails.require()
         address = read_email(email)
-        if self._options.tells_who_can_reset and self._users.find_by_mail(address) is None:
+        user = self._users.find_by_mail(address)
+        if user is None and self._options.tells_who_can_reset:
             raise ParseError(OBJECT_NOT_FOUND, "A user with that email does not exist.")
+        if user is not None:
+            before(user)
         self._mails.post("password reset", address, lambda: self._compose(address))
 
     def check(self, token: str) -> Document:

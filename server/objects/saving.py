@@ -33,7 +33,6 @@ from server.objects.schemas import Schemas
 from server.objects.triggers import Triggers
 from server.parse.decode import decode_column
 from server.parse.errors import (
-    COMMAND_UNAVAILABLE,
     INCORRECT_TYPE,
     ParseError,
     duplicate_value,
@@ -167,15 +166,6 @@ class SeveralRules(ClassRules):
     def deleted(self, class_name: str, document: Document) -> None:
         for rules in self._rules:
             rules.deleted(class_name, document)
-
-
-class NotSupportedYet(ClassRules):
-    """A class whose saves mean more in Parse than we do: none is better than a wrong one."""
-
-    def check(self, save: Save) -> None:
-        """See ClassRules."""
-        message = f"Objects of {save.class_name} are not supported yet."
-        raise ParseError(COMMAND_UNAVAILABLE, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
                 params="Object", finishedAt="Date",
             ),
         ),
+        ClassSchema("_Idempotency", column_types(reqId="String", expire="Date")),
         ClassSchema("_GlobalConfig", column_types(params="Object", masterKeyOnly="Object")),
         # Nobody makes these classes, open to all, before we write the first object.
         ClassSchema("ImageClassification", permissions=NOBODY),
@@ -100,6 +101,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationPurge", permissions=NOBODY),
         ClassSchema("ModerationTeamLog", permissions=NOBODY),
         ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
+        ClassSchema("ModerationWorker", permissions=NOBODY),
         ClassSchema(
             "UserImage",
             column_types(

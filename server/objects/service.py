@@ -7,16 +7,16 @@ from typing import Any
 
 from cloud.operations import Change
 from server.auth import Caller
-from server.objects import roles, sessions, users
+from server.objects import installations, roles, sessions, users
 from server.objects.accounts import Accounts
 from server.objects.aggregating import Aggregator
 from server.objects.finding import Finder, Found
+from server.objects.installations import Installations, Plan
 from server.objects.logins import Logins
 from server.objects.resets import PasswordResets
 from server.objects.roles import RoleRules
 from server.objects.saving import (
     ClassRules,
-    NotSupportedYet,
     Saved,
     Saver,
     SeveralRules,
@@ -64,6 +64,7 @@ class ParseObjects:
         self.resets = PasswordResets(self.users, accounts, self._save_user)
         self.verification = EmailVerification(self.users, mails, options, self._save_user)
         self._finder = Finder(database, schemas, triggers.context_of)
+        self._installations = Installations(database, schemas)
         self.aggregator = Aggregator(database, schemas, self._finder)
         session_rules = SessionRules(session_length_s)
         self._special = [
@@ -71,7 +72,7 @@ class ParseObjects:
             SpecialClass(SYSTEM_CLASSES["_User"], (), VerificationRules(mails, options)),
             SpecialClass(SYSTEM_CLASSES["_Role"], roles.INDEXES, RoleRules()),
             SpecialClass(SYSTEM_CLASSES["_Session"], sessions.INDEXES, session_rules),
-            SpecialClass(SYSTEM_CLASSES["_Installation"], (), NotSupportedYet()),
+            SpecialClass(SYSTEM_CLASSES["_Installation"], installations.INDEXES, ClassRules()),
             *special,
         ]
         rules = _rules_by_class(self._special)
@@ -130,6 +131,9 @@ class ParseObjects:
         """Make a new object."""
         self.prepare()
         self.check_fit(class_name)
+        if class_name == "_Installation":
+            plan = self._installations.plan(caller, changes)
+            return self._save_installation(caller, plan, context, from_cloud_code=from_cloud_code)
         return self._saver.create(
             caller, class_name, changes, context, from_cloud_code=from_cloud_code
         )
@@ -151,9 +155,28 @@ class ParseObjects:
             refuse_foreign(caller, object_id, sentence)
         self.prepare()
         self.check_fit(class_name)
+        if class_name == "_Installation":
+            plan = self._installations.plan(caller, changes, object_id)
+            return self._save_installation(caller, plan, context, from_cloud_code=from_cloud_code)
         return self._saver.update(
             caller, class_name, object_id, changes, context, from_cloud_code=from_cloud_code
         )
+
+    def _save_installation(
+        self, caller: Caller, plan: Plan, context: Mapping[str, Any], *, from_cloud_code: bool
+    ) -> Saved:
+        """Make or change the row of a device, whichever was asked for."""
+        name, changes = "_Installation", plan.changes
+        if plan.target is None:
+            saved = self._saver.create(
+                caller, name, changes, context, from_cloud_code=from_cloud_code
+            )
+        else:
+            saved = self._saver.update(
+                caller, name, plan.target, changes, context, from_cloud_code=from_cloud_code
+            )
+        self._installations.clean_up(plan)
+        return saved
 
     def delete(
         self, caller: Caller, class_name: str, object_id: str, context: Mapping[str, Any]

@@ -6,7 +6,8 @@ what was removed meanwhile is not found.
 """
 
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ml_models.types import Fingerprint
 from server import fingerprints
 from server.moderation.history_indexes import BY_DECISION
 from server.moderation.items import ITEM
+from server.moderation.last_read import LastRead
 from server.objects.identity import utc_now
 from server.panel.searching import ItemSearch, found
 from server.storage.port import (
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 _READ = ("objectId", fingerprints.HASH, fingerprints.QUALITY)
 _BATCH = 10_000
 # What another machine, whose clock is behind, decided may be seen here only later.
-_OVERLAP = timedelta(seconds=30)
+_OVERLAP = timedelta(seconds=60)
 # Of more near copies than these only the nearest are looked at; the same bytes are all found.
 _MOST_NEAR = 1_000
 _MOST_SAME = 1_000
@@ -43,11 +45,19 @@ _MOST_SAME = 1_000
 class ItemCopies:
     """The pictures of all items in one process's memory; thread-safe. Raises StoreUnavailable."""
 
-    def __init__(self, objects: ObjectStore, *, max_distance: int, min_quality: int) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        max_distance: int,
+        min_quality: int,
+        now: Callable[[], datetime] = utc_now,
+        measure_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._objects, self._search = objects, ItemSearch(objects)
         self._max_distance, self._min_quality = max_distance, min_quality
         self._index: HashIndex | None = None
-        self._read_until: datetime | None = None
+        self._last_read = LastRead(_OVERLAP, now=now, measure_s=measure_s)
         self._lately_added: dict[str, datetime] = {}
         self._reading = threading.Lock()
 
@@ -81,12 +91,13 @@ class ItemCopies:
 
     def _up_to_date(self) -> "HashIndex":
         with self._reading:
-            now = utc_now()
-            if self._index is None or self._read_until is None:
+            started = self._last_read.begin()
+            since = self._last_read.since(started)
+            if self._index is None or since is None:
                 self._index = self._read_all()
             else:
-                self._add_later(self._index, self._read_until - _OVERLAP)
-            self._read_until = now
+                self._add_later(self._index, since)
+            self._last_read.end(started)
             return self._index
 
     def _read_all(self) -> "HashIndex":

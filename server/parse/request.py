@@ -40,6 +40,8 @@ class ParseRequest:
     params: dict[str, Any]
     credentials: Credentials
     context: dict[str, Any]
+    request_id: str | None = None
+    """The same whenever the same request is sent again."""
 
 
 _HEADERS = {
@@ -102,6 +104,7 @@ def parse_request(
         params=own | dict(query),
         credentials=credentials,
         context=_context(headers.get("x-parse-cloud-context"), body.get("_context")),
+        request_id=headers.get("x-parse-request-id") or None,
     )
 
 

@@ -13,11 +13,15 @@ from server.routes.object_answers import ObjectAnswers
 from server.routes.router import Call, Handler, ParseRouter
 from server.services import Services
 
-_SYSTEM_ROUTES = {"/roles": "_Role", "/sessions": "_Session"}
+_SYSTEM_ROUTES = {
+    "/roles": "_Role",
+    "/sessions": "_Session",
+    "/installations": "_Installation",
+}
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
-    """Serve every class under /classes, and roles and sessions under paths of their own."""
+    """Serve every class under /classes, and some of the system's under paths of their own."""
     handlers = ClassHandlers(services)
     add_class(router, "/classes/<class_name>", handlers)
     for path, class_name in _SYSTEM_ROUTES.items():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from server.objects.login_triggers import LoginTriggers
 from server.objects.service import ParseObjects
 from server.parse.errors import (
     INVALID_SESSION_TOKEN,
@@ -39,6 +40,7 @@ class _LoginHandlers:
 
     def __init__(self, services: Services) -> None:
         self._objects: ParseObjects = services.objects
+        self._context_of = services.context_of
         self._answers = ObjectAnswers(services.settings)
 
     def me(self, call: Call) -> Any:
@@ -95,7 +97,9 @@ class _LoginHandlers:
             raise ParseError(OBJECT_NOT_FOUND, "User not found.")
 
     def request_password_reset(self, call: Call) -> Any:
-        self._objects.resets.request(call.params.get("email"))
+        triggers = LoginTriggers(self._context_of, call.caller, call.context)
+        before = triggers.before_password_reset_request
+        self._objects.resets.request(call.params.get("email"), before)
         return {}
 
     def request_verification(self, call: Call) -> Any:

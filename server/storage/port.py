@@ -92,7 +92,8 @@ class Index:
 
     `kinds` are those of the columns where somebody asked for the index, as in `IndexKeys`; it then
     holds every object, and the database may refuse kinds that it does not have. Our own have none:
-    they ascend, and leave out objects without the columns.
+    they ascend, and leave out objects without the columns. With `expires` each object is removed
+    when the Date in the one column has passed, by a database that sees to such things itself.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Index:
     unique: bool = False
     ignore_case: bool = False
     kinds: tuple[int | str, ...] = ()
+    expires: bool = False
 
     @classmethod
     def asked_for(cls, name: str, keys: IndexKeys) -> "Index":

@@ -19,6 +19,7 @@ from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import State
 from cloud.operations import Set
+from server.dispatch.workers import WorkerBook
 from server.panel.wiring import make_panel_services, panel_secret
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -99,6 +100,22 @@ def test_queues_and_health_are_told(busy):
     assert "Not judged yet 0 Nothing waits." in now
     assert "✓ fine Model MobileNetV2Mid nsfwjs-4.4.0" in now
     assert "No broker" in now
+
+
+@pytest.mark.parametrize(
+    ("workers", "told"),
+    [
+        (0, "✗ away Workers: 0 none was heard of in a day Nobody judges images"),
+        (2, "✓ fine Workers: 2 one was heard of"),
+    ],
+)
+def test_workers_are_counted_and_missed(tmp_path, models_dir, workers, told):
+    nobody_listens = "redis://127.0.0.1:1/0"
+    with panel_app(tmp_path, models_dir, celery_broker_url=nobody_listens) as panel:
+        book = WorkerBook(panel.database, panel.services.schemas)
+        for n in range(workers):
+            book.tell(f"worker{n}", 2)
+        assert told in words(section(look(panel), "now"))
 
 
 def test_every_day_stands_in_a_table(busy):

@@ -4,10 +4,11 @@ import threading
 from datetime import timedelta
 
 import pytest
-from moderation_parts import MODEL, POLICY, SCORES, Moderation, predictions
+from moderation_parts import MODEL, POLICY, SCORES, Forgetful, Moderation, predictions
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import State
+from cloud.moderation.memory import NotReadYet
 from cloud.moderation.pipeline import AlreadyDecided
 from cloud.moderation.policy import read_policy
 from cloud.moderation.predictions import to_objects
@@ -135,6 +136,26 @@ def test_an_image_waits_for_classifier_and_model_however_long(moderation, error,
     moderation.classifier.error = None
     moderation.process_all()
     assert moderation.path(item) == ["approved"]
+
+
+def test_an_image_waits_for_what_is_remembered_to_be_read(moderation):
+    class Reading(Forgetful):
+        def recall(self, evidence, item_id, now):
+            raise NotReadYet("being read")
+
+    item = moderation.image()
+    reading = moderation.pipeline_of(
+        moderation.items, moderation.subjects, moderation.announced, memory=Reading()
+    )
+    for _ in range(10):
+        reading.process(item.item_id)
+        assert moderation.shown(item) == PENDING
+        assert moderation.pipeline.sweep(10) == []
+        moderation.clock.advance(2)
+    assert moderation.row(item)["problem"] == "being read"
+    moderation.process_all()
+    assert moderation.path(item) == ["approved"]
+    assert len(moderation.classifier.inferred) == 1
 
 
 def test_an_image_whose_attempts_are_all_cut_short_goes_to_review(moderation):

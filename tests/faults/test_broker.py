@@ -252,6 +252,22 @@ def test_health_of_a_worker_is_that_it_hears_from_the_broker(server, start_one, 
     assert "the last heartbeat at" in late.stderr
 
 
+def test_workers_say_in_the_database_that_they_live_until_they_end(server, start_one):
+    def ids():
+        return {row["objectId"] for row in find(server, "ModerationWorker")}
+
+    def workers():
+        return len(ids() - of_other_tests)
+
+    of_other_tests = ids()
+    worker, other = start_one(), start_one()
+    wait_until(lambda: workers() == 2)
+    worker.process.terminate()
+    wait_until(lambda: workers() == 1)
+    other.process.kill()  # says nothing any more: it counts for 45 s
+    assert workers() == 1
+
+
 def test_worker_waits_for_a_broker_that_is_not_there_yet(server, album, redis, start_worker):
     redis.stop()
     start_worker(CELERY_BROKER_URL=redis.url, DATA_DIR=server.data_dir)

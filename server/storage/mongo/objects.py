@@ -226,4 +226,6 @@ def _options(index: Index) -> dict[str, Any]:
         return {"name": index.name}
     options: dict[str, Any] = {"name": index.name, "unique": index.unique}
     options["sparse"] = _IN_EVERY_OBJECT.isdisjoint(index.columns)
+    if index.expires:
+        options["expireAfterSeconds"] = 0
     return options | ({"collation": _IGNORE_CASE} if index.ignore_case else {})

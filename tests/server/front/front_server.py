@@ -15,8 +15,8 @@ BOUNDS = Bounds(max_body_bytes=300_000, large_bodies=2, head_s=0.4, min_bytes_pe
 class FrontServer:
     """uvicorn in a thread, as each worker process runs it."""
 
-    def __init__(self, app, bounds=BOUNDS, threads=4):
-        front = Front(app, threads=threads, bounds=bounds)
+    def __init__(self, app, bounds=BOUNDS, threads=4, **options):
+        front = Front(app, threads=threads, bounds=bounds, **options)
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(

@@ -6,6 +6,8 @@ from dataclasses import replace
 import pytest
 from front_server import BOUNDS, post, read_answer, read_to_end
 
+from server.busy import busy_answers
+
 
 def test_body_arrives_in_one_piece_however_it_was_sent(front, echo):
     body = b"x" * 200_000
@@ -212,3 +214,25 @@ def test_stop_lets_what_has_arrived_end_and_nothing_else(front, echo):
         echo.gate.set()
         assert read_answer(whole) == (200, b"5")
         assert read_to_end(half) == b""
+
+
+def test_who_comes_when_too_many_wait_is_told_at_once(start_front, echo):
+    front = start_front(echo, threads=1, busy=busy_answers(["/parse"]))
+    echo.gate.clear()
+    waiting = [front.connect() for _ in range(40)]
+    for connection in waiting:
+        connection.sendall(post(b"x"))
+    time.sleep(0.3)
+    plain = front.talk(b"GET /api/image/classify HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert plain.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1" in plain
+    parse = front.talk(b"GET /Parse/classes/X HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert parse.startswith(b"HTTP/1.1 400"), "SDKs would repeat a 503 at once"
+    assert b'"code":155' in parse
+    assert b"access-control-allow-origin: *" in parse
+    echo.gate.set()
+    statuses = [read_answer(connection)[0] for connection in waiting]
+    assert statuses.count(200) == 17, "one in hand and sixteen that wait"
+    assert set(statuses) == {200, 503}
+    for connection in waiting:
+        connection.close()

@@ -473,3 +473,22 @@ def test_a_link_is_lost_on_a_user_who_changed_meanwhile(parse, mailbox):
     resets.check = lambda _token: user
     assert set_password(parse, token).status_code == 404
     assert "_hashed_password" not in parse.stored("_User", alice.id)
+
+
+def test_a_trigger_sees_who_is_to_be_mailed_and_may_refuse(parse, mailbox, cloud_code):
+    asked = []
+    alice_in(parse)
+
+    @cloud_code.before_password_reset_request
+    def before(request):
+        asked.append((request.trigger_name, request.object["username"], request.user))
+        if len(asked) > 1:
+            raise CloudError("not again")
+
+    sent = {"email": "alice@example.org"}
+    assert parse.post("/requestPasswordReset", sent).json == {}
+    assert error(parse.post("/requestPasswordReset", sent)) == (141, "not again")
+    assert parse.post("/requestPasswordReset", {"email": "bob@example.org"}).json == {}
+    settled(parse)
+    assert asked == [("beforePasswordResetRequest", "alice", None)] * 2
+    assert len(mailbox.mails()) == 1

@@ -344,7 +344,7 @@ def test_a_schema_for_reading_is_empty_until_the_class_is_made():
     [
         "ImageClassification", "ModerationCheck", "ModerationItem", "ModerationDecision",
         "ModerationPolicy", "ModerationMemory", "ModerationMemoryMatch",
-        "ModerationWebhookDelivery",
+        "ModerationWebhookDelivery", "ModerationWorker",
     ],
 )  # fmt: skip
 def test_classes_of_the_server_cannot_be_made_by_a_client_first(make_parse, class_name):

@@ -15,6 +15,7 @@ from cloud.moderation.items import Lane, State, next_decision
 from cloud.moderation.policy_quality import Proportion
 from cloud.moderation.types import Outcome
 from cloud.operations import Set
+from server.dispatch.workers import WorkerBook
 from server.moderation.items import ITEM
 from server.panel.day_figures import StoredDays
 from server.panel.figures import StoredFigures
@@ -242,6 +243,15 @@ def test_broker_tells_how_much_it_carries(make_app, redis):
     assert health_of(services).broker.messages == 0
     redis.ask("RPUSH", "parsewarden.moderation", "one")
     assert health_of(services).broker.messages == 1
+
+
+def test_workers_that_live_are_counted(make_app, redis):
+    services = make_app(celery_broker_url=redis.url).extensions["parsewarden"]
+    assert health_of(services).broker.workers == 0
+    WorkerBook(services.database, services.schemas).tell("a-worker", 2)
+    broker = health_of(services).broker
+    assert broker.workers == 1
+    assert utc_now() - broker.heard_at < timedelta(seconds=10)
 
 
 def test_broker_that_is_away_is_told_within_seconds(make_app, redis):

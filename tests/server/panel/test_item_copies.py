@@ -1,5 +1,7 @@
 """Items of the same image and of near copies, on each database."""
 
+from datetime import timedelta
+
 import pytest
 from item_rows import DAY, NOON, ItemRows
 
@@ -71,6 +73,26 @@ def test_what_was_decided_after_the_first_search_is_found_by_the_next(rows, copi
     rows.item("new", at=NOON + 10_000 * DAY, sha256="5" * 64, pdq=differing(2))
     assert ("new", 2) in found(copies)
     assert found(copies).count(("new", 2)) == 1
+
+
+@pytest.mark.parametrize("idle_s", [1, 3600])
+def test_what_is_decided_after_the_clock_was_set_back_is_found(rows, idle_s):
+    clock = {"wall": NOON, "measured_s": 0.0}
+    copies = ItemCopies(
+        rows.objects,
+        max_distance=31,
+        min_quality=50,
+        now=lambda: clock["wall"],
+        measure_s=lambda: clock["measured_s"],
+    )
+    assert len(found(copies)) == 3
+    clock["wall"] -= DAY
+    rows.item("new", at=clock["wall"], sha256="5" * 64, pdq=differing(2))
+    clock["wall"] += timedelta(seconds=idle_s)
+    clock["measured_s"] += idle_s
+    assert ("new", 2) in found(copies)
+    rows.item("newer", at=clock["wall"], sha256="6" * 64, pdq=differing(3))
+    assert found(copies).count(("newer", 3)) == 1
 
 
 def test_what_was_removed_is_found_no_longer(rows, copies):

@@ -231,8 +231,3 @@ def test_roles_are_a_class_with_a_path_of_its_own(parse):
 def test_what_stands_in_the_query_of_a_write_is_no_column(parse):
     object_id = parse.create("Thing?foo=bar", {"n": 1})
     assert "foo" not in parse.get(f"/classes/Thing/{object_id}", MASTER).json
-
-
-def test_installations_are_refused_rather_than_kept_wrongly(parse):
-    answer = parse.post("/classes/_Installation", {"deviceType": "web"}, MASTER)
-    assert (answer.status_code, answer.json["code"]) == (400, 108)
