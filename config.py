@@ -104,6 +104,14 @@ class Settings(BaseSettings):
     account_lockout_address_threshold: Annotated[int, Field(ge=0)] = 8
     account_lockout_unlock_on_password_reset: bool = False
 
+    # What passwords must be
+    password_policy_min_length: Annotated[int, Field(ge=0, le=72)] = 0
+    password_policy_pattern: str = ""
+    password_policy_validation_error: str = ""
+    password_policy_do_not_allow_username: bool = False
+    password_policy_max_history: Annotated[int, Field(ge=0, le=20)] = 0
+    password_policy_max_age: Annotated[int, Field(ge=0, le=36500)] = 0
+
     # Mails to users
     app_name: str = "Parsewarden"
     mail_from: str = ""
@@ -305,6 +313,15 @@ class Settings(BaseSettings):
     def _check_sender(cls, value: str) -> str:
         if value and not re.fullmatch(r"[^@\r\n]+@[^@\r\n]+", value):
             raise ValueError("must be an address such as My App <hello@example.com>")
+        return value
+
+    @field_validator("password_policy_pattern")
+    @classmethod
+    def _check_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"must be a regular expression: {error}") from None
         return value
 
     @field_validator("app_name")

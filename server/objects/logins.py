@@ -13,6 +13,7 @@ from server.objects.account_options import AccountOptions
 from server.objects.identity import utc_now
 from server.objects.lockout import Key, Lockout, Try, account_key, address_key
 from server.objects.login_triggers import LoginTriggers
+from server.objects.password_policy import CHANGED_AT
 from server.objects.passwords import is_password
 from server.objects.sessions import Sessions
 from server.objects.triggers import ContextOf
@@ -26,7 +27,7 @@ from server.parse.errors import (
     USERNAME_MISSING,
     ParseError,
 )
-from server.storage.port import Document
+from server.storage.port import Document, Exists
 
 
 class Logins:
@@ -53,6 +54,7 @@ class Logins:
         """
         triggers = LoginTriggers(self._context_of, caller, context)
         user = self.with_password(caller, params)
+        self._refuse_old_password(user)
         token = self._begin(caller, user, triggers, provider="password")
         if self._users.has_another_password(user):  # changed while we compared the old one
             self._sessions.end(token)
@@ -158,6 +160,18 @@ class Logins:
         if self._options.login_needs_verified_email and user.get("emailVerified") is not True:
             raise ParseError(EMAIL_NOT_FOUND, "User email is not verified.")
         return user
+
+    def _refuse_old_password(self, user: Document) -> None:
+        """Raise ParseError 101 for a password that is too old; one of unknown age ages from now."""
+        policy = self._options.passwords
+        if policy.max_age is None:
+            return
+        changed_at = user.get(CHANGED_AT)
+        if isinstance(changed_at, datetime):
+            policy.check_age(changed_at)
+        else:
+            unknown = Exists(CHANGED_AT, exists=False)
+            self._users.change(user["objectId"], {CHANGED_AT: Set(utc_now())}, unknown)
 
     def _count(self, keys: tuple[Key, ...], now: datetime) -> Try:
         try:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from hmac import compare_digest
 from typing import Any
 
@@ -69,7 +70,7 @@ class PasswordResets:
         if user is None or not compare_digest(str(user[TOKEN]).encode(), token.encode()):
             raise InvalidLink
         expires_at = user.get(EXPIRES)
-        if expires_at is None or expires_at <= utc_now():
+        if not isinstance(expires_at, datetime) or expires_at <= utc_now():
             raise InvalidLink
         return user
 

@@ -10,6 +10,7 @@ from server.auth import Caller
 from server.objects.access import both
 from server.objects.account_options import AccountOptions
 from server.objects.identity import new_object_id
+from server.objects.password_policy import PasswordPolicy
 from server.objects.passwords import hash_password
 from server.objects.saving import ClassRules, Save, Saved
 from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
@@ -166,7 +167,7 @@ class Users(ClassRules):
                 self._refuse_taken(save, column)
         if "password" in save.changes:
             _guard_by_password(save)
-            _hash(save)
+            _hash(save, self._options.passwords)
         if "authData" in save.changes:
             self._refuse_linked(save)
             _spread_auth_data(save)
@@ -329,7 +330,7 @@ def _guard_by_password(save: Save) -> None:
         save.guard = both(save.guard, same)
 
 
-def _hash(save: Save) -> None:
+def _hash(save: Save, policy: PasswordPolicy) -> None:
     password = save.value("password")
     del save.changes["password"]
     if password is None:
@@ -337,6 +338,7 @@ def _hash(save: Save) -> None:
         return
     if not password:
         raise ParseError(PASSWORD_MISSING, "password is required.")
+    policy.apply(save, password)
     save.changes["_hashed_password"] = Set(hash_password(password))
     if not save.creates:
         for column in ("_perishable_token", "_perishable_token_expires_at"):

@@ -1,5 +1,6 @@
 """Addresses of e-mail that users have shown to be theirs, by a link that was mailed there."""
 
+from datetime import datetime
 from hmac import compare_digest
 from typing import Any
 
@@ -93,7 +94,7 @@ class EmailVerification:
         """
         user = self._find(token)
         expires_at = user.get(EXPIRES)
-        if expires_at is None or expires_at <= utc_now():
+        if not isinstance(expires_at, datetime) or expires_at <= utc_now():
             return False
         try:
             self._save(user["objectId"], {"emailVerified": Set(True)}, Equals(TOKEN, token))

@@ -296,5 +296,7 @@ def _member(user: Document, account: Document) -> Member:
 
 
 def _one_time_password() -> str:
+    """With a capital and a digit at its end, which an app's policy may ask for."""
     letters = [secrets.choice(_ALPHABET) for _ in range(16)]
-    return "-".join("".join(letters[n : n + 4]) for n in range(0, 16, 4))
+    groups = ["".join(letters[n : n + 4]) for n in range(0, 16, 4)]
+    return "-".join([*groups, secrets.choice("ABCDEFGHJKLMN") + secrets.choice("23456789")])

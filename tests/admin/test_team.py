@@ -62,7 +62,7 @@ def test_somebody_is_invited_with_a_password_shown_once(panel):
     alice = panel.browser("alice")
     answer = alice.post("/team/invite", of="/team", name="dora", role="moderator", kind="new")
     password = one_time_password(answer)
-    assert len(password) == 19
+    assert len(password) == 22
     assert password not in alice.get("/team").text
     dora = panel.browser()
     assert dora.sign_in("dora", password).headers["Location"] == "/admin/new-password"

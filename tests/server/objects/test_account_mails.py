@@ -492,3 +492,12 @@ def test_a_trigger_sees_who_is_to_be_mailed_and_may_refuse(parse, mailbox, cloud
     settled(parse)
     assert asked == [("beforePasswordResetRequest", "alice", None)] * 2
     assert len(mailbox.mails()) == 1
+
+
+def test_a_password_by_mail_has_to_fit_the_policy(make_parse, mailbox):
+    parse = make_parse(password_policy_min_length=8, password_policy_max_history=2)
+    _, token = reset_token(parse, mailbox)
+    refused = set_password(parse, token, "short")
+    assert refused.status_code == 422
+    assert "does not meet the Password Policy requirements" in refused.text
+    assert set_password(parse, token, "long enough").status_code == 200
