@@ -47,6 +47,7 @@ bench: $(VENV)/installed-dev ## Measure images beside the bare model, small call
 	@PYTHONPATH=. $(BIN)/python bench/bench.py
 	@PYTHONPATH=. $(BIN)/python bench/parse.py
 	@PYTHONPATH=. $(BIN)/python bench/saves.py
+	@PYTHONPATH=. $(BIN)/python bench/overload.py
 	@PYTHONPATH=. $(BIN)/python bench/storage.py
 	@PYTHONPATH=. $(BIN)/python bench/memory.py
 

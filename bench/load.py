@@ -33,8 +33,8 @@ class Client(threading.Thread):
 
     def request(self, connection):
         parts = self.by_url_parts() if self.by_url else self.upload_parts()
-        _send(connection, parts)
-        return _read_answer(connection).startswith(b"HTTP/1.1 200")
+        send_parts(connection, parts)
+        return read_answer(connection).startswith(b"HTTP/1.1 200")
 
     def upload_parts(self):
         parts = with_comment(self.jpeg, self.number)
@@ -54,7 +54,7 @@ class Client(threading.Thread):
         return [head.encode() + body]
 
 
-def _send(connection, parts):
+def send_parts(connection, parts):
     """Send all parts, with one call as far as the socket takes them."""
     sent = connection.sendmsg(parts)
     for part in parts:
@@ -63,7 +63,7 @@ def _send(connection, parts):
         sent = max(0, sent - len(part))
 
 
-def _read_answer(connection):
+def read_answer(connection):
     data = b""
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536) or _closed()
