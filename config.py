@@ -128,6 +128,10 @@ class Settings(BaseSettings):
     password_reset_token_validity: PositiveInt = 3600
     password_reset_success_on_invalid_email: bool = True
 
+    # Who hears of objects as they change
+    live_query_classes: Annotated[tuple[str, ...], NoDecode] = ("UserImage",)
+    live_query_redis_url: str = Field("", repr=False)
+
     # The moderators' panel
     panel_session_length: PositiveInt = 12 * 3600
     panel_idle_length: PositiveInt = 3600
@@ -202,6 +206,20 @@ class Settings(BaseSettings):
             columns[match[1]] = tuple(dict.fromkeys([*known, match[2]]))
         return columns
 
+    @field_validator("live_query_classes", mode="before")
+    @classmethod
+    def _split_classes(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip() not in ("", "none"))
+
+    @field_validator("live_query_redis_url")
+    @classmethod
+    def _check_redis(cls, value: str) -> str:
+        if value and not re.fullmatch(r"rediss?://[^/?#\s]+(/[0-9]*)?", value):
+            raise ValueError("must be a URL such as redis://redis:6379/0")
+        return value
+
     @field_validator("moderation_webhook_urls", "idempotency_paths", mode="before")
     @classmethod
     def _split_texts(cls, value: Any) -> Any:
@@ -222,7 +240,7 @@ class Settings(BaseSettings):
             raise ValueError("must be 24 to 64 bytes in base64, as `openssl rand -base64 32` makes")
         return value
 
-    @field_validator("idempotency_paths")
+    @field_validator("idempotency_paths", "live_query_classes")
     @classmethod
     def _check_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in value:
@@ -368,6 +386,13 @@ class Settings(BaseSettings):
     def models_path(self) -> Path:
         """The folder of the converted models: MODELS_DIR, or `models` under DATA_DIR."""
         return self.models_dir or self.data_dir / "models"
+
+    @property
+    def live_query_redis(self) -> str:
+        """The Redis that carries writes between processes: LIVE_QUERY_REDIS_URL, or the broker's
+        where that is one; empty where processes of one machine tell each other."""
+        is_redis = self.celery_broker_url.startswith(("redis://", "rediss://"))
+        return self.live_query_redis_url or (self.celery_broker_url if is_redis else "")
 
     @property
     def worker_permits(self) -> int:

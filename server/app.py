@@ -28,6 +28,11 @@ from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.idempotency import Idempotency
 from server.jobs import JobRunner
+from server.live_query.bus import Bus
+from server.live_query.publishing import PublishingDatabase
+from server.live_query.redis_carrier import RedisCarrier
+from server.live_query.socket_carrier import SocketCarrier
+from server.live_query.writes import PublishedClasses
 from server.mail.wiring import make_outbox
 from server.moderation.category_words import OwnersWords
 from server.moderation.checks import StoredChecks
@@ -138,8 +143,12 @@ def check_settings(settings: Settings) -> None:
 def make_services(settings: Settings) -> Services:
     """Make one process's services."""
     check_moderated_files(settings)
-    database = open_database(settings)
-    schemas = Schemas(database.schemas, clients_make_classes=settings.allow_client_class_creation)
+    stored = open_database(settings)
+    schemas = Schemas(stored.schemas, clients_make_classes=settings.allow_client_class_creation)
+    bus = _bus(settings)
+    database = PublishingDatabase(
+        stored, schemas, PublishedClasses(settings.live_query_classes), bus
+    )
     parse_config = ParseConfig(
         database.objects,
         PolicyVersions(database, schemas),
@@ -229,6 +238,7 @@ def make_services(settings: Settings) -> Services:
         webhooks=webhooks,
         retention=RetentionKeeper(database, schemas, settings.retention_days),
         mails=mails,
+        bus=bus,
         context_of=context_of,
         telemetry=telemetry,
     )
@@ -241,6 +251,13 @@ def _dispatch(settings: Settings, pipeline: ModerationPipeline) -> SweptDispatch
     from server.dispatch.celery import CeleryDispatch  # 0.2 s and 12 MB that others are spared
 
     return CeleryDispatch(pipeline, settings.celery_broker_url)
+
+
+def _bus(settings: Settings) -> Bus:
+    """By Redis where there is one, and otherwise between the processes of this machine."""
+    if settings.live_query_redis:
+        return Bus(RedisCarrier(settings.live_query_redis, settings.app_id))
+    return Bus(SocketCarrier(settings.data_dir / "live-query"))
 
 
 def _near_copies(settings: Settings, database: Database) -> NearCopies | None:

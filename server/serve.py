@@ -18,6 +18,7 @@ from server.busy import busy_answers
 from server.front.application import Front
 from server.front.protocol import Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
+from server.live_query.face import LiveQueryFace, live_query_face
 from server.malloc import keep_memory
 from server.panel.operator import DemoModerator, make_demo_moderator
 from server.services import Services
@@ -131,6 +132,7 @@ def _check_database(settings: Settings, *, was_cut_short: bool) -> None:
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     _services: Services
+    _live_query: LiveQueryFace
     """A worker process's, once it has loaded the app."""
 
     def __init__(self, settings: Settings, demo: DemoModerator | None) -> None:
@@ -163,12 +165,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         threads = self._settings.max_in_flight + _SPARE_THREADS
         bounds = Bounds(self._settings.max_body_bytes, large_bodies=threads)
         mounts = mounts_of(self._settings)
+        self._live_query = live_query_face(self._services, mounts)
         return Front(
             app.wsgi_app,
             threads=threads,
             bounds=bounds,
             busy=busy_answers(mounts),
             observe=observer(self._services.telemetry, mounts),
+            websockets=self._live_query,
         )
 
     def _say_what_to_try(self, _server: Any) -> None:
@@ -191,6 +195,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         services = getattr(self, "_services", None)
         if services is None:  # they could not even be made
             return
+        self._live_query.close()
         services.dispatch.close()
         services.webhooks.close()
         services.retention.close()

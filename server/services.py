@@ -16,6 +16,7 @@ from server.auth import Caller
 from server.dispatch.sweeper import SweptDispatch
 from server.idempotency import Idempotency
 from server.jobs import JobRunner
+from server.live_query.bus import Bus
 from server.mail.outbox import Outbox
 from server.moderation.memory import StoredMemory
 from server.objects.roles import Roles
@@ -52,6 +53,7 @@ class Services:
     webhooks: Deliverer
     retention: RetentionKeeper
     mails: Outbox | None
+    bus: Bus
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""
     telemetry: Telemetry

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from uvicorn_worker import UvicornWorker
 
 from server.front.application import Front
+from server.live_query.face import MAX_MESSAGE_BYTES, PING_EVERY_S
 
 # How long requests may take to end once the process is told to stop.
 GRACEFUL_S = 20
@@ -19,6 +20,9 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
         "ws": "websockets-sansio",
+        "ws_max_size": MAX_MESSAGE_BYTES,
+        "ws_ping_interval": PING_EVERY_S,
+        "ws_per_message_deflate": False,  # it costs memory for each client, and hides large frames
         "lifespan": "off",
         "access_log": False,
         # Headers of a proxy are believed by TRUSTED_PROXIES alone, see server/app.py.
@@ -36,6 +40,7 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
             logger.setLevel(logging.WARNING)
 
     async def _serve(self) -> None:
+        logging.getLogger("uvicorn.error").addFilter(_is_no_websocket)
         front: Front = self.wsgi
         self.config.http = front.protocol
         await super()._serve()
@@ -45,3 +50,8 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         await super().callback_notify()
         if os.getppid() != self.ppid:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _is_no_websocket(record: logging.LogRecord) -> bool:
+    """Keep two lines for each WebSocket, and what stands in its URL's query, out of the log."""
+    return "WebSocket" not in str(record.msg) and not str(record.msg).startswith("connection ")

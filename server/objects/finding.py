@@ -200,7 +200,7 @@ class Finder:
     ) -> Condition:
         subqueries = _Subqueries(self, caller, depth)
         condition = read_where(where, subqueries, master=caller.master)
-        _refuse_protected(caller, schema, paths(condition))
+        refuse_protected(caller, schema, paths(condition))
         return self._with_relations(schema, condition)
 
     def find_all(
@@ -223,7 +223,7 @@ class Finder:
     def related_to(self, caller: Caller, owner: Pointer, key: str) -> tuple[str, ...]:
         """Return the ids that `key` of the owner relates to, if the caller may read the owner."""
         found = self.by_ids(caller, owner.class_name, [owner.object_id])
-        _refuse_protected(caller, found.schema, [key])
+        refuse_protected(caller, found.schema, [key])
         if not found.documents:
             return ()
         join = Join(key, owner.class_name)
@@ -284,7 +284,7 @@ def paths(condition: Condition) -> Iterator[str]:
                 yield path
 
 
-def _refuse_protected(caller: Caller, schema: ClassSchema, asked: Iterable[str]) -> None:
+def refuse_protected(caller: Caller, schema: ClassSchema, asked: Iterable[str]) -> None:
     """Nobody learns by searching or sorting what they cannot read."""
     hidden = protected_columns(caller, schema)
     if schema.class_name == "_User" and not caller.master:
@@ -297,7 +297,7 @@ def _refuse_protected(caller: Caller, schema: ClassSchema, asked: Iterable[str])
 
 
 def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindRequest) -> Query:
-    _refuse_protected(caller, schema, (key.path for key in request.order))
+    refuse_protected(caller, schema, (key.path for key in request.order))
     known: tuple[SortKey, ...] = tuple(
         key for key in request.order if _is_column(schema, key.path.partition(".")[0])
     )

@@ -52,13 +52,15 @@ _ORDERS: Mapping[Order, Callable[[Comparable, Comparable], bool]] = {
 }
 
 
-def matcher(condition: Condition, *, ignore_case: bool = False) -> Callable[[Values], bool]:
+def matcher(
+    condition: Condition, *, ignore_case: bool = False, budget: Budget | None = None
+) -> Callable[[Values], bool]:
     """Prepare a condition for many documents, one after the other: one query's use.
 
     Raises RegexRefused, and so does the test, once the query's regular expressions together
-    have taken too long.
+    have taken too long: longer than `budget`, or else than a Budget of its own.
     """
-    test = _Compiler(ignore_case).test(condition)
+    test = _Compiler(ignore_case, budget or Budget()).test(condition)
     return lambda values: test(_Document(values, ignore_case))
 
 
@@ -137,9 +139,9 @@ _Test = Callable[[_Document], bool]
 class _Compiler:
     """Turns conditions into tests."""
 
-    def __init__(self, ignore_case: bool) -> None:
+    def __init__(self, ignore_case: bool, budget: Budget) -> None:
         self._ignore_case = ignore_case
-        self._budget = Budget()
+        self._budget = budget
 
     def test(self, condition: Condition) -> _Test:
         match condition:

@@ -644,5 +644,89 @@ module.exports = (Parse) => {
     equal((await Parse.getServerHealth()).status, "ok");
   };
 
+  // --- LiveQuery --------------------------------------------------------------------------------
+
+  const heard = (subscription, kind) =>
+    new Promise((resolve) =>
+      subscription.on(kind, (object, original) => resolve({ object, original })),
+    );
+
+  // As an app does it: the SDK would send the master key along if it had one.
+  async function subscribe(query) {
+    const { masterKey } = Parse;
+    Parse.masterKey = null;
+    return query.subscribe().finally(() => (Parse.masterKey = masterKey));
+  }
+
+  async function live(query, use) {
+    const subscription = await subscribe(query);
+    try {
+      await use(subscription);
+    } finally {
+      await Parse.LiveQuery.close();
+    }
+  }
+
+  cases["a live query hears of objects that begin, change and end"] = async () => {
+    const query = new Parse.Query("Lively").greaterThan("n", 1);
+    await live(query, async (subscription) => {
+      const kinds = ["create", "update", "leave", "enter", "delete"];
+      const told = kinds.map((kind) => heard(subscription, kind));
+      const object = await make("Lively", { n: 2, tag: "kept" });
+      await object.save({ n: 3 });
+      await object.save({ n: 0 });
+      await object.save({ n: 4 });
+      await object.destroy();
+      const [create, update, leave, enter, gone] = await Promise.all(told);
+      equal(create.object.id, object.id);
+      equal([update.object.get("n"), update.original.get("n")], [3, 2]);
+      equal([leave.object.get("n"), leave.original.get("n")], [0, 3]);
+      equal([enter.object.get("n"), enter.original.get("n")], [4, 0]);
+      equal([gone.object.id, gone.object.get("tag")], [object.id, "kept"]);
+      await subscription.unsubscribe();
+    });
+  };
+
+  cases["a live query hears what its user may read, and nothing else"] = async () => {
+    const bob = await signUp("bob");
+    const hidden = new Parse.ACL();
+    const his = new Parse.ACL(bob);
+    await live(new Parse.Query("Lively").exists("secret"), async (subscription) => {
+      const names = [];
+      const last = new Promise((resolve) =>
+        subscription.on("create", (object) => {
+          names.push(object.get("secret"));
+          if (object.get("secret") === "last") resolve();
+        }),
+      );
+      for (const [secret, acl] of [["hidden", hidden], ["his", his], ["last", publicRead(bob)]]) {
+        await new Parse.Object("Lively", { secret }).setACL(acl).save(null, MASTER);
+      }
+      await last;
+      equal(names, ["his", "last"]);
+    });
+  };
+
+  cases["a live query that is refused says why"] = async () => {
+    const query = new Parse.Query("Lively").matchesQuery("team", team("Reds"));
+    await refused(102, subscribe(query));
+    await Parse.LiveQuery.close();
+  };
+
+  cases["an app sees its image turn approved"] = async () => {
+    const scores = { Porn: { min: 0.998, max: 0.999 } };
+    await Parse.Config.save({ moderationScores: scores, moderationAutomation: true });
+    const alice = await signUp();
+    const query = new Parse.Query("UserImage").equalTo("owner", alice).equalTo("isSafe", true);
+    await live(query, async (subscription) => {
+      const approved = heard(subscription, "enter");
+      const image = new Parse.File("pixel.png", { base64: PNG }, "image/png");
+      const saved = await make("UserImage", { image, owner: alice });
+      const { object } = await approved;
+      equal([object.id, object.get("isSafe")], [saved.id, true]);
+      assert.ok(Date.now() - object.updatedAt < 1000);
+    });
+  };
+
   return { prepare, cases };
 };

@@ -42,6 +42,7 @@ def outcomes(request, sdk, models_dir, tmp_path_factory):
         models_dir,
         ALLOW_CLIENT_CLASS_CREATION="true",
         CLOUD_CODE_MAIN=_CLOUD_CODE,
+        LIVE_QUERY_CLASSES=".*",
     )
     try:
         server.wait_until_healthy()
