@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run models test test-fast faults lint types bench lock clean
+.PHONY: help run models test test-fast faults lint types bench audit licences sbom lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,8 +51,20 @@ bench: $(VENV)/installed-dev ## Measure images beside the bare model, small call
 	@PYTHONPATH=. $(BIN)/python bench/storage.py
 	@PYTHONPATH=. $(BIN)/python bench/memory.py
 
+audit: $(VENV)/installed-audit ## Look for known vulnerabilities of what the server is made of (asks a public database)
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements/runtime.txt
+
+# MPL covers certificates and a progress bar, used unchanged.
+LICENCES := MIT;BSD;Apache;ISC;PSF;MPL;Mozilla
+licences: $(VENV)/installed-audit ## List the licences of what the server is made of; fail on others
+	$(BIN)/pip-licenses --partial-match --allow-only="$(LICENCES)" \
+	  --packages $$(sed -nE 's/^([A-Za-z0-9._-]+)==.*/\1/p' requirements/runtime.txt)
+
+sbom: $(VENV)/installed-audit ## Write sbom.json, the parts of the server in CycloneDX form
+	$(BIN)/cyclonedx-py requirements requirements/runtime.txt --output-reproducible -o sbom.json
+
 lock: $(VENV)/installed-dev ## Pin requirements/*.in anew, with hashes
-	@for name in runtime models dev; do \
+	@for name in runtime models dev audit; do \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links requirements/$$name.in -o requirements/$$name.txt; \
 	done
@@ -74,4 +86,8 @@ $(VENV)/installed: $(BIN)/python requirements.txt requirements/runtime.txt requi
 $(VENV)/installed-dev: $(VENV)/installed requirements/dev.txt
 	@echo "Installing what the tests need."
 	@$(BIN)/pip install --quiet -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/installed-audit: $(VENV)/installed requirements/audit.txt
+	@$(BIN)/pip install --quiet -r requirements/audit.txt
 	@touch $@

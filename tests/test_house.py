@@ -244,3 +244,13 @@ def test_readme_lines_give_the_answers_it_shows(start_server):
 def test_read_only_key_that_is_the_master_key_is_refused():
     with pytest.raises(SettingsError, match="READ_ONLY_MASTER_KEY"):
         load_settings(_env_file=None, app_id="a", master_key="m", read_only_master_key="m")
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "requirements").glob("*.txt")), ids=str)
+def test_every_requirement_is_pinned_with_its_hashes(path):
+    pinned = re.split(r"\n(?=\S)", path.read_text().strip())
+    pinned = [one for one in pinned if not one.startswith("#")]
+    assert pinned
+    for one in pinned:
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", one), one
+        assert "--hash=sha256:" in one, one

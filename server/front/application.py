@@ -30,9 +30,9 @@ _FAILED = b'{"code":1,"error":"Internal server error."}'
 class Front:
     """Answers HTTP with the WSGI app, on up to `threads` threads, and WebSockets with theirs.
 
-    Requests must come whole, in one message, as its `protocol` hands them on. When too many wait for
-    a thread, `busy` says so to the next, by its path. `observe` is told each answer's path, status
-    and seconds.
+    Requests must come whole, in one message, as its `protocol` hands them on. When too many wait
+    for a thread, `busy` says so to the next, by its path. `observe` is told each answer's path,
+    status and seconds.
     """
 
     def __init__(
