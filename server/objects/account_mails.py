@@ -49,26 +49,35 @@ class AccountMails:
                 400,
             )
 
-    def post(self, what: str, email: str, compose: Callable[[], Mail | None]) -> None:
-        """Have a mail to `email` composed and sent in the background; whether there is one to
+    def post(self, what: str, compose: Callable[[], Mail | None]) -> None:
+        """Have a mail composed and sent in the background; whether there is one to
         send is found out there as well, so that nobody learns it from how long this takes.
 
-        To one address no more than a few go in a quarter of an hour. Raises ParseError 155.
+        Raises ParseError 1, and 155 while too many wait.
         """
         self.require()
         assert self._outbox is not None  # noqa: S101 - as `require` says
         try:
-            self._outbox.post(what, lambda: compose() if self._may_mail(email) else None)
+            self._outbox.post(what, compose)
         except OutboxFull:
             message = "Too many mails wait to be sent. Try again later."
             raise ParseError(REQUEST_LIMIT_EXCEEDED, message) from None
 
-    def post_or_log(self, what: str, email: str, compose: Callable[[], Mail | None]) -> None:
+    def post_or_log(self, what: str, compose: Callable[[], Mail | None]) -> None:
         """Do as `post` for a mail without which things go on: that it cannot be sent is logged."""
         try:
-            self.post(what, email, compose)
+            self.post(what, compose)
         except ParseError as error:
             logger.error("a mail (%s) is not sent: %s", what, error)
+
+    def may_mail(self, email: str) -> bool:
+        """Count a mail to somebody's address; False once as many went there as may be."""
+        try:
+            self._lockout.spend(Key(f"mail {email.strip().casefold()}"), utc_now())
+        except LockedOut:
+            logger.warning("a mail is not sent: too many went to the same address")
+            return False
+        return True
 
     def reset(self, user: Document, token: str) -> Mail:
         """The mail whose link leads to a form for a new password."""
@@ -94,11 +103,3 @@ class AccountMails:
 
     def _link(self, page: str, token: str) -> str:
         return f"{self._pages}/{page}?{urlencode({'token': token})}"
-
-    def _may_mail(self, email: str) -> bool:
-        try:
-            self._lockout.spend(Key(f"mail {email.strip().casefold()}"), utc_now())
-        except LockedOut:
-            logger.warning("a mail is not sent: too many went to the same address")
-            return False
-        return True

@@ -62,7 +62,7 @@ class PasswordResets:
             raise ParseError(OBJECT_NOT_FOUND, "A user with that email does not exist.")
         if user is not None:
             before(user)
-        self._mails.post("password reset", address, lambda: self._compose(address))
+        self._mails.post("password reset", lambda: self._compose(address))
 
     def check(self, token: str) -> Document:
         """Return the user whom a link is for. Raises InvalidLink."""
@@ -93,7 +93,7 @@ class PasswordResets:
 
     def _compose(self, address: str) -> Mail | None:
         user = self._users.find_by_mail(address)
-        if user is None:
+        if user is None or not self._mails.may_mail(address):
             return None
         token = new_token()
         expires_at = utc_now() + self._options.reset_lasts

@@ -120,6 +120,8 @@ def _invalid(message: str) -> ParseError:
 
 
 _OF_THE_SERVER = ("user", "sessionToken", "expiresAt", "createdWith", "installationId")
+# What not even the master key changes.
+_FIXED = ("installationId", "sessionToken")
 
 
 class SessionRules(ClassRules):
@@ -132,13 +134,9 @@ class SessionRules(ClassRules):
         """See ClassRules."""
         if "ACL" in save.changes:
             raise ParseError(INVALID_KEY_NAME, "Cannot set ACL on a Session.")
-        if save.caller.master:
-            return
-        changed = {path.partition(".")[0] for path in save.changes}
-        for column in _OF_THE_SERVER:
-            if column in changed:
-                raise ParseError(INVALID_KEY_NAME, f"{column} is an invalid field name.")
-        if save.creates:
+        if not save.creates:
+            _refuse_changes(save)
+        elif not save.caller.master:
             self._complete(save)
 
     def stored(self, save: Save, saved: Saved) -> Saved:
@@ -149,6 +147,7 @@ class SessionRules(ClassRules):
         return replace(saved, news=session)
 
     def _complete(self, save: Save) -> None:
+        """Make the login that a user asks for; whose, and for how long, is not for him to say."""
         if save.caller.user_id is None:
             raise _invalid("Session token required.")
         session = new_session(
@@ -157,4 +156,19 @@ class SessionRules(ClassRules):
             length_s=self._length_s,
             created_with={"action": "create"},
         )
+        installation = save.value("installationId")
+        if isinstance(installation, str):
+            session["installationId"] = installation
+        for path in list(save.changes):
+            if path.partition(".")[0] in _OF_THE_SERVER:
+                del save.changes[path]
         save.changes |= {name: Set(value) for name, value in session.items()}
+
+
+def _refuse_changes(save: Save) -> None:
+    if save.original is not None and save.value("user") == save.original.get("user"):
+        save.changes.pop("user", None)  # which some SDKs send along
+    changed = {path.partition(".")[0] for path in save.changes}
+    for column in _FIXED if save.caller.master else _OF_THE_SERVER:
+        if column in changed:
+            raise ParseError(INVALID_KEY_NAME, f"Invalid key name: {column}")

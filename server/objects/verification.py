@@ -47,7 +47,9 @@ class VerificationRules(ClassRules):
         token, email = save.notes.get(TOKEN), save.value("email")
         if token is not None and email is not None:
             mail = self._mails.verification(email, token)
-            self._mails.post_or_log("email verification", email, lambda: mail)
+            self._mails.post_or_log(
+                "email verification", lambda: mail if self._mails.may_mail(email) else None
+            )
         return saved
 
     @staticmethod
@@ -77,7 +79,7 @@ class EmailVerification:
                 raise ParseError(EMAIL_NOT_FOUND, f"No user found with email {address}")
             if user.get("emailVerified"):
                 raise ParseError(OTHER_CAUSE, f"Email {address} is already verified.")
-        self._mails.post("email verification", address, lambda: self._compose(address))
+        self._mails.post("email verification", lambda: self._compose(address))
 
     def request_by_link(self, token: str) -> None:
         """Mail another link in place of one that has expired. Raises InvalidLink, ParseError."""
@@ -85,7 +87,7 @@ class EmailVerification:
         address = user.get("email")
         if not address:
             raise InvalidLink
-        self._mails.post("email verification", address, lambda: self._compose(address))
+        self._mails.post("email verification", lambda: self._compose(address))
 
     def verify(self, token: str) -> bool:
         """Take the address that a link was mailed to for verified. False: it has expired.
@@ -113,6 +115,8 @@ class EmailVerification:
     def _compose(self, address: str) -> Mail | None:
         user = self._users.find_by_name(None, address)
         if user is None or user.get("emailVerified") or not self._options.verifies_emails:
+            return None
+        if not self._mails.may_mail(address):
             return None
         token = new_token()
         expires_at = utc_now() + self._options.verification_lasts

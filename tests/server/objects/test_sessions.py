@@ -1,6 +1,6 @@
 """Sessions: whose they are, how they end, and what nobody does with another's."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from image_host import KEYS, MASTER
@@ -83,10 +83,50 @@ def test_what_makes_a_session_is_the_servers(parse, column):
     if column == "expiresAt":
         value = {"__type": "Date", "iso": "2999-01-01T00:00:00.000Z"}
     path = f"/sessions/{own_session(parse, alice)['objectId']}"
-    assert outcome(parse.put(path, {column: value}, alice)) == (400, 105)
+    assert error(parse.put(path, {column: value}, alice)) == (105, f"Invalid key name: {column}")
     assert outcome(parse.put(path, {column: {"__op": "Delete"}}, alice)) == (400, 105)
     assert outcome(parse.put(path, {f"{column}.x": 1}, alice)) == (400, 105)
-    assert outcome(parse.post("/sessions", {column: value}, alice)) == (400, 105)
+    made = parse.post("/sessions", {column: value}, alice)
+    assert made.status_code == 201
+    row = parse.stored("_Session", made.json["objectId"])
+    assert row["user"].object_id == alice.id
+    assert row["createdWith"] == {"action": "create"}
+    assert row["sessionToken"] != "r:chosen"
+    assert row["expiresAt"] < utc_now() + timedelta(days=31)
+
+
+def test_a_session_that_is_saved_with_its_own_user_is_saved(parse):
+    alice = parse.person("alice")
+    path = f"/sessions/{own_session(parse, alice)['objectId']}"
+    assert parse.put(path, {"user": alice.pointer, "note": 1}, alice).status_code == 200
+    assert own_session(parse, alice)["note"] == 1
+
+
+@pytest.mark.parametrize("column", ["sessionToken", "installationId"])
+def test_not_even_the_master_key_gives_a_session_another_token(parse, column):
+    alice = parse.person("alice")
+    path = f"/sessions/{own_session(parse, alice)['objectId']}"
+    refusal = (105, f"Invalid key name: {column}")
+    assert error(parse.put(path, {column: "r:chosen"}, MASTER)) == refusal
+    later = {"__type": "Date", "iso": "2999-01-01T00:00:00.000Z"}
+    assert parse.put(path, {"expiresAt": later}, MASTER).status_code == 200
+    assert me(parse, alice.token).status_code == 200
+
+
+def test_a_session_lasts_thirty_days(parse):
+    answer = parse.post("/users", {"username": "alice", "password": "secret"}).json
+    token = {**KEYS, "X-Parse-Session-Token": answer["sessionToken"]}
+    expires = parse.get("/sessions/me", token).json["expiresAt"]["iso"]
+    left = datetime.fromisoformat(expires) - utc_now()
+    assert timedelta(days=30) - timedelta(minutes=1) < left <= timedelta(days=30)
+
+
+def test_a_restricted_session_is_a_column_of_the_apps_own(parse):
+    """As in Parse Server, where the word restricts nothing any more."""
+    alice = parse.person("alice")
+    made = parse.post("/sessions", {"restricted": True, "installationId": "tv"}, alice).json
+    row = parse.get(f"/sessions/{made['objectId']}", alice).json
+    assert (row["restricted"], row["installationId"]) == (True, "tv")
 
 
 def test_a_session_has_no_acl(parse):
