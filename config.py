@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     moderation_webhook_secret: str = Field("", repr=False)
     webhook_allow: str = ""
     undo_window: Annotated[int, Field(ge=0, le=3600)] = 30
+    webhook_log_days: Annotated[int, Field(ge=1, le=36500)] = 30
 
     # How long decisions are kept
     retention_days: Annotated[int, Field(ge=0, le=36500)] = 0

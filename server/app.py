@@ -236,7 +236,12 @@ def make_services(settings: Settings) -> Services:
         memory=memory,
         dispatch=dispatch,
         webhooks=webhooks,
-        retention=RetentionKeeper(database, schemas, settings.retention_days),
+        retention=RetentionKeeper(
+            database,
+            schemas,
+            settings.retention_days,
+            webhook_log_days=settings.webhook_log_days,
+        ),
         mails=mails,
         bus=bus,
         context_of=context_of,

@@ -6,12 +6,13 @@ So after an interruption the log still names what is left, and the next purge fi
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from admin.ports.retention import PurgeCounts
 from cloud.moderation.items import Decision, State, mirror_columns
 from cloud.operations import Delete, Operation
 from cloud.values import Pointer
+from server.moderation.aged_rows import DELIVERIES_BY_AGE, MATCHES_BY_AGE, PAGE_SIZE, AgedRows
 from server.moderation.history_indexes import BY_DECISION, BY_TIME
 from server.moderation.holds import HOLD, LegalHolds
 from server.moderation.item_columns import decision_of_row
@@ -22,13 +23,10 @@ from server.moderation.unowned import SCHEMA as UNOWNED
 from server.objects.schemas import Schemas
 from server.storage.port import (
     All,
-    ClassSchema,
     Compares,
     Condition,
     Database,
     Differs,
-    Document,
-    Either,
     Equals,
     Exists,
     Index,
@@ -36,18 +34,10 @@ from server.storage.port import (
     OneOf,
     Order,
     Query,
-    SortKey,
 )
 from server.webhooks.deliveries import SCHEMA as DELIVERY
-from server.webhooks.deliveries import DeliveryState
 
-_PAGE_SIZE = 100
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-_DELIVERIES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
-_MATCHES_BY_AGE = Index("created_id", ("createdAt", "objectId"))
 _RECORDS_BY_AGE = Index("seen_id", ("lastSeenAt", "objectId"))
-
-_Rows = Iterator[list[Document]]
 
 
 class Purge:
@@ -63,11 +53,12 @@ class Purge:
         cutoff: datetime,
         *,
         dry_run: bool = False,
-        page_size: int = _PAGE_SIZE,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self._database, self._objects, self._schemas = database, database.objects, schemas
         self._holds = LegalHolds(database, schemas)
-        self._cutoff, self._dry_run, self._page_size = cutoff, dry_run, page_size
+        self._cutoff, self._dry_run = cutoff, dry_run
+        self._rows = AgedRows(self._objects, dry_run=dry_run, page_size=page_size)
         self.counts = PurgeCounts()
 
     def steps(self) -> Iterator[PurgeCounts]:
@@ -94,7 +85,7 @@ class Purge:
     def _items(self) -> Iterator[None]:
         is_settled = Exists("unsettled", exists=False)
         is_expired = All((*expired(self._cutoff), Equals("legalHold", None), is_settled))
-        for rows in self._pages(ITEM, "decidedAt", is_expired, BY_DECISION):
+        for rows in self._rows.pages(ITEM, "decidedAt", is_expired, BY_DECISION):
             item_ids = [row["objectId"] for row in rows]
             if not self._dry_run:
                 item_ids = self._remove_items(item_ids, is_expired)
@@ -112,7 +103,7 @@ class Purge:
     def _orphans(self) -> Iterator[None]:
         """Finish what an interrupted run began: logs of items that are gone."""
         old = Compares("createdAt", Order.LESS, self._cutoff)
-        for rows in self._pages(DECISION, "createdAt", old, BY_TIME):
+        for rows in self._rows.pages(DECISION, "createdAt", old, BY_TIME):
             item_ids = {row["item"].object_id for row in rows}
             there = Query(OneOf("objectId", tuple(item_ids)), columns=frozenset())
             item_ids -= {row["objectId"] for row in self._objects.find(ITEM, there)}
@@ -130,7 +121,7 @@ class Purge:
             for decision in _last_of_each(log):
                 self._release_object(decision)
             self._objects.delete(HOLD, of_items)
-        self._add(decisions=self._remove(DECISION, of_items))
+        self._add(decisions=self._rows.remove(DECISION, of_items))
 
     def _release_object(self, last: Decision) -> None:
         """Have an object show no item any more: its image is then as from before moderation.
@@ -154,30 +145,13 @@ class Purge:
     # --- what goes by its age alone ---------------------------------------------------------------
 
     def _deliveries(self) -> Iterator[None]:
-        """Those that wait go too, where nobody has come for them since: their URL was removed."""
-        waits_in_vain = Compares("nextAttemptAt", Order.LESS, self._cutoff)
-        is_done = Either((Differs("state", DeliveryState.WAITING.value), waits_in_vain))
-        old = All((Compares("createdAt", Order.LESS, self._cutoff), is_done))
-        for rows in self._pages(DELIVERY, "createdAt", old, _DELIVERIES_BY_AGE):
-            held = self._held({row["decision"].object_id.rpartition("-")[0] for row in rows})
-            ids = [
-                row["objectId"]
-                for row in rows
-                if row["decision"].object_id.rpartition("-")[0] not in held
-            ]
-            self._add(deliveries=self._remove(DELIVERY, OneOf("objectId", tuple(ids))))
+        for removed in self._rows.deliveries(self._cutoff, abandoned_too=True):
+            self._add(deliveries=removed)
             yield
 
-    def _held(self, item_ids: Collection[str]) -> set[str]:
-        where = All((OneOf("objectId", tuple(item_ids)), Equals("legalHold", True)))
-        rows = self._objects.find(ITEM, Query(where, columns=frozenset()))
-        return {row["objectId"] for row in rows}
-
     def _matches(self) -> Iterator[None]:
-        old = Compares("createdAt", Order.LESS, self._cutoff)
-        for rows in self._pages(MATCH, "createdAt", old, _MATCHES_BY_AGE):
-            ids = tuple(row["objectId"] for row in rows)
-            self._add(matches=self._remove(MATCH, OneOf("objectId", ids)))
+        for removed in self._rows.matches(self._cutoff):
+            self._add(matches=removed)
             yield
 
     def _records(self) -> Iterator[None]:
@@ -188,46 +162,19 @@ class Purge:
                 Exists(shown_column("image"), exists=False),
             )
         )
-        for rows in self._pages(UNOWNED, "lastSeenAt", old, _RECORDS_BY_AGE):
+        for rows in self._rows.pages(UNOWNED, "lastSeenAt", old, _RECORDS_BY_AGE):
             ids = tuple(row["objectId"] for row in rows)
-            removed = self._remove(UNOWNED, All((OneOf("objectId", ids), old)))
+            removed = self._rows.remove(UNOWNED, All((OneOf("objectId", ids), old)))
             self._add(classifications=removed)
             yield
-
-    def _remove(self, schema: ClassSchema, where: Condition) -> int:
-        if self._dry_run:
-            return self._objects.count(schema, where)
-        return self._objects.delete(schema, where)
-
-    def _pages(self, schema: ClassSchema, time: str, where: Condition, index: Index) -> _Rows:
-        """Read what is old from the oldest on; what stays is passed by."""
-        beyond: tuple[Condition, ...] = (Compares(time, Order.GREATER_OR_EQUAL, _BEGINNING),)
-        while True:
-            query = Query(
-                All((where, *beyond)),
-                order=(SortKey(time), SortKey("objectId")),
-                limit=self._page_size,
-                index=index,
-            )
-            rows = self._objects.find(schema, query)
-            if rows:
-                yield rows
-            if len(rows) < self._page_size:
-                return
-            last, last_id = rows[-1][time], rows[-1]["objectId"]
-            later = Compares(time, Order.GREATER, last)
-            beyond = (
-                Compares(time, Order.GREATER_OR_EQUAL, last),
-                Either((later, Compares("objectId", Order.GREATER, last_id))),
-            )
 
     def _declare(self) -> None:
         """Only who purges pays for the indexes that a purge goes by."""
         declare_items(self._objects, self._schemas)
         self._holds.declare()
         for schema, index in (
-            (DELIVERY, _DELIVERIES_BY_AGE),
-            (MATCH, _MATCHES_BY_AGE),
+            (DELIVERY, DELIVERIES_BY_AGE),
+            (MATCH, MATCHES_BY_AGE),
             (UNOWNED, _RECORDS_BY_AGE),
         ):
             self._schemas.declare(schema)

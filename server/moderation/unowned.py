@@ -39,8 +39,8 @@ SCHEMA = ClassSchema(
 class UnownedImages:
     """The ReviewQueue port on a Database.
 
-    The record shows its item before there is one: what a killed process left is made good by the
-    next call with the same image. The item's id is the record's, so there is one.
+    The record names the file and its item before there are any: what a killed process left is made
+    good by the next call with the same image. The item's id is the record's, so there is one.
     """
 
     def __init__(self, database: Database, schemas: Schemas, items: ModerationItems) -> None:
@@ -53,14 +53,14 @@ class UnownedImages:
         name = record_id(classification.content_sha256, classification.model)
         record = self._database.objects.get(SCHEMA, name)
         if record is not None and shown_item(record, _COLUMN) is None:
-            record = self._attach(name, data)
+            record = self._attach(name)
         if record is not None and self._items.get(name) is None:
+            self._keep(record[_COLUMN].name, data)
             self._add_item(record)
 
-    def _attach(self, name: str, data: bytes) -> Document | None:
-        """Keep the bytes, and have the record show them; as another call did, if one was faster."""
+    def _attach(self, name: str) -> Document | None:
+        """Have the record name a file to be; as another call did, if one was faster."""
         file_name = f"{secrets.token_hex(16)}_classified"  # which nobody can guess
-        self._database.files.put(file_name, data, {})
         subject = Subject(SCHEMA.class_name, name, _COLUMN, file_name)
         columns = mirror(subject, State.PENDING, Evidence())
         operations: dict[str, Operation] = {
@@ -69,10 +69,11 @@ class UnownedImages:
         operations |= {_COLUMN: Set(File(file_name)), _SHOWN: Set(shows(name, 0))}
         is_first = All((Equals("objectId", name), Exists(_SHOWN, exists=False)))
         record = self._database.objects.update(SCHEMA, is_first, operations)
-        if record is None:
-            self._database.files.delete(file_name)
-            record = self._database.objects.get(SCHEMA, name)
-        return record
+        return record or self._database.objects.get(SCHEMA, name)
+
+    def _keep(self, file_name: str, data: bytes) -> None:
+        if self._database.files.stat(file_name) is None:
+            self._database.files.put(file_name, data, {})
 
     def _add_item(self, record: Document) -> None:
         file, name = record[_COLUMN], record["objectId"]

@@ -1,4 +1,5 @@
-"""Purges in the background: every day where RETENTION_DAYS says so, and when an admin asks.
+"""Purges in the background: every day where RETENTION_DAYS says so, and when an admin asks; and
+what has to be removed at any rate.
 
 Each is an object of class ModerationPurge, for the master key alone: by whom, of what age, and how
 much was removed. That of a day has the day's name, so of all processes one begins it.
@@ -17,6 +18,7 @@ from cloud.operations import Operation, Set
 from server.moderation.holds import LegalHolds
 from server.moderation.items import declare_items
 from server.moderation.purge import Purge, count_expired
+from server.moderation.upkeep import Upkeep
 from server.objects.identity import new_object_id, utc_now
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
@@ -47,6 +49,7 @@ RUN = ClassSchema(
 )
 _INDEX = Index("created", ("createdAt",))
 _LOOK_EVERY_S = 600.0
+_WEBHOOK_LOG_DAYS = 30
 
 
 class RecordedPurges:
@@ -132,7 +135,7 @@ class RecordedPurges:
 
 
 class RetentionKeeper:
-    """The Retention port, and the thread that purges every day; make it after forking."""
+    """The Retention port, and the thread that purges and sees to upkeep; make it after forking."""
 
     def __init__(
         self,
@@ -140,6 +143,7 @@ class RetentionKeeper:
         schemas: Schemas,
         days: int,
         *,
+        webhook_log_days: int = _WEBHOOK_LOG_DAYS,
         now: Callable[[], datetime] = utc_now,
         look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
@@ -147,6 +151,7 @@ class RetentionKeeper:
         self._objects, self._schemas = database.objects, schemas
         self._now, self._look_every_s = now, look_every_s
         self._purges = RecordedPurges(database, schemas, now=now)
+        self._upkeep = Upkeep(database, schemas, webhook_log_days, now=now)
         self._holds = LegalHolds(database, schemas)
         self._closing = threading.Event()
         self._lock = threading.Lock()
@@ -154,8 +159,8 @@ class RetentionKeeper:
         self._asked: threading.Thread | None = None
 
     def start(self) -> None:
-        """Purge every day from now on, if there is an age to purge by."""
-        if self.days > 0 and self._daily is None:
+        """Purge every day from now on, if there is an age to purge by; see to upkeep anyway."""
+        if self._daily is None:
             self._daily = threading.Thread(target=self._watch, name="retention", daemon=True)
             self._daily.start()
 
@@ -195,8 +200,20 @@ class RetentionKeeper:
 
     def _watch(self) -> None:
         while not self._closing.is_set():
-            self.purge_today()
+            self.keep_up()
+            if self.days > 0:
+                self.purge_today()
             self._closing.wait(self._look_every_s)
+
+    def keep_up(self) -> None:
+        """Remove what would grow for ever."""
+        try:
+            with suppress(StoreUnavailable):
+                for _ in self._upkeep.steps():
+                    if self._closing.is_set():
+                        return
+        except Exception:  # the worker loop: the next time may go better
+            logger.exception("the upkeep failed")
 
     def _guarded(self, days: int, by: str, name: str | None) -> None:
         try:

@@ -6,6 +6,7 @@ delivery is sent twice only where a process ended, or a lease ran out, in the mi
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -95,6 +96,12 @@ class Outbox:
             status = self._sender.send(delivery, now)
         except FetchError as error:
             self._failed(delivery, None, str(error))
+            return
+        except Exception as error:  # the worker loop: it counts, or it would be tried for ever
+            # No more than where and of what kind: the error's text could hold the URL's query.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("webhook %s could not be sent:\n%s", delivery_id, where)
+            self._failed(delivery, None, f"it could not be sent: {type(error).__name__}")
             return
         if 200 <= status < 300:
             self._deliveries.delivered(delivery, status, self._now())

@@ -40,7 +40,7 @@ def test_it_is_for_admins(panel):
 
 
 def test_it_says_what_the_setting_does(alice):
-    assert "Nothing is removed by itself" in alice.get("/retention").text
+    assert "No decision is removed by itself" in alice.get("/retention").text
 
 
 def test_it_shows_what_would_go_before_it_goes(rows, alice):

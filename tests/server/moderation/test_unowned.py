@@ -80,20 +80,34 @@ def test_eight_callers_at_once_make_one_item(site):
     assert site.record()["image"].name == item.subject.file_name
 
 
-def test_item_that_a_killed_process_left_out_is_added_by_the_next_call(site, monkeypatch):
+@pytest.mark.parametrize("step", ["update", "put", "stat", "add"])
+@pytest.mark.parametrize("is_done", [False, True])
+def test_what_a_killed_process_left_out_is_made_good_by_the_next_call(
+    site, monkeypatch, step, is_done
+):
+    """The process ends before or after a step; there is one file in the end, and the item's."""
+
     class Killed(Exception):
         pass
 
-    def die(item):
+    parts = {"update": site.database.objects, "add": site.items}
+    part = parts.get(step, site.database.files)
+    call = getattr(part, step)
+
+    def die(_self, *arguments):
+        if is_done:
+            call(*arguments)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(site.items, "add", die)
+        patch.setattr(type(part), step, die)
         with pytest.raises(Killed):
             site.offer()
-    assert site.items.get(ID) is None
     site.offer()
-    assert site.items.get(ID).subject.file_name == site.record()["image"].name
+    item = site.items.get(ID)
+    assert site.database.files.read(item.subject.file_name) == DATA
+    assert list(site.database.files.names()) == [item.subject.file_name]
+    assert site.record()["image"].name == item.subject.file_name
 
 
 def test_an_image_sent_to_the_plain_route_reaches_the_moderators(parse_on_each):

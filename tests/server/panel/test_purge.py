@@ -394,6 +394,81 @@ def test_without_a_number_of_days_nothing_is_ever_purged(tmp_path):
     rows.database.close()
 
 
+# --- upkeep, whatever is purged -------------------------------------------------------------------
+
+
+def delivery_of(rows, name, at, finish):
+    """A delivery of a decision that was announced then, finished or not."""
+    deliveries = StoredDeliveries(rows.database, rows.schemas, HOOK)
+    deliveries.announce(rows.item(name, State.REJECTED, at=at))
+    (due,) = deliveries.due(HOOK[0].shown, at, 9)
+    delivery = deliveries.lease(due, at, at + DAY)
+    if finish == "delivered":
+        deliveries.delivered(delivery, 204, at)
+    elif finish == "given up":
+        deliveries.failed(delivery, 500, "scripted", at, None)
+    else:
+        deliveries.failed(delivery, 500, "scripted", at, NOW + DAY)
+
+
+def keep_up(rows, **options):
+    RetentionKeeper(rows.database, rows.schemas, 0, now=lambda: NOW, **options).keep_up()
+
+
+def test_finished_deliveries_go_after_so_many_days_and_waiting_ones_never(rows):
+    at = NOW - 31 * DAY
+    delivery_of(rows, "new", NOW - 29 * DAY, "delivered")
+    for name, finish in (("done", "delivered"), ("lost", "given up"), ("waits", "waiting")):
+        delivery_of(rows, name, at, finish)
+    keep_up(rows)
+    left = {row["decision"].object_id for row in rows.objects.find(DELIVERY, Query())}
+    assert left == {"waits-1", "new-1"}
+    assert ids(rows, ITEM) == ["done", "lost", "new", "waits"]
+    keep_up(rows, webhook_log_days=20)
+    left = {row["decision"].object_id for row in rows.objects.find(DELIVERY, Query())}
+    assert left == {"waits-1"}
+
+
+def test_deliveries_of_what_is_under_a_legal_hold_stay(rows):
+    for name in ("held", "free"):
+        delivery_of(rows, name, OLD, "delivered")
+    LegalHolds(rows.database, rows.schemas).change("held", "user:alice", "12", OLD, is_held=True)
+    keep_up(rows)
+    (left,) = rows.objects.find(DELIVERY, Query())
+    assert left["decision"].object_id == "held-1"
+
+
+def test_matches_go_after_a_day(rows):
+    near = NearCopies(rows.objects, ENTRY, max_distance=31, min_quality=50)
+    memory = StoredMemory(rows.database, rows.schemas, near)
+    memory.learn(rows.item("a", State.REJECTED, by="user:bob", at=OLD), "ab" * 32)
+    evidence = Evidence(content_sha256="ab" * 32)
+    memory.recall(evidence, "b", NOW - DAY - timedelta(seconds=1))
+    memory.recall(evidence, "c", NOW - timedelta(minutes=59))
+    keep_up(rows)
+    assert [row["item"].object_id for row in rows.objects.find(MATCH, Query())] == ["c"]
+    assert memory.recall(evidence, "d", NOW).matches == 2
+    assert len(ids(rows, ENTRY)) == 1
+
+
+def test_who_has_nothing_to_keep_up_gets_no_classes_for_it(tmp_path):
+    rows = ItemRows(SqliteDatabase(tmp_path))
+    keep_up(rows)
+    made = {schema.class_name for schema in rows.database.schemas.all()}
+    assert made.isdisjoint({MATCH.class_name, DELIVERY.class_name})
+    rows.database.close()
+
+
+def test_a_keeper_sees_to_upkeep_in_the_background_without_a_number_of_days(tmp_path):
+    rows = ItemRows(SqliteDatabase(tmp_path))
+    delivery_of(rows, "a", OLD, "delivered")
+    keeper = RetentionKeeper(rows.database, rows.schemas, 0, now=lambda: NOW)
+    keeper.start()
+    keeper.close()
+    assert (ids(rows, ITEM), ids(rows, DELIVERY)) == (["a"], [])
+    rows.database.close()
+
+
 def test_an_admin_has_it_purge_now_and_sees_what_would_go_before(tmp_path):
     rows = ItemRows(SqliteDatabase(tmp_path))
     for name in ("a", "held"):

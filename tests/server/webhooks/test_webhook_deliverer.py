@@ -15,6 +15,7 @@ from cloud.moderation.errors import StoreUnavailable
 from config import SettingsError
 from server.objects.identity import utc_now
 from server.webhooks.deliverer import Deliverer
+from server.webhooks.sender import SignedSender
 
 
 @pytest.fixture
@@ -96,6 +97,28 @@ def test_the_deliverer_goes_on_after_the_database_was_away(office, receive, deli
     time.sleep(0.1)
     away.clear()
     receiver.wait_for(1)
+
+
+def test_whatever_goes_wrong_counts_as_a_failure_and_says_no_more_than_its_kind(
+    office, receive, clock, monkeypatch, caplog
+):
+    post, token = office(receive().url), "secret"
+
+    def broken(_self, delivery, now):
+        raise UnicodeError(f"https://hooks.example/?token={token}")
+
+    monkeypatch.setattr(SignedSender, "send", broken)
+    post.deliveries.announce(decision())
+    (row,) = post.rows()
+    for attempts in range(1, 35):
+        post.outboxes[0].deliver(row["objectId"])
+        (row,) = post.rows()
+        assert row["attempts"] == attempts
+        clock.skip(hours=2)
+    assert row["state"] == "given up"
+    assert row["lastError"] == "given up after 34 attempts: it could not be sent: UnicodeError"
+    assert "nextAttemptAt" not in row
+    assert f"token={token}" not in caplog.text
 
 
 def test_without_receivers_no_thread_runs(make_parse):
