@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     js_key: str = Field("", repr=False)
     rest_api_key: str = Field("", repr=False)
     client_key: str = Field("", repr=False)
+    dotnet_key: str = Field("", repr=False)
     master_key: str = Field("", repr=False)
     read_only_master_key: str = Field("", repr=False)
     master_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
@@ -98,6 +99,12 @@ class Settings(BaseSettings):
     session_length: PositiveInt = 30 * 24 * 3600
     idempotency_paths: Annotated[tuple[str, ...], NoDecode] = ()
     idempotency_ttl: PositiveInt = 300
+
+    # How often clients may call
+    rate_limit_classify: str = "ip:6000/minute,user:600/minute,key:60000/minute"
+    rate_limit_upload: str = "ip:3000/minute,user:600/minute,key:60000/minute"
+    rate_limit_login: str = "ip:600/minute,key:6000/minute"
+    rate_limit_storage: str = Field("", repr=False)
 
     # Who guesses passwords
     account_lockout_threshold: PositiveInt = 8

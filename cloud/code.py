@@ -14,6 +14,7 @@ from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR, CloudError, Validation
 from cloud.files import CloudFile
 from cloud.objects import ParseObject
 from cloud.queries import Query
+from cloud.rate_limits import RateLimit
 from cloud.requests import (
     CloudRequest,
     FileTriggerRequest,
@@ -38,6 +39,7 @@ __all__ = [
     "JobRequest",
     "ParseObject",
     "Query",
+    "RateLimit",
     "RequestContext",
     "TriggerKind",
     "TriggerRequest",

@@ -11,6 +11,7 @@ from typing import Any
 from cloud.errors import CloudError, ValidationFailed
 from cloud.objects import ParseObject
 from cloud.operations import same
+from cloud.rate_limits import RateLimit
 
 _TYPES = {
     str: "string",
@@ -54,6 +55,7 @@ class Validator:
 
     Roles are named without `role:`; a function may return the list. `require_user_keys` lists
     columns that the user must have set, or maps them to the Field whose options they must fit.
+    `rate_limit` holds for the routes of a function or before-trigger, whoever validates what.
     """
 
     require_user: bool = False
@@ -64,6 +66,7 @@ class Validator:
     fields: Sequence[str] | Mapping[str, Field] = field(default_factory=tuple)
     validate_master_key: bool = False
     skip_with_master_key: bool = False
+    rate_limit: RateLimit | None = None
 
     def __post_init__(self) -> None:
         for name in (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
+from limits.errors import ConfigurationError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import cloud.functions
@@ -57,6 +58,7 @@ from server.parse_config import ParseConfig
 from server.parse_face import ParseFace
 from server.paths import CaseInsensitivePrefixes
 from server.placeholders import Placeholders
+from server.rate_limits import RateLimits
 from server.routes.account_pages import account_pages_blueprint
 from server.routes.answers import add_cors, answer_of_error, json_answer
 from server.routes.files import files_blueprint
@@ -135,6 +137,7 @@ def check_settings(settings: Settings) -> None:
     make_fetcher(settings)
     webhook_receivers(settings)
     make_webhook_door(settings)
+    make_rate_limits(settings)
     check_moderated_files(settings)
     open_database(settings).close()
     load_cloud_code(settings.cloud_code_main)
@@ -226,6 +229,7 @@ def make_services(settings: Settings) -> Services:
         placeholders=Placeholders(classifier, permits=settings.worker_permits),
         moderation=moderation,
         jobs=JobRunner(database, schemas),
+        rate_limits=make_rate_limits(settings),
         idempotency=Idempotency(
             database,
             schemas,
@@ -321,6 +325,14 @@ def make_webhook_door(settings: Settings) -> PinnedFetcher:
     )
 
 
+def make_rate_limits(settings: Settings) -> RateLimits:
+    """Count calls as the settings say; reaches out to no store yet."""
+    try:
+        return RateLimits(settings)
+    except (ValueError, ConfigurationError) as error:
+        raise SettingsError(f"RATE_LIMIT_...: {error}") from None
+
+
 def check_moderated_files(settings: Settings) -> None:
     """Raise SettingsError for file columns that cannot be moderated."""
     try:
@@ -369,4 +381,6 @@ def cloud_code_path(name: str) -> Path:
 
 def _answer_error(error: Exception) -> Response:
     answer = answer_of_error(error, request.method, request.path)
-    return json_answer(answer.body, answer.status)
+    response = json_answer(answer.body, answer.status)
+    response.headers.update(answer.headers)
+    return response

@@ -33,6 +33,8 @@ class Caller:
     user: Document | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     client_version: str | None = None
+    key_name: str | None = None
+    """Which of the clients' keys came with the call; None with the master key."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """By lower-case name."""
     find_role_names: Callable[[str], tuple[str, ...]] = field(
@@ -80,12 +82,10 @@ def authorise(
         raise unauthorized()
     master = _equal(credentials.master_key, settings.master_key)
     read_only = _equal(credentials.master_key, settings.read_only_master_key)
-    if master or read_only:
-        if not is_address_in(ip, settings.master_key_ips):
-            logger.warning("right master key from %s refused: not in MASTER_KEY_IPS", ip)
-            raise unauthorized()
-    elif not _has_client_key(credentials, settings):
+    if (master or read_only) and not is_address_in(ip, settings.master_key_ips):
+        logger.warning("right master key from %s refused: not in MASTER_KEY_IPS", ip)
         raise unauthorized()
+    key_name = None if master or read_only else _client_key(credentials, settings)
     return Caller(
         master=master or read_only,
         read_only=read_only and not master,
@@ -93,17 +93,26 @@ def authorise(
         installation_id=credentials.installation_id,
         client_version=credentials.client_version,
         headers=headers,
+        key_name=key_name,
     )
 
 
-def _has_client_key(credentials: Credentials, settings: Settings) -> bool:
-    pairs = [
-        (credentials.rest_api_key, settings.rest_api_key),
-        (credentials.javascript_key, settings.js_key),
-        (credentials.client_key, settings.client_key),
+def _client_key(credentials: Credentials, settings: Settings) -> str:
+    """Return the name of the key that is right, "none" where none is configured.
+
+    Raises ParseError 403 "unauthorized".
+    """
+    keys = [
+        ("rest", credentials.rest_api_key, settings.rest_api_key),
+        ("javascript", credentials.javascript_key, settings.js_key),
+        ("client", credentials.client_key, settings.client_key),
+        ("dotnet", credentials.windows_key, settings.dotnet_key),
     ]
-    configured = [(given, expected) for given, expected in pairs if expected]
-    return not configured or any(_equal(given, expected) for given, expected in configured)
+    configured = [key for key in keys if key[2]]
+    right = [name for name, given, expected in configured if _equal(given, expected)]
+    if configured and not right:
+        raise unauthorized()
+    return right[0] if right else "none"
 
 
 def is_address_in(ip: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:

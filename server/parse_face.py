@@ -106,6 +106,7 @@ class ParseFace:
         caller = self._caller(wire, headers, environ.get("REMOTE_ADDR") or "", path)
         method = "GET" if wire.method == "HEAD" else wire.method
         handler, variables = self._router.match(method, path)
+        self._services.rate_limits.check(caller, method, path)
         self._services.idempotency.claim(method, path, wire.request_id)
         host = headers.get("host") or environ["SERVER_NAME"]
         result = handler(

@@ -25,6 +25,7 @@ from server.objects.service import ParseObjects
 from server.panel.retention import RetentionKeeper
 from server.parse_config import ParseConfig
 from server.placeholders import Placeholders
+from server.rate_limits import RateLimits
 from server.storage.port import Database
 from server.telemetry.measured import Telemetry
 from server.webhooks.deliverer import Deliverer
@@ -47,6 +48,7 @@ class Services:
     moderation: ClassificationService
     jobs: JobRunner
     idempotency: Idempotency
+    rate_limits: RateLimits
     pipeline: ModerationPipeline
     memory: StoredMemory
     dispatch: SweptDispatch

@@ -217,10 +217,11 @@ def account_key(user_id: str | None, name: str) -> Key:
 
 def address_key(address: str) -> Key:
     """What tries from an address are counted by: of IPv6, where each has many, their network."""
-    return Key(f"address {_network(address)}", is_address=True)
+    return Key(f"address {network_of(address)}", is_address=True)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """The address, or the network of 64 bits of an IPv6 one."""
     try:
         parsed = ip_address(address)
     except ValueError:

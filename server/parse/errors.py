@@ -14,6 +14,7 @@ from server.storage.port import Refused, RefusedQuery
 # Parse's codes by number (PARSE_PROTOCOL.md 3.14); 141 and 142 are in cloud.errors.
 OTHER_CAUSE = -1
 INTERNAL_SERVER_ERROR = 1
+CONNECTION_FAILED = 100
 OBJECT_NOT_FOUND = 101
 INVALID_QUERY = 102
 INVALID_CLASS_NAME = 103

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from server.parse.encode import to_json
 from server.parse.errors import INTERNAL_SERVER_ERROR, ParseError, as_parse_error
+from server.rate_limits import TooManyRequests
 from server.routes.router import Answer
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,10 @@ def answer_of_error(error: Exception, method: str, path: str) -> Answer:
     parse_error = as_parse_error(error)
     if parse_error is not None:
         logger.info("%s %r refused: %s", method, path, error)
-        return Answer(error_body(parse_error), parse_error.status)
+        headers = {}
+        if isinstance(error, TooManyRequests):
+            headers["Retry-After"] = str(error.retry_after_s)
+        return Answer(error_body(parse_error), parse_error.status, headers)
     if isinstance(error, HTTPException):
         return Answer({"error": error.description or error.name}, error.code or 500)
     logger.error("%s %r failed", method, path, exc_info=error)

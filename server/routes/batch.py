@@ -18,6 +18,7 @@ from server.parse.errors import (
     ParseError,
     as_parse_error,
 )
+from server.rate_limits import RateLimits
 from server.routes.answers import error_body
 from server.routes.router import Answer, Call, Handler, ParseRouter
 from server.services import Services
@@ -44,7 +45,8 @@ def add_routes(router: ParseRouter, services: Services, mounts: list[str]) -> No
     def batch(call: Call) -> Any:
         if call.params.get("transaction"):
             raise ParseError(COMMAND_UNAVAILABLE, "Batches as transactions are not supported yet.")
-        prepared = [_prepare(router, call, item, mounts) for item in _requests(call)]
+        limits = services.rate_limits
+        prepared = [_prepare(router, call, item, mounts, limits) for item in _requests(call)]
         return list(_answers(prepared, services.objects.sessions))
 
     router.add("POST", "/batch", batch)
@@ -75,8 +77,11 @@ def _requests(call: Call) -> list[Any]:
     return requests
 
 
-def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> tuple[Handler, Call]:
-    """Find every handler before any runs: one that can't be routed refuses the whole batch."""
+def _prepare(
+    router: ParseRouter, call: Call, item: Any, mounts: list[str], limits: RateLimits
+) -> tuple[Handler, Call]:
+    """Find every handler before any runs: one that can't be routed, or is one call too many,
+    refuses the whole batch."""
     if not isinstance(item, Mapping):
         raise ParseError(INVALID_JSON, "each request must be an object")
     method, path, body = item.get("method"), item.get("path"), item.get("body")
@@ -94,6 +99,7 @@ def _prepare(router: ParseRouter, call: Call, item: Any, mounts: list[str]) -> t
         handler, variables = router.match(method, route)
     except ParseError:
         raise ParseError(INVALID_JSON, f"cannot route {method} {route}") from None
+    limits.check(call.caller, method, route)
     body = body or {}
     params = {**body, **dict(parse_qsl(parts.query))}
     return handler, replace(call, body=body, params=params, path=variables)

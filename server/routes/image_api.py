@@ -28,6 +28,7 @@ from ml_models.errors import (
 from server.body import whole_body
 from server.parse.errors import ParseError
 from server.parse.request import parse_body
+from server.rate_limits import TooManyRequests
 from server.routes.answers import json_answer
 from server.services import Services
 
@@ -55,6 +56,16 @@ _STATUSES: list[tuple[type[Exception], int]] = [
 def image_blueprint(services: Services) -> Blueprint:
     """`/api/image/classify` and `/api/image/is_safe`; no key needed, as in the original."""
     blueprint = Blueprint("image_api", __name__, url_prefix="/api/image")
+
+    @blueprint.before_request
+    def count() -> None:
+        services.rate_limits.check_image(request.remote_addr or "")
+
+    @blueprint.errorhandler(TooManyRequests)
+    def say_when(error: TooManyRequests) -> Response:
+        response = json_answer({"error": error.message}, 429)
+        response.headers["Retry-After"] = str(error.retry_after_s)
+        return response
 
     @blueprint.route("/classify", methods=["GET", "POST"])
     def classify() -> Response:

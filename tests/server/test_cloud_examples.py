@@ -192,3 +192,10 @@ def test_triggers_of_files(client, alice):
     assert answer == {"code": 153, "error": "The logo stays."}
     large = client.post("/parse/files/a.txt", data=bytes(1_000_001), headers=MASTER)
     assert large.status_code == 413  # MAX_IMAGE_BYTES of these tests
+
+
+def test_rate_limits(client, alice):
+    headers, _ = alice
+    far = {"environ_base": {"REMOTE_ADDR": "203.0.113.5"}}
+    answers = [client.post("/parse/functions/roll", headers=headers, **far) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
