@@ -42,7 +42,7 @@ lint: $(VENV)/installed-dev ## Check style and format
 types: $(VENV)/installed-dev ## Check types
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-dev ## Measure images beside the bare model, small calls beside Parse Server, saves
+bench: $(VENV)/installed-dev ## Measure images beside the bare model, small calls beside Parse Server, saves, the panel
 	@$(BIN)/python -m server models fetch --all
 	@PYTHONPATH=. $(BIN)/python bench/bench.py
 	@PYTHONPATH=. $(BIN)/python bench/parse.py
@@ -50,6 +50,8 @@ bench: $(VENV)/installed-dev ## Measure images beside the bare model, small call
 	@PYTHONPATH=. $(BIN)/python bench/overload.py
 	@PYTHONPATH=. $(BIN)/python bench/storage.py
 	@PYTHONPATH=. $(BIN)/python bench/memory.py
+	@PYTHONPATH=. $(BIN)/python bench/desk.py
+	@PYTHONPATH=. $(BIN)/python bench/panel.py
 
 audit: $(VENV)/installed-audit ## Look for known vulnerabilities of what the server is made of (asks a public database)
 	$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements/runtime.txt

@@ -1,8 +1,12 @@
 """How long the review desk takes with a long queue of which the first hundreds are claimed.
 
 PYTHONPATH=. .venv/bin/python bench/desk.py [MONGODB_URI]
+
+On the embedded database and, if a URI is given or BENCH_DATABASE_URI names one, on a MongoDB that
+is empty. Ends with 1 if a p95 is above the bound.
 """
 
+import os
 import random
 import statistics
 import sys
@@ -23,21 +27,31 @@ from server.storage.mongo.rows import stored_row
 from server.storage.sqlite.database import SqliteDatabase
 from server.storage.sqlite.documents import dump
 
-ITEMS, CLAIMED, REPEATS = 100_000, 600, 21
+ITEMS, CLAIMED, REPEATS = 100_000, 600, 41
 MOST_MS = 50
 
 
 def main():
+    uri = sys.argv[1] if sys.argv[1:] else os.environ.get("BENCH_DATABASE_URI", "")
+    slow = []
+    for each in dict.fromkeys(["", uri]):
+        print("MongoDB" if each else "embedded database")
+        slow += slow_ones(each)
+    if slow:
+        raise SystemExit(f"p95 above {MOST_MS} ms: {', '.join(slow)}")
+
+
+def slow_ones(uri):
+    """Measure all on a database; return the names of what takes too long."""
     with tempfile.TemporaryDirectory() as folder:
-        database = MongoDatabase(sys.argv[1]) if sys.argv[1:] else SqliteDatabase(Path(folder))
+        database = MongoDatabase(uri) if uri else SqliteDatabase(Path(folder))
         schemas = Schemas(database.schemas, clients_make_classes=False)
         claims, records = StoredClaims(database, schemas), StoredRecords(database, schemas)
         records.oldest(Lane.REVIEW)
         fill(database.objects, list(rows()))
         slow = [name for name, call in calls(claims, records) if measured(name, call) > MOST_MS]
         database.close()
-    if slow:
-        raise SystemExit(f"more than {MOST_MS} ms: {', '.join(slow)}")
+    return slow
 
 
 def rows():
@@ -97,7 +111,7 @@ def measured(name, call):
     milliseconds.sort()
     median, p95 = statistics.median(milliseconds), milliseconds[int(REPEATS * 0.95)]
     print(f"{name}: {median:.1f} ms (p95 {p95:.1f})", flush=True)
-    return median
+    return p95
 
 
 if __name__ == "__main__":
