@@ -87,7 +87,8 @@ def protected_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
     """The columns that this caller neither sees nor searches by, the user's own row aside.
 
     Sets that apply to the caller are intersected: a more special entry can only show more. Entries
-    by a pointing column (`userField:`) show nothing more yet.
+    by a pointing column (`userField:`) show more of the objects that point to him, as `visible`
+    has it, and let him search by nothing more.
     """
     by_principal = {} if caller.master else _protected_by_principal(schema)
     if not by_principal:
@@ -109,10 +110,33 @@ def visible(caller: Caller, schema: ClassSchema, document: Document) -> Document
         if caller.master or caller.user_id == document["objectId"]:
             return document
         document.pop("authData", None)
-    hidden = protected_columns(caller, schema)
+    hidden = _protected_in(caller, schema, document)
     if not hidden:
         return document
     return {name: value for name, value in document.items() if name not in hidden}
+
+
+def columns_to_judge_by(schema: ClassSchema) -> frozenset[str]:
+    """The columns that `visible` has to see of a document, whoever asks for it."""
+    by_principal = _protected_by_principal(schema)
+    return frozenset(
+        name.removeprefix(_USER_FIELD) for name in by_principal if name.startswith(_USER_FIELD)
+    )
+
+
+def _protected_in(caller: Caller, schema: ClassSchema, document: Document) -> frozenset[str]:
+    hidden = protected_columns(caller, schema)
+    if hidden and caller.user_id is not None:
+        me = Pointer("_User", caller.user_id)
+        by_principal = _protected_by_principal(schema)
+        for column in columns_to_judge_by(schema):
+            value = document.get(column)
+            if me in (value if isinstance(value, list) else [value]):
+                hidden &= by_principal[_USER_FIELD + column]
+    return hidden
+
+
+_USER_FIELD = "userField:"
 
 
 def _protected_by_principal(schema: ClassSchema) -> dict[str, set[str]]:
@@ -147,14 +171,13 @@ def _user_columns(permissions: Mapping[str, Any], operation: str) -> list[str]:
 
 def _points_to_user(caller: Caller, schema: ClassSchema, columns: list[str]) -> Condition:
     me = Pointer("_User", caller.user_id or "")
-    usable = [name for name in columns if schema.columns.get(name) in (_POINTER, _ARRAY)]
+    usable = [name for name in columns if schema.columns.get(name) in _MAY_POINT]
     if caller.user_id is None or not usable:
         return Neither((EVERYTHING,))
     return Either(tuple(Equals(name, me) for name in usable))
 
 
-_POINTER = ColumnType("Pointer", "_User")
-_ARRAY = ColumnType("Array")
+_MAY_POINT = (ColumnType("Pointer", "_User"), ColumnType("Array"), ColumnType("Object"))
 
 
 def both(*conditions: Condition) -> Condition:

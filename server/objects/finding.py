@@ -8,6 +8,7 @@ from cloud.values import Pointer, Value
 from server.auth import Caller
 from server.objects.access import (
     both,
+    columns_to_judge_by,
     condition_to,
     own_rows,
     permits,
@@ -73,7 +74,8 @@ class Finder:
         triggers = self._triggers(caller, context)
         request = triggers.before(class_name, request)
         schema = self._schemas.for_reading(caller, self._queried_class(class_name, request))
-        where = self._condition(caller, schema, "find", request.where)
+        preference = request.subquery_read_preference or request.read_preference
+        where = self._condition(caller, schema, "find", request.where, preference)
         documents = []
         if request.limit != 0:
             query = _query(caller, schema, where, request)
@@ -108,7 +110,12 @@ class Finder:
         triggers = self._triggers(caller, context, is_get=True)
         request = triggers.before(class_name, replace(request, where={"objectId": object_id}))
         where = self._condition(caller, schema, "get", request.where)
-        query = Query(where, limit=1, columns=_columns_to_read(request))
+        query = Query(
+            where,
+            limit=1,
+            columns=_columns_to_read(schema, request),
+            read_preference=request.read_preference,
+        )
         documents = self._finished(caller, schema, self._stored(schema, query), request)
         documents = triggers.after(class_name, request, documents) if documents else []
         if not documents:
@@ -128,26 +135,39 @@ class Finder:
         request = self._triggers(caller, context).before(class_name, request)
         return self._counted(schema, self._condition(caller, schema, "count", request.where))
 
-    def included(self, caller: Caller, class_name: str, ids: Iterable[str]) -> Found:
+    def included(
+        self,
+        caller: Caller,
+        class_name: str,
+        ids: Iterable[str],
+        read_preference: str | None = None,
+    ) -> Found:
         """Get what is included, as `by_ids` does, and let the class's triggers have their say."""
         wanted = tuple(ids)
         if not FindTriggers.exist_for(class_name):
-            return self.by_ids(caller, class_name, wanted)
+            return self.by_ids(caller, class_name, wanted, read_preference)
         is_get = len(wanted) == 1
         asked = {"objectId": wanted[0] if is_get else {"$in": list(wanted)}}
         triggers = self._triggers(caller, {}, is_get=is_get)
         request = triggers.before(class_name, FindRequest(where=asked, limit=len(wanted)))
         schema = self._schemas.find(class_name) or ClassSchema(class_name)
         condition = self._condition(caller, schema, "get", request.where)
-        documents = self._stored(schema, Query(both(OneOf("objectId", wanted), condition)))
+        both_hold = both(OneOf("objectId", wanted), condition)
+        documents = self._stored(schema, Query(both_hold, read_preference=read_preference))
         shown = [_chosen(visible(caller, schema, document), request) for document in documents]
         return Found(schema, triggers.after(class_name, request, shown))
 
-    def by_ids(self, caller: Caller, class_name: str, ids: Iterable[str]) -> Found:
+    def by_ids(
+        self,
+        caller: Caller,
+        class_name: str,
+        ids: Iterable[str],
+        read_preference: str | None = None,
+    ) -> Found:
         """Get the objects of these ids that the caller may read. Raises ParseError 119."""
         schema = self._schemas.find(class_name) or ClassSchema(class_name)
         where = both(OneOf("objectId", tuple(ids)), self._condition(caller, schema, "get", {}))
-        documents = self._stored(schema, Query(where))
+        documents = self._stored(schema, Query(where, read_preference=read_preference))
         return Found(schema, [visible(caller, schema, document) for document in documents])
 
     def _triggers(
@@ -183,12 +203,18 @@ class Finder:
         return [_chosen(document, request) for document in documents]
 
     def _condition(
-        self, caller: Caller, schema: ClassSchema, operation: str, where: Mapping[str, Any]
+        self,
+        caller: Caller,
+        schema: ClassSchema,
+        operation: str,
+        where: Mapping[str, Any],
+        read_preference: str | None = None,
     ) -> Condition:
         allowed = condition_to(operation, caller, schema)
         asked: Condition = EVERYTHING
         if where:
-            asked = self._read_where(caller, schema, where, depth=0)
+            subqueries = _Subqueries(self, caller, 0, read_preference)
+            asked = self._read_where(caller, schema, where, subqueries)
         return both(asked, allowed, own_rows(caller, schema), permits("read", caller))
 
     def condition(self, caller: Caller, schema: ClassSchema, where: Mapping[str, Any]) -> Condition:
@@ -196,15 +222,24 @@ class Finder:
         return self._condition(caller, schema, "find", where)
 
     def _read_where(
-        self, caller: Caller, schema: ClassSchema, where: Mapping[str, Any], depth: int
+        self,
+        caller: Caller,
+        schema: ClassSchema,
+        where: Mapping[str, Any],
+        subqueries: "_Subqueries",
     ) -> Condition:
-        subqueries = _Subqueries(self, caller, depth)
         condition = read_where(where, subqueries, master=caller.master)
-        refuse_protected(caller, schema, paths(condition))
+        if not _is_about_oneself(caller, schema, where):
+            refuse_protected(caller, schema, paths(condition))
         return self._with_relations(schema, condition)
 
     def find_all(
-        self, caller: Caller, class_name: str, where: Mapping[str, Any], depth: int
+        self,
+        caller: Caller,
+        class_name: str,
+        where: Mapping[str, Any],
+        depth: int,
+        read_preference: str | None,
     ) -> Found:
         """Find without a limit, for a query inside another one."""
         if depth > _MAX_SUBQUERY_DEPTH:
@@ -214,9 +249,10 @@ class Finder:
         triggers = self._triggers(caller, {})
         request = triggers.before(class_name, FindRequest(where=where))
         allowed = condition_to("find", caller, schema)
-        asked = self._read_where(caller, schema, request.where, depth)
+        subqueries = _Subqueries(self, caller, depth, read_preference)
+        asked = self._read_where(caller, schema, request.where, subqueries)
         mine = both(asked, allowed, own_rows(caller, schema), permits("read", caller))
-        documents = self._stored(schema, Query(mine))
+        documents = self._stored(schema, Query(mine, read_preference=read_preference))
         shown = [visible(caller, schema, document) for document in documents]
         return Found(schema, triggers.after(class_name, request, shown))
 
@@ -254,22 +290,30 @@ class Finder:
 class _Subqueries:
     """Answers the queries inside a query, with the rights of the same caller."""
 
-    def __init__(self, finder: Finder, caller: Caller, depth: int) -> None:
-        self._finder, self._caller, self._depth = finder, caller, depth + 1
+    def __init__(
+        self, finder: Finder, caller: Caller, depth: int, read_preference: str | None
+    ) -> None:
+        self._finder, self._caller = finder, caller
+        self._depth, self._read_preference = depth + 1, read_preference
 
     def in_query(self, class_name: str, where: Mapping[str, Any]) -> tuple[Pointer, ...]:
-        found = self._finder.find_all(self._caller, class_name, where, self._depth)
+        found = self._found(class_name, where)
         return tuple(Pointer(class_name, row["objectId"]) for row in found.documents)
 
     def select(self, class_name: str, where: Mapping[str, Any], key: str) -> tuple[Value, ...]:
         if key.startswith("_"):
             raise ParseError(INVALID_QUERY, "improper usage of $select")
-        found = self._finder.find_all(self._caller, class_name, where, self._depth)
+        found = self._found(class_name, where)
         values = [_value_at(row, key) for row in found.documents]
         return tuple(value for value in values if value is not None)
 
     def related_to(self, owner: Pointer, key: str) -> tuple[str, ...]:
         return self._finder.related_to(self._caller, owner, key)
+
+    def _found(self, class_name: str, where: Mapping[str, Any]) -> Found:
+        return self._finder.find_all(
+            self._caller, class_name, where, self._depth, self._read_preference
+        )
 
 
 def paths(condition: Condition) -> Iterator[str]:
@@ -284,7 +328,15 @@ def paths(condition: Condition) -> Iterator[str]:
                 yield path
 
 
-def refuse_protected(caller: Caller, schema: ClassSchema, asked: Iterable[str]) -> None:
+def _is_about_oneself(caller: Caller, schema: ClassSchema, where: Mapping[str, Any]) -> bool:
+    """Whether only the user's own row can be found, of which nothing is hidden from him."""
+    is_user = schema.class_name == "_User" and caller.user_id is not None
+    return is_user and where.get("objectId") == caller.user_id
+
+
+def refuse_protected(
+    caller: Caller, schema: ClassSchema, asked: Iterable[str], verb: str = "query"
+) -> None:
     """Nobody learns by searching or sorting what they cannot read."""
     hidden = protected_columns(caller, schema)
     if schema.class_name == "_User" and not caller.master:
@@ -292,12 +344,13 @@ def refuse_protected(caller: Caller, schema: ClassSchema, asked: Iterable[str]) 
     for path in asked:
         name = path.partition(".")[0]
         if name in hidden:
-            message = f"This user is not allowed to query {name} on class {schema.class_name}"
+            message = f"This user is not allowed to {verb} {path} on class {schema.class_name}"
             raise ParseError(OPERATION_FORBIDDEN, message)
 
 
 def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindRequest) -> Query:
-    refuse_protected(caller, schema, (key.path for key in request.order))
+    if not _is_about_oneself(caller, schema, request.where):
+        refuse_protected(caller, schema, (key.path for key in request.order), "sort by")
     known: tuple[SortKey, ...] = tuple(
         key for key in request.order if _is_column(schema, key.path.partition(".")[0])
     )
@@ -306,7 +359,7 @@ def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindR
         order=known,
         skip=request.skip,
         limit=request.limit,
-        columns=_columns_to_read(request),
+        columns=_columns_to_read(schema, request),
         hint=request.hint,
         comment=request.comment,
         read_preference=request.read_preference,
@@ -322,10 +375,10 @@ def _is_relation(schema: ClassSchema, path: str) -> bool:
     return column is not None and column.kind == "Relation"
 
 
-def _columns_to_read(request: FindRequest) -> frozenset[str] | None:
+def _columns_to_read(schema: ClassSchema, request: FindRequest) -> frozenset[str] | None:
     if request.keys is None or request.include_all:
         return None
-    wanted = [*request.keys, *request.include]
+    wanted = [*request.keys, *request.include, *columns_to_judge_by(schema)]
     return frozenset(path.partition(".")[0] for path in wanted)
 
 

@@ -30,7 +30,8 @@ def include(
     for path in _paths(schema, request):
         steps = path.split(".")
         pointers = _distinct(_pointers(documents, steps))
-        objects = _fetch(finder, caller, pointers, _keys_below(path, request))
+        keys, preference = _keys_below(path, request), _read_preference(request)
+        objects = _fetch(finder, caller, pointers, keys, preference)
         documents = [_replaced(document, steps, objects) for document in documents]
     return documents
 
@@ -73,15 +74,23 @@ def _keys_below(path: str, request: FindRequest) -> set[str] | None:
     return below or None
 
 
+def _read_preference(request: FindRequest) -> str | None:
+    return request.include_read_preference or request.read_preference
+
+
 def _fetch(
-    finder: "Finder", caller: Caller, pointers: set[Pointer], keys: set[str] | None
+    finder: "Finder",
+    caller: Caller,
+    pointers: set[Pointer],
+    keys: set[str] | None,
+    read_preference: str | None,
 ) -> dict[Pointer, IncludedObject]:
     ids_by_class: dict[str, list[str]] = {}
     for pointer in pointers:
         ids_by_class.setdefault(pointer.class_name, []).append(pointer.object_id)
     objects = {}
     for class_name, ids in ids_by_class.items():
-        found = finder.included(caller, class_name, ids)
+        found = finder.included(caller, class_name, ids, read_preference)
         for document in found.documents:
             pointer = Pointer(class_name, document.get("objectId", ""))
             objects[pointer] = IncludedObject(_with_keys(document, keys), found.schema)

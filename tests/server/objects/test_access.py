@@ -334,6 +334,133 @@ def test_a_protected_relation_tells_nobody_its_members(secrets):
     assert len(secrets.find("_User", where, by=MASTER)) == 1
 
 
+@pytest.fixture
+def owned(parse_on_each):
+    """Posts of alice and of a team of hers and bob's, with what is hidden from all but them."""
+    parse = parse_on_each
+    parse.alice, parse.bob = parse.person("alice"), parse.person("bob")
+    hidden = {
+        "*": ["secret", "price"],
+        "userField:owner": ["price"],
+        "userField:team": ["secret"],
+    }
+    parse.declare(
+        "Post",
+        {**dict.fromkeys(OPERATIONS, EVERYBODY), "protectedFields": hidden},
+        n="Number", secret="String", price="Number", owner="Pointer _User", team="Array",
+    )  # fmt: skip
+    alice, bob = parse.alice.pointer, parse.bob.pointer
+    parse.create("Post", {"n": 1, "secret": "s", "price": 5, "owner": alice})
+    parse.create("Post", {"n": 2, "secret": "s", "price": 5, "team": [alice, bob, "x"]})
+    parse.create("Post", {"n": 3, "secret": "s", "price": 5, "owner": bob, "team": [bob]})
+    return parse
+
+
+def shown(posts, by=None, **params):
+    """What is seen of the hidden columns of each post, in order."""
+    rows = posts.find("Post", by=by, order="n", **params)
+    return [{name for name in ("secret", "price") if name in row} for row in rows]
+
+
+def test_whom_an_object_points_to_sees_more_of_it(owned):
+    assert shown(owned) == [set(), set(), set()]
+    assert shown(owned, owned.alice) == [{"secret"}, {"price"}, set()]
+    assert shown(owned, owned.bob) == [set(), {"price"}, {"secret", "price"}]
+    assert shown(owned, MASTER) == [{"secret", "price"}] * 3
+
+
+def test_keys_need_not_name_the_column_that_points(owned):
+    rows = owned.find("Post", by=owned.alice, order="n", keys="secret,price")
+    assert [row.get("secret") for row in rows] == ["s", None, None]
+    assert not any("owner" in row or "team" in row for row in rows)
+    path = f"/classes/Post/{rows[0]['objectId']}"
+    assert "secret" in owned.get(path, owned.alice, keys="secret").json
+    assert "secret" not in owned.get(path, owned.bob, keys="secret").json
+
+
+def test_an_included_object_shows_what_the_object_itself_does(owned):
+    post_ids = [row["objectId"] for row in owned.find("Post", order="n")]
+    for post_id in post_ids:
+        owned.create("Comment", {"post": pointer("Post", post_id)})
+    rows = owned.find("Comment", by=owned.alice, include="post", order="createdAt")
+    assert ["secret" in row["post"] for row in rows] == [True, False, False]
+
+
+def test_who_sees_more_of_some_objects_searches_by_no_more(owned):
+    for where in [{"secret": "s"}, {"owner": owned.alice.pointer, "secret": {"$regex": "^s"}}]:
+        assert owned.get("/classes/Post", owned.alice, where=where).json["code"] == 119
+    answer = owned.get("/classes/Post", owned.alice, order="secret")
+    assert error(answer) == (119, "This user is not allowed to sort by secret on class Post")
+
+
+def test_a_subquery_selects_only_what_the_caller_sees(owned):
+    owned.create("Price", {"amount": 5})
+    for number in (1, 3):
+        query = {"query": {"className": "Post", "where": {"n": number}}, "key": "price"}
+        found = owned.find("Price", {"amount": {"$select": query}}, by=owned.bob)
+        assert len(found) == (number == 3)
+
+
+def test_an_entry_by_a_pointing_column_shows_nothing_alone():
+    schema = post(protectedFields={"userField:owner": ["a"]})
+    row = {"objectId": "p", "a": 1, "owner": Pointer("_User", "alice")}
+    assert visible(ALICE, schema, row) == row
+    assert visible(BOB, schema, row) == row
+
+
+@pytest.mark.parametrize("owner", ["alice", Pointer("Other", "alice"), [["x"]], {}, None])
+def test_only_a_pointer_to_the_user_shows_more(owner):
+    schema = post(protectedFields={"*": ["a"], "userField:owner": []})
+    assert "a" not in visible(ALICE, schema, {"objectId": "p", "a": 1, "owner": owner})
+
+
+def test_a_user_searches_the_own_row_by_what_is_hidden_from_others(parse):
+    alice, bob = parse.person("alice", email="a@example.com"), parse.person("bob")
+    mine = {"objectId": alice.id, "email": "a@example.com"}
+    assert len(parse.find("_User", mine, by=alice, order="email")) == 1
+    for where in [mine, {"$or": [mine]}, {"objectId": {"$in": [alice.id]}, "email": "x"}]:
+        assert parse.get("/users", bob, where=where).json["code"] == 119
+
+
+PROBES = [
+    {"hidden": {"$regex": "^5"}},
+    {"hidden.x": {"$regex": "^5"}},
+    {"hidden": {"$nearSphere": {"__type": "GeoPoint", "latitude": 1, "longitude": 2}}},
+    {"hidden": {"$all": [5]}},
+    {"hidden": {"$containedBy": [5]}},
+    {"$nor": [{"$and": [{"hidden": {"$ne": 5}}]}]},
+    {"n": {"$dontSelect": {"query": {"className": "Post", "where": {"hidden": 5}}, "key": "n"}}},
+    {"n": {"$notInQuery": {"className": "Post", "where": {"$nor": [{"hidden": 5}]}}}},
+]
+
+
+@pytest.mark.parametrize("where", PROBES)
+@pytest.mark.parametrize("params", [{}, {"count": "1", "limit": "0"}, {"keys": "n"}])
+def test_no_operator_is_a_way_around(secrets, where, params):
+    assert secrets.get("/classes/Post", where=where, **params).json["code"] == 119
+
+
+def test_a_redirection_protects_the_columns_of_its_target(secrets):
+    secrets.declare("Blog", posts="Relation Post")
+    for params in [{"where": {"hidden": 5}}, {"order": "hidden"}]:
+        answer = secrets.get("/classes/Blog", redirectClassNameForKey="posts", **params)
+        assert answer.json["code"] == 119
+    rows = secrets.find("Blog", redirectClassNameForKey="posts")
+    assert rows
+    assert not any("hidden" in row for row in rows)
+
+
+def test_an_include_does_not_follow_a_protected_pointer(parse):
+    everything = dict.fromkeys([*OPERATIONS, "addField"], EVERYBODY)
+    protected = {"protectedFields": {"*": ["author"]}}
+    parse.declare("Note", everything | protected, author="Pointer Author")
+    author = pointer("Author", parse.create("Author", {"name": "ann"}))
+    note_id = parse.create("Note", {"author": author})
+    for params in [{"include": "author"}, {"keys": "author.name"}, {"includeAll": "true"}]:
+        assert all("author" not in row for row in parse.find("Note", **params))
+        assert "author" not in parse.get(f"/classes/Note/{note_id}", include="author").json
+
+
 # --- joining --------------------------------------------------------------------------------------
 
 
