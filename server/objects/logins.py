@@ -157,9 +157,13 @@ class Logins:
                 self._lockout.wrong(tried, now)
             raise _wrong_password()
         self._lockout.right(tried, now)
+        if not (caller.master and params.get("ignoreEmailVerification")):
+            self._refuse_unverified(user)
+        return user
+
+    def _refuse_unverified(self, user: Document) -> None:
         if self._options.login_needs_verified_email and user.get("emailVerified") is not True:
             raise ParseError(EMAIL_NOT_FOUND, "User email is not verified.")
-        return user
 
     def _refuse_old_password(self, user: Document) -> None:
         """Raise ParseError 101 for a password that is too old; one of unknown age ages from now."""

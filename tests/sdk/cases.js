@@ -160,6 +160,24 @@ module.exports = (Parse) => {
     equal(named.id, first.id);
   };
 
+  cases["a password is verified without a login"] = async () => {
+    const alice = await signUp();
+    await Parse.User.logOut();
+    const user = await Parse.User.verifyPassword(alice.getUsername(), "right password");
+    equal(user.objectId, alice.id);
+    equal(await Parse.User.currentAsync(), null);
+    await refused(101, Parse.User.verifyPassword(alice.getUsername(), "wrong password"));
+  };
+
+  cases["a forgotten password can be asked for, whoever one is"] = async () => {
+    const alice = await signUp();
+    await alice.save({ email: `${alice.getUsername()}@example.org` });
+    await Parse.User.requestPasswordReset(alice.getEmail());
+    await Parse.User.requestPasswordReset("nobody@example.org");
+    await Parse.User.requestEmailVerification(alice.getEmail());
+    await refused(204, Parse.User.requestPasswordReset(""));
+  };
+
   cases["a user deletes himself"] = async () => {
     const alice = await signUp();
     await alice.destroy();

@@ -5,6 +5,7 @@ import email.policy
 import logging
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -231,6 +232,19 @@ def test_a_link_is_good_once(parse, mailbox):
     assert log_in(parse, NEW).status_code == 200
 
 
+def test_of_two_uses_at_once_one_counts(make_parse, database_uri, mailbox):
+    parse = make_parse(database_uri=database_uri)
+    _, token = reset_token(parse, mailbox)
+    passwords = [f"password {number}" for number in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda one: set_password(parse, token, one), passwords))
+    assert sorted(answer.status_code for answer in answers) == [200, *[404] * 5]
+    (winner,) = (
+        p for p, answer in zip(passwords, answers, strict=True) if answer.status_code == 200
+    )
+    assert log_in(parse, winner).status_code == 200
+
+
 def test_of_two_links_the_later_one_counts(parse, mailbox):
     _, first = reset_token(parse, mailbox)
     parse.post("/requestPasswordReset", {"email": "alice@example.org"})
@@ -402,6 +416,9 @@ def test_who_has_to_verify_first_does_not_log_in_before(make_parse, mailbox):
     assert error(log_in(parse, "secret")) == refusal
     assert error(parse.post("/verifyPassword", ALICE)) == refusal
     assert error(log_in(parse, "guess")) == (101, "Invalid username/password.")
+    ignoring = {**ALICE, "ignoreEmailVerification": True}
+    assert error(parse.post("/verifyPassword", ignoring)) == refusal
+    assert parse.post("/verifyPassword", ignoring, MASTER).status_code == 200
     page(parse, "verify_email", token=mailbox.token())
     assert log_in(parse, "secret").status_code == 200
     anonymous = parse.post("/users", {"authData": {"anonymous": {"id": "a1"}}})
