@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         ip_network("::1"),
     )
 
+    maintenance_key: str = Field("", repr=False)
+    maintenance_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
+        ip_network("127.0.0.1"),
+        ip_network("::1"),
+    )
+
     # What is moderated
     moderated_files: Annotated[Mapping[str, tuple[str, ...]], NoDecode] = Field(
         default_factory=lambda: {"UserImage": ("image",)}
@@ -193,7 +199,7 @@ class Settings(BaseSettings):
     classify_max_waiting: PositiveInt = 24
     classify_max_wait: Annotated[float, Field(gt=0)] = 5.0
 
-    @field_validator("master_key_ips", "metrics_ips", mode="before")
+    @field_validator("master_key_ips", "maintenance_key_ips", "metrics_ips", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -314,6 +320,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name.upper()} is not set, but other keys are: set it in .env")
         if self.read_only_master_key and self.read_only_master_key == self.master_key:
             raise ValueError("READ_ONLY_MASTER_KEY must not be the same as MASTER_KEY")
+        if self.maintenance_key and self.maintenance_key in (
+            self.master_key,
+            self.read_only_master_key,
+        ):
+            raise ValueError("MAINTENANCE_KEY must not be the same as a master key")
         if self.web_workers > self.classify_permits:
             raise ValueError("WEB_WORKERS must not be greater than CLASSIFY_PERMITS")
         known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]

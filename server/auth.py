@@ -32,6 +32,8 @@ class Caller:
     read_only: bool = False
     user: Document | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
+    maintenance: bool = False
+    """Whether the maintenance key came with the call, which reads all and writes nothing."""
     client_version: str | None = None
     key_name: str | None = None
     """Which of the clients' keys came with the call; None with the master key."""
@@ -40,6 +42,11 @@ class Caller:
     find_role_names: Callable[[str], tuple[str, ...]] = field(
         default=_no_roles, repr=False, compare=False
     )
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether neither ACLs nor permissions keep anything from being read."""
+        return self.master or self.maintenance
 
     @property
     def user_id(self) -> str | None:
@@ -64,9 +71,12 @@ class Caller:
             raise master_key_required()
 
     def require_write(self) -> None:
-        """Raise ParseError 119 for the read-only master key."""
+        """Raise ParseError 119 for the read-only master key, and for the maintenance key."""
         if self.read_only:
             message = "read-only masterKey isn't allowed to perform this operation."
+            raise ParseError(OPERATION_FORBIDDEN, message)
+        if self.maintenance:
+            message = "The maintenance key isn't allowed to perform this operation."
             raise ParseError(OPERATION_FORBIDDEN, message)
 
 
@@ -75,11 +85,17 @@ def authorise(
 ) -> Caller:
     """Check a request's keys by Parse Server's rules. Raises ParseError 403 "unauthorized".
 
-    The app id must be right. The master key counts alone, from the addresses of MASTER_KEY_IPS
-    only; a wrong one is ignored. Otherwise one of the other keys must match, if any is configured.
+    The app id must be right. The maintenance key counts alone, or else the master key, each from
+    its own addresses only; a wrong one is ignored. Otherwise one of the other keys must match, if
+    any is configured.
     """
     if not _equal(credentials.app_id, settings.app_id):
         raise unauthorized()
+    if _equal(credentials.maintenance_key, settings.maintenance_key):
+        if not is_address_in(ip, settings.maintenance_key_ips):
+            logger.warning("right maintenance key from %s: not in MAINTENANCE_KEY_IPS", ip)
+            raise unauthorized()
+        return Caller(False, ip, credentials.installation_id, maintenance=True, headers=headers)
     master = _equal(credentials.master_key, settings.master_key)
     read_only = _equal(credentials.master_key, settings.read_only_master_key)
     if (master or read_only) and not is_address_in(ip, settings.master_key_ips):

@@ -146,7 +146,7 @@ class ParseFace:
         return wire(parsed), json_upload(parsed)
 
     def _caller(self, wire: ParseRequest, headers: dict[str, str], ip: str, path: str) -> Caller:
-        """Check the keys, then the session: the master key has none, a login none yet.
+        """Check the keys, then the session: a login has none yet, nor has who reads all.
 
         Raises ParseError 403, and 209 on every route for a token that stands for nobody.
         """
@@ -157,7 +157,7 @@ class ParseFace:
             return replace(caller, find_role_names=services.roles.names_of)
         if token is None:
             return caller
-        if caller.master:
+        if caller.reads_all:
             return replace(caller, session_token=token)
         sessions = services.objects.sessions
         is_legacy = route == "upgradetorevocablesession" and not token.startswith("r:")

@@ -25,6 +25,7 @@ from server.storage.port import (
 
 _MASTER_KEY_ONLY = {"_JobStatus", "_PushStatus", "_Hooks", "_GlobalConfig", "_JobSchedule"}
 _MASTER_KEY_ONLY |= {"_Idempotency", "_GraphQLConfig", "_Audience", "_SCHEMA"}
+_READS = ("find", "get", "count")
 _POINTER_LISTS = {"find": "readUserFields", "get": "readUserFields", "count": "readUserFields"}
 
 # What Parse Server hides unless told otherwise.
@@ -37,7 +38,7 @@ def condition_to(operation: str, caller: Caller, schema: ClassSchema) -> Conditi
     Returns the condition that objects must fulfil beyond their ACLs, for classes that permit by a
     column that points to the user. Raises ParseError 119, or 101 where only a login is missing.
     """
-    if caller.master:
+    if caller.master or (caller.maintenance and operation in _READS):
         return EVERYTHING
     _refuse_classes_of_the_server(operation, schema.class_name)
     if schema.permissions is None:
@@ -73,12 +74,13 @@ def condition_to_add(
 
 def permits(right: str, caller: Caller) -> Condition:
     """The condition that an object's ACL grants "read" or "write"; the master key needs none."""
-    return EVERYTHING if caller.master else Permits(right, caller.principals)
+    needs_none = caller.reads_all if right == "read" else caller.master
+    return EVERYTHING if needs_none else Permits(right, caller.principals)
 
 
 def own_rows(caller: Caller, schema: ClassSchema) -> Condition:
     """The condition that keeps each user to the own rows of _Session."""
-    if caller.master or schema.class_name != "_Session":
+    if caller.reads_all or schema.class_name != "_Session":
         return EVERYTHING
     return Equals("user", Pointer("_User", caller.user_id or ""))
 
@@ -90,7 +92,7 @@ def protected_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
     by a pointing column (`userField:`) show more of the objects that point to him, as `visible`
     has it, and let him search by nothing more.
     """
-    by_principal = {} if caller.master else _protected_by_principal(schema)
+    by_principal = {} if caller.reads_all else _protected_by_principal(schema)
     if not by_principal:
         return frozenset()
     principals = [*caller.principals, *(["authenticated"] if caller.user_id else [])]
@@ -101,13 +103,15 @@ def protected_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
 def visible(caller: Caller, schema: ClassSchema, document: Document) -> Document:
     """The document without what this caller may not see.
 
-    Who reads with the read-only key gets no tokens: with one he could write as its user.
+    Who reads with the read-only or the maintenance key gets no tokens: with one he could write as
+    its user.
     """
-    if schema.class_name == "_Session" and caller.read_only:
+    reads_only = caller.read_only or caller.maintenance
+    if schema.class_name == "_Session" and reads_only:
         return {name: value for name, value in document.items() if name != "sessionToken"}
     if schema.class_name == "_User":
         document = {name: value for name, value in document.items() if name != "sessionToken"}
-        if caller.master or caller.user_id == document["objectId"]:
+        if caller.reads_all or caller.user_id == document["objectId"]:
             return document
         document.pop("authData", None)
     hidden = _protected_in(caller, schema, document)

@@ -27,6 +27,7 @@ def cloud_context(
     context: dict[str, Any],
 ) -> RequestContext:
     """Make what functions, triggers and jobs of one call share."""
+    caller = replace(caller, maintenance=False)  # which opens nothing to cloud code
     master = replace(caller, master=True, read_only=False)
     return RequestContext(
         master=caller.master,

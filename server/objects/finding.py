@@ -228,7 +228,7 @@ class Finder:
         where: Mapping[str, Any],
         subqueries: "_Subqueries",
     ) -> Condition:
-        condition = read_where(where, subqueries, master=caller.master)
+        condition = read_where(where, subqueries, master=caller.reads_all)
         if not _is_about_oneself(caller, schema, where):
             refuse_protected(caller, schema, paths(condition))
         return self._with_relations(schema, condition)
@@ -339,7 +339,7 @@ def refuse_protected(
 ) -> None:
     """Nobody learns by searching or sorting what they cannot read."""
     hidden = protected_columns(caller, schema)
-    if schema.class_name == "_User" and not caller.master:
+    if schema.class_name == "_User" and not caller.reads_all:
         hidden |= {"authData", "sessionToken"}
     for path in asked:
         name = path.partition(".")[0]

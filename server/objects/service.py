@@ -235,7 +235,7 @@ class ParseObjects:
 
 
 def _require_login_for_sessions(caller: Caller, class_name: str) -> None:
-    if class_name == "_Session" and not caller.master and caller.user_id is None:
+    if class_name == "_Session" and not caller.reads_all and caller.user_id is None:
         raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
 
 

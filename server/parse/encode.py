@@ -37,11 +37,17 @@ def to_json(value: Any) -> str:
 
 
 def object_json(
-    document: Document, schema: ClassSchema, file_url: FileUrl, *, with_type: bool = False
+    document: Document,
+    schema: ClassSchema,
+    file_url: FileUrl,
+    *,
+    with_type: bool = False,
+    internal: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Show a document as a client gets it; `with_type` as it stands inside another answer.
 
-    Columns that start with `_` are left out, and every relation of the class is named.
+    Columns that start with `_` are left out but for `internal`, and every relation of the class is
+    named.
     """
     shown: dict[str, Any] = {}
     for name in ("objectId", "createdAt", "updatedAt"):
@@ -49,7 +55,7 @@ def object_json(
             value = document[name]
             shown[name] = iso_date(value) if isinstance(value, datetime) else value
     for name, value in document.items():
-        if name not in shown and name[:1] != "_":
+        if name not in shown and (name[:1] != "_" or name in internal):
             shown[name] = value if type(value) in _PLAIN else _wire(value, file_url)
     for name, column in schema.columns.items():
         if column.kind == "Relation":

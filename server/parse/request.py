@@ -26,6 +26,7 @@ class Credentials:
     javascript_key: str | None = field(default=None, repr=False)
     client_key: str | None = field(default=None, repr=False)
     windows_key: str | None = field(default=None, repr=False)
+    maintenance_key: str | None = field(default=None, repr=False)
     session_token: str | None = field(default=None, repr=False)
     installation_id: str | None = None
     client_version: str | None = None
@@ -51,6 +52,7 @@ _HEADERS = {
     "javascript_key": "x-parse-javascript-key",
     "client_key": "x-parse-client-key",
     "windows_key": "x-parse-windows-key",
+    "maintenance_key": "x-parse-maintenance-key",
     "session_token": "x-parse-session-token",
     "installation_id": "x-parse-installation-id",
     "client_version": "x-parse-client-version",
@@ -59,6 +61,7 @@ _BODY_KEYS = {
     "app_id": "_ApplicationId",
     "master_key": "_MasterKey",
     "javascript_key": "_JavaScriptKey",
+    "maintenance_key": "_MaintenanceKey",
     "session_token": "_SessionToken",
     "installation_id": "_InstallationId",
     "client_version": "_ClientVersion",
@@ -67,7 +70,6 @@ _BODY_KEYS = {
 _SDK_KEYS = {
     *_BODY_KEYS.values(),
     "_ContentType",
-    "_MaintenanceKey",
     "_RevocableSession",
     "_context",
     "_method",

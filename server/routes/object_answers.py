@@ -16,6 +16,14 @@ from server.routes.router import Answer, Call
 from server.storage.port import ClassSchema, Document
 
 _PATHS = {"_User": "users"}  # where Location says a new object is; others lie under /classes
+# What belongs to the server in a user's row, as Parse Server names it. No hash of a password.
+_OF_USERS = frozenset(
+    [
+        "_account_lockout_expires_at", "_email_verify_token", "_email_verify_token_expires_at",
+        "_failed_login_count", "_password_changed_at", "_perishable_token",
+        "_perishable_token_expires_at", "_tombstone",
+    ]
+)  # fmt: skip
 # Which SDKs understand that a column is gone: JavaScript since 1.9, and who sends no version.
 _JAVASCRIPT = re.compile(r"js(\d+)\.(\d+)")
 
@@ -28,12 +36,16 @@ class ObjectAnswers:
 
     def one(self, call: Call, document: Document, schema: ClassSchema) -> dict[str, Any]:
         """One object."""
-        return object_json(document, schema, self._url_of(call))
+        internal = _internal(call, schema)
+        return object_json(document, schema, self._url_of(call), internal=internal)
 
     def found(self, call: Call, found: Found, class_name: str) -> dict[str, Any]:
         """The results of a find; with their class where another one than asked for was found."""
         url_of = self._url_of(call)
-        results = [object_json(row, found.schema, url_of) for row in found.documents]
+        internal = _internal(call, found.schema)
+        results = [
+            object_json(row, found.schema, url_of, internal=internal) for row in found.documents
+        ]
         if found.schema.class_name != class_name:
             results = [{**row, "className": found.schema.class_name} for row in results]
         answer: dict[str, Any] = {"results": results}
@@ -59,6 +71,12 @@ class ObjectAnswers:
 
     def _url_of(self, call: Call) -> FileUrl:
         return partial(file_url, self._settings, call.mount_url)
+
+
+def _internal(call: Call, schema: ClassSchema) -> frozenset[str]:
+    """What the maintenance key alone sees."""
+    is_shown = call.caller.maintenance and schema.class_name == "_User"
+    return _OF_USERS if is_shown else frozenset()
 
 
 def _location(call: Call, saved: Saved) -> str:
