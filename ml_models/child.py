@@ -7,6 +7,7 @@ pictures, never pickled objects.
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -22,6 +23,10 @@ from ml_models.errors import ImageError
 from ml_models.fingerprint import fingerprint
 from ml_models.images import PixelBuffer, decode, resize
 from ml_models.pictures import picture, placeholder
+
+# While decoding, the most that any format was seen to take of a large picture, and what the process
+# takes besides: model, interpreter, buffers.
+_BYTES_PER_PIXEL, _BYTES_BESIDES = 20, 512 * 1024 * 1024
 
 # Below the web process, so that under full load it still accepts, answers and feeds us.
 _NICENESS = 5
@@ -95,6 +100,7 @@ def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_p
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)  # for the parent, which finishes and closes our socket
     os.nice(_NICENESS)
+    limit_memory(max_pixels * _BYTES_PER_PIXEL + _BYTES_BESIDES)
     parent = Connection(descriptor)
     worker = Worker(model_path, input_size_px, max_pixels)
     try:
@@ -107,6 +113,12 @@ def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_p
                 parent.send_bytes(made)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+def limit_memory(most_bytes: int) -> None:
+    """Let this process have so much memory and no more; what asks for more gets a MemoryError."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, hard))
 
 
 def _send(parent: Connection, message: dict[str, Any]) -> None:

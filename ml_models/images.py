@@ -27,6 +27,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 # 33 KB, take 14 s. Encoders write about 10; libjpeg-turbo's own fuzzers stop at 500.
 MAX_JPEG_SCANS = 100
 
+_STRIP_PIXELS = 1_000_000
+
 _END_OF_IMAGE = b"\xff\xd9"
 
 # Exif 2.32, tag 0x0112: how the stored rows must be turned to stand upright.
@@ -91,7 +93,7 @@ def decode(
             return _upright(_decode_jpeg(data, into), _orientation(image))
     if image.format == "PNG":
         _check_png(data)
-    return _decode_with_pillow(image)
+    return _decode_with_pillow(image, buffer or PixelBuffer())
 
 
 def scaled_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
@@ -186,11 +188,11 @@ def _turbojpeg(data: bytes, into: Mapping[str, Any]) -> Pixels:
     return decoded
 
 
-def _decode_with_pillow(image: Image.Image) -> Pixels:
+def _decode_with_pillow(image: Image.Image, buffer: PixelBuffer) -> Pixels:
     try:
         image.load()
         orientation = _orientation(image)  # after load(): Pillow turns some formats itself
-        pixels = np.asarray(_to_rgb(image))
+        pixels = _rgb(image, buffer)
     except DecodeError:
         raise
     except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
@@ -198,12 +200,25 @@ def _decode_with_pillow(image: Image.Image) -> Pixels:
     return _upright(pixels, orientation)
 
 
+def _rgb(image: Image.Image, buffer: PixelBuffer) -> Pixels:
+    """Convert strip by strip: each step over the whole would hold a copy of it more."""
+    if image.mode in ("I", "F") and not (image.mode == "I" and image.format == "PNG"):
+        raise DecodeError(f"{image.format}: samples of mode {image.mode} have no defined range")
+    width, height = image.size
+    pixels = buffer.shaped(height, width)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image.crop((0, top, width, bottom))
+        strip.info = image.info  # transparency of palettes and single colours
+        pixels[top:bottom] = np.asarray(_to_rgb(strip))
+    return pixels
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+    if image.mode.startswith("I"):  # 16 bits
         high_byte = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
         return Image.fromarray(high_byte).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise DecodeError(f"{image.format}: samples of mode {image.mode} have no defined range")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
