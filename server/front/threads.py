@@ -13,9 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # How long a call waits for a thread that is awake before another thread is woken for it.
 GRACE_S = 0.001
@@ -49,7 +51,7 @@ class Threads:
         """How many calls no thread has begun yet."""
         return len(self._queue)
 
-    def run(self, function: Callable[[], Any]) -> "asyncio.Future[Any]":
+    def run(self, function: Callable[[], T]) -> "asyncio.Future[T]":
         """Call the function on a thread; the future has what it returns or raises."""
         call = _Call(function, self._loop.create_future())
         with self._lock:
