@@ -216,6 +216,7 @@ class CloudCode:
             raise ValueError(f"{class_name!r} is no class name")
         if class_name == "_Session":
             raise ValueError("Triggers are not supported for _Session class.")
+        _refuse_rate_limit(kind, validator)
         if class_name == "_PushStatus" and kind is TriggerKind.BEFORE_SAVE:
             raise ValueError("Only afterSave is allowed on _PushStatus")
         return _registering(
@@ -232,6 +233,7 @@ class CloudCode:
         """For triggers of which there is one, and that may be written without parentheses."""
         if isinstance(handler, Validator):
             handler, validator = None, handler
+        _refuse_rate_limit(kind, validator)
         name = f"{kind} of {class_name}"
         register = _registering(self._triggers, (kind, class_name), name, validator)
         return register if handler is None else register(handler)
@@ -243,6 +245,13 @@ _Key = TypeVar("_Key")
 def _require_name(name: object) -> None:
     if not isinstance(name, str):
         raise TypeError('the decorator needs a name in parentheses, as in @cloud.define("hello")')
+
+
+def _refuse_rate_limit(kind: TriggerKind, validator: AnyValidator | None) -> None:
+    """What comes after a call cannot limit it."""
+    limits = isinstance(validator, Validator) and validator.rate_limit is not None
+    if limits and kind.startswith("after"):
+        raise ValueError(f"rate_limit has no meaning for {kind}; give it to the before-trigger")
 
 
 def _takes_one_argument(handler: Handler) -> bool:

@@ -74,6 +74,8 @@ class Finder:
         triggers = self._triggers(caller, context)
         request = triggers.before(class_name, request)
         schema = self._schemas.for_reading(caller, self._queried_class(class_name, request))
+        if schema.class_name != class_name:  # whose triggers hold at this door too
+            request = triggers.before(schema.class_name, request)
         preference = request.subquery_read_preference or request.read_preference
         where = self._condition(caller, schema, "find", request.where, preference)
         documents = []

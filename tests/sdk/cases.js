@@ -725,6 +725,20 @@ module.exports = (Parse) => {
     });
   };
 
+  cases["an installation of one device is one object"] = async () => {
+    const installationId = `phone-${Date.now()}-${Math.random()}`;
+    const save = (columns) => {
+      const phone = new Parse.Installation({ installationId, deviceType: "web" });
+      return phone.save(columns);
+    };
+    const { id } = await save({ badge: 1 });
+    await save({ badge: 2 });
+    const query = new Parse.Query(Parse.Installation).equalTo("installationId", installationId);
+    const found = await query.find(MASTER);
+    equal(found.map((phone) => [phone.id, phone.get("badge")]), [[id, 2]]);
+    await refused(119, query.find());
+  };
+
   cases["a live query that is refused says why"] = async () => {
     const query = new Parse.Query("Lively").matchesQuery("team", team("Reds"));
     await refused(102, subscribe(query));

@@ -189,6 +189,16 @@ def test_a_limit_that_makes_no_sense_is_refused_where_it_is_made(options):
         RateLimit(**{"request_count": 1, "request_time_window": MINUTE, **options})
 
 
+def test_an_after_trigger_cannot_limit_what_is_done(cloud_code):
+    rules = Validator(rate_limit=RateLimit(1, MINUTE))
+    for define_with in (
+        lambda: cloud_code.after_save("Post", rules),
+        lambda: cloud_code.after_login(rules),
+    ):
+        with pytest.raises(ValueError, match="rate_limit has no meaning"):
+            define_with()
+
+
 # --- of the operator ------------------------------------------------------------------------------
 
 

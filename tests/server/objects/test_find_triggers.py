@@ -63,6 +63,12 @@ def test_before_find_holds_for_members_of_a_relation(parse, only_published):
     assert names(parse.find("Post", related)) == ["a"]
 
 
+def test_before_find_holds_where_a_find_is_redirected(parse, only_published):
+    post = parse.create("Post", {"name": "b"})
+    parse.create("Blog", {"posts": relate(pointer("Post", post))})
+    assert parse.find("Blog", redirectClassNameForKey="posts") == []
+
+
 def test_before_find_changes_every_part_of_a_query(parse, cloud_code):
     seen = []
 
