@@ -49,6 +49,12 @@ class Caller:
         return self.master or self.maintenance
 
     @property
+    def searches_all(self) -> bool:
+        """Whether what is never shown may be searched by: tokens, say, which whoever reads with the
+        read-only key could find out letter by letter, and write with."""
+        return self.reads_all and not self.read_only
+
+    @property
     def user_id(self) -> str | None:
         """The objectId of the logged-in user."""
         return None if self.user is None else self.user["objectId"]

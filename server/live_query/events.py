@@ -55,7 +55,7 @@ def read_subscription(asked: Subscribe, caller: Caller, schema: ClassSchema) -> 
     """Read the query and check the rights to it. Raises ParseError and, for a pattern, Refused."""
     if schema.class_name == "_Session" and not caller.master and caller.user_id is None:
         raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
-    where = read_where(asked.where, _NoSubqueries(), master=caller.master)
+    where = read_where(asked.where, _NoSubqueries(), master=caller.searches_all)
     _refuse_relations(schema, paths(where))
     matcher(where, budget=Budget(_REGEX_LIMIT_S))
     names_one = asked.where.keys() == {"objectId"} and isinstance(asked.where["objectId"], str)

@@ -230,7 +230,7 @@ class Finder:
         where: Mapping[str, Any],
         subqueries: "_Subqueries",
     ) -> Condition:
-        condition = read_where(where, subqueries, master=caller.reads_all)
+        condition = read_where(where, subqueries, master=caller.searches_all)
         if not _is_about_oneself(caller, schema, where):
             refuse_protected(caller, schema, paths(condition))
         return self._with_relations(schema, condition)
@@ -343,6 +343,8 @@ def refuse_protected(
     hidden = protected_columns(caller, schema)
     if schema.class_name == "_User" and not caller.reads_all:
         hidden |= {"authData", "sessionToken"}
+    elif caller.read_only and schema.class_name in ("_Session", "_User"):
+        hidden |= {"sessionToken"}  # letter by letter it could be found out
     for path in asked:
         name = path.partition(".")[0]
         if name in hidden:

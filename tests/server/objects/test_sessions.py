@@ -197,3 +197,23 @@ def test_read_only_master_key_sees_no_token_with_which_it_could_write(make_parse
     rows = parse.get("/sessions", {**MASTER, "X-Parse-Master-Key": "look"}).json["results"]
     assert len(rows) == 1
     assert "sessionToken" not in rows[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/sessions", {"sessionToken": {"$regex": "^r:"}}),
+        ("/sessions", {"$or": [{"sessionToken": {"$gt": "r:8"}}]}),
+        ("/users", {"sessionToken": {"$exists": True}}),
+        ("/users", {"_perishable_token": {"$regex": "^t"}}),
+        ("/users", {"$nor": [{"_hashed_password": {"$regex": "^.2b"}}]}),
+        ("/users", {"objectId": {"$inQuery": {
+            "className": "_User", "where": {"_email_verify_token": "t"}}}}),
+    ],
+)  # fmt: skip
+def test_nor_does_it_find_one_out_letter_by_letter(make_parse, path, where):
+    parse = make_parse(read_only_master_key="look")
+    parse.person("alice", _perishable_token="t", _hashed_password="$2b$")
+    look = {**MASTER, "X-Parse-Master-Key": "look"}
+    assert outcome(parse.get(path, look, where=where)) in ((400, 105), (400, 119))
+    assert outcome(parse.get("/sessions", look, order="sessionToken")) == (400, 119)
