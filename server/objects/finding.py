@@ -28,6 +28,7 @@ from server.parse.errors import (
 from server.parse.query import FindRequest, read_where
 from server.storage.port import (
     EVERYTHING,
+    SCORE,
     All,
     ClassSchema,
     Condition,
@@ -36,6 +37,7 @@ from server.storage.port import (
     Document,
     Either,
     Equals,
+    FindsText,
     Join,
     Neither,
     NoneOf,
@@ -233,7 +235,8 @@ class Finder:
         condition = read_where(where, subqueries, master=caller.searches_all)
         if not _is_about_oneself(caller, schema, where):
             refuse_protected(caller, schema, paths(condition))
-        return self._with_relations(schema, condition)
+        condition = self._with_relations(schema, condition)
+        return _with_hidden(condition, _hidden_columns(caller, schema))
 
     def find_all(
         self,
@@ -340,11 +343,7 @@ def refuse_protected(
     caller: Caller, schema: ClassSchema, asked: Iterable[str], verb: str = "query"
 ) -> None:
     """Nobody learns by searching or sorting what they cannot read."""
-    hidden = protected_columns(caller, schema)
-    if schema.class_name == "_User" and not caller.reads_all:
-        hidden |= {"authData", "sessionToken"}
-    elif caller.read_only and schema.class_name in ("_Session", "_User"):
-        hidden |= {"sessionToken"}  # letter by letter it could be found out
+    hidden = _hidden_columns(caller, schema)
     for path in asked:
         name = path.partition(".")[0]
         if name in hidden:
@@ -352,11 +351,33 @@ def refuse_protected(
             raise ParseError(OPERATION_FORBIDDEN, message)
 
 
+def _with_hidden(condition: Condition, hidden: frozenset[str]) -> Condition:
+    """Tell a text search, whose index may cover more columns than the one that was named."""
+    match condition:
+        case All(parts):
+            return replace(condition, parts=tuple(_with_hidden(part, hidden) for part in parts))
+        case FindsText():
+            return replace(condition, hidden=hidden)
+    return condition
+
+
+def _hidden_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
+    hidden = protected_columns(caller, schema)
+    if schema.class_name == "_User" and not caller.reads_all:
+        hidden |= {"authData", "sessionToken"}
+    elif caller.read_only and schema.class_name in ("_Session", "_User"):
+        hidden |= {"sessionToken"}  # letter by letter it could be found out
+    return hidden
+
+
 def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindRequest) -> Query:
     if not _is_about_oneself(caller, schema, request.where):
         refuse_protected(caller, schema, (key.path for key in request.order), "sort by")
+    is_scored = has_text_search(where)
     known: tuple[SortKey, ...] = tuple(
-        key for key in request.order if _is_column(schema, key.path.partition(".")[0])
+        key
+        for key in request.order
+        if (is_scored and key.path == SCORE) or _is_column(schema, key.path.partition(".")[0])
     )
     return Query(
         where,
@@ -367,7 +388,15 @@ def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindR
         hint=request.hint,
         comment=request.comment,
         read_preference=request.read_preference,
+        with_score=is_scored and SCORE in (request.keys or ()),
     )
+
+
+def has_text_search(condition: Condition) -> bool:
+    """Whether there is a $text in it."""
+    if isinstance(condition, All):
+        return any(map(has_text_search, condition.parts))
+    return isinstance(condition, FindsText)
 
 
 def _is_column(schema: ClassSchema, name: str) -> bool:
@@ -383,13 +412,14 @@ def _columns_to_read(schema: ClassSchema, request: FindRequest) -> frozenset[str
     if request.keys is None or request.include_all:
         return None
     wanted = [*request.keys, *request.include, *columns_to_judge_by(schema)]
-    return frozenset(path.partition(".")[0] for path in wanted)
+    return frozenset(path.partition(".")[0] for path in wanted) - {SCORE}
 
 
 def _chosen(document: Document, request: FindRequest) -> Document:
     """The document with `keys`, without `excludeKeys`; ids, times and ACL always stay."""
     if request.keys is not None:
         wanted = {key.partition(".")[0] for key in request.keys} | BUILT_IN_COLUMNS.keys()
+        wanted |= {"score"} if SCORE in wanted else set()
         document = {name: value for name, value in document.items() if name in wanted}
     if request.exclude_keys:
         unwanted = set(request.exclude_keys) - BUILT_IN_COLUMNS.keys()

@@ -18,8 +18,10 @@ from server.parse.geo import GEO_OPERATORS, check_near, read_geo
 from server.parse.operations import check_column_name
 from server.parse.relative_time import relative_date
 from server.parse.request import read_json
+from server.parse.text_search import check_text, read_text
 from server.storage.port import (
     READ_PREFERENCES,
+    SCORE,
     All,
     Compares,
     Condition,
@@ -237,9 +239,7 @@ def _paths(params: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
 
 def _check_paths(paths: Iterable[str], most: int) -> None:
     for number, path in enumerate(paths, start=1):
-        if "$score" in path:
-            raise _not_supported("$score")
-        if not _PATH.fullmatch(path):
+        if not (_PATH.fullmatch(path) or path == SCORE):
             raise ParseError(INVALID_KEY_NAME, f"Invalid field name: {path}.")
         if number > most or path.count(".") >= _MAX_STEPS:
             raise ParseError(INVALID_QUERY, "The query names too many fields.")
@@ -301,6 +301,7 @@ def read_where(where: Mapping[str, Any], subqueries: Subqueries, *, master: bool
     _refuse_many_subqueries(where)
     condition = _WhereReader(subqueries, master).read(where, depth=0)
     check_near(condition)
+    check_text(condition)
     return condition
 
 
@@ -379,8 +380,8 @@ class _WhereReader:
         if operator in ("$select", "$dontSelect"):
             values = self._select(operator, operand)
             return OneOf(path, values) if operator == "$select" else NoneOf(path, values)
-        if operator in UNSUPPORTED_CONSTRAINTS:
-            raise _not_supported(operator)
+        if operator == "$text":
+            return read_text(path, operand)
         raise ParseError(INVALID_JSON, f"bad constraint: {operator}")
 
     def _in_query(self, operator: str, operand: Any) -> tuple[Value, ...]:
@@ -548,6 +549,3 @@ _CONSTRAINTS: Mapping[str, Callable[[str, str, Any], Condition]] = {
     "$all": _contains_all,
     "$containedBy": _contained_by,
 }
-
-UNSUPPORTED_CONSTRAINTS = frozenset(["$text"])
-"""Parse's operators that we answer with an error; see docs/parse-compatibility.md."""

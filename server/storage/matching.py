@@ -22,6 +22,7 @@ from server.storage.port import (
     Either,
     Equals,
     Exists,
+    FindsText,
     Matches,
     Neither,
     NoneOf,
@@ -29,6 +30,7 @@ from server.storage.port import (
     Order,
     Permits,
     Query,
+    RefusedQuery,
     Regex,
     SortKey,
 )
@@ -175,6 +177,8 @@ class _Compiler:
                 return _not(self.test(Either(parts)))
             case Near() | WithinBox() | WithinPolygon() | WithinSphere() | Intersects():
                 return lambda document: holds(condition, document.values.get(condition.path))
+            case FindsText():
+                raise RefusedQuery("$text needs the text index of a MongoDB")
             case Permits(right, principals):
                 return lambda document: _permits(document.values.get("ACL"), right, principals)
 

@@ -250,12 +250,34 @@ class Permits:
     principals: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FindsText:
+    """Words, found by a text index over the column; at the top of a query or within All, once.
+
+    Words, phrases in quotes and words behind a minus are as in MongoDB's `$search`, `language` one
+    of its languages. A database whose index also covers one of the `hidden` columns refuses, and
+    so does one that has no such indexes.
+    """
+
+    path: str
+    term: str
+    language: str | None = None
+    case_sensitive: bool = False
+    diacritic_sensitive: bool = False
+    hidden: frozenset[str] = frozenset()
+
+
 Condition = (
     Equals | Differs | Compares | OneOf | NoneOf | Exists | Matches | ContainsAll | ContainedBy
-    | All | Either | Neither | Permits | GeoCondition
+    | All | Either | Neither | Permits | FindsText
+    | GeoCondition
 )  # fmt: skip
 
 EVERYTHING = All()
+
+
+SCORE = "$score"
+"""The path that orders by how well a FindsText found, the best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +307,8 @@ class Query:
     With `ignore_case` texts compare without regard to case. `index` names the one to go by, for
     whoever knows better than the database; it has to be there. `hint` does so for a client: without
     such an index the query is refused. `comment` is for the database's log, `read_preference` one
-    of READ_PREFERENCES; a database that has neither leaves them be.
+    of READ_PREFERENCES; a database that has neither leaves them be. `with_score` puts into `score`
+    how well a FindsText found.
     """
 
     where: Condition = EVERYTHING
@@ -298,6 +321,7 @@ class Query:
     hint: Hint | None = None
     comment: str | None = None
     read_preference: str | None = None
+    with_score: bool = False
 
 
 # --- the port -----------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ OPERANDS = {
     "$within": {"$box": [POINT, POINT]},
     "$geoWithin": {"$polygon": [POINT, POINT, POINT]},
     "$geoIntersects": {"$point": POINT},
+    "$text": {"$search": {"$term": "x"}},
     "$in": [1],
     "$nin": [1],
     "$exists": True,

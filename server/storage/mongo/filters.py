@@ -24,6 +24,7 @@ from server.storage.geo import (
 from server.storage.mongo.columns import ACL_KEYS, holds_auth_data, stored_path
 from server.storage.mongo.values import nested, stored_value
 from server.storage.port import (
+    SCORE,
     All,
     ClassSchema,
     Compares,
@@ -34,6 +35,7 @@ from server.storage.port import (
     Either,
     Equals,
     Exists,
+    FindsText,
     Hint,
     Matches,
     Neither,
@@ -45,6 +47,8 @@ from server.storage.port import (
 )
 
 Filter = dict[str, Any]
+
+TEXT_SCORE = {"$meta": "textScore"}
 
 _NOTHING: Filter = {"_id": {"$in": []}}
 
@@ -65,9 +69,27 @@ def to_filter(schema: ClassSchema, where: Condition) -> Filter:
         case ContainedBy(path, values):
             strangers = {"$elemMatch": {"$nin": _elements(values)}}
             return {"$nor": [{stored_path(schema, path): strangers}]}
+        case FindsText():
+            return {"$text": _search(where)}
         case Near() | WithinBox() | WithinPolygon() | WithinSphere() | Intersects():
             return _around(schema, where)
     return {stored_path(schema, where.path): _constraint(schema, where)}
+
+
+def _search(where: FindsText) -> dict[str, Any]:
+    options = {
+        "$language": where.language,
+        "$caseSensitive": where.case_sensitive,
+        "$diacriticSensitive": where.diacritic_sensitive,
+    }
+    return {"$search": where.term} | {name: value for name, value in options.items() if value}
+
+
+def text_search(where: Condition) -> FindsText | None:
+    """Return the text search of a condition, if there is one."""
+    if isinstance(where, All):
+        return next(filter(None, map(text_search, where.parts)), None)
+    return where if isinstance(where, FindsText) else None
 
 
 def without_order(where: Condition) -> Condition:
@@ -186,9 +208,14 @@ def _is_refused_in_lists(value: Any) -> bool:
     return isinstance(value, dict) and any(name.startswith("$") for name in value)
 
 
-def to_sort(schema: ClassSchema, order: Iterable[SortKey]) -> list[tuple[str, int]]:
+def to_sort(schema: ClassSchema, order: Iterable[SortKey]) -> list[tuple[str, Any]]:
     """Translate sort keys."""
-    return [(stored_path(schema, key.path), -1 if key.descending else 1) for key in order]
+    return [
+        ("score", TEXT_SCORE)
+        if key.path == SCORE
+        else (stored_path(schema, key.path), -1 if key.descending else 1)
+        for key in order
+    ]
 
 
 def to_hint(hint: Hint) -> str | list[tuple[str, Any]]:
@@ -196,13 +223,17 @@ def to_hint(hint: Hint) -> str | list[tuple[str, Any]]:
     return hint if isinstance(hint, str) else list(hint)
 
 
-def to_projection(schema: ClassSchema, columns: frozenset[str] | None) -> dict[str, int] | None:
+def to_projection(
+    schema: ClassSchema, columns: frozenset[str] | None, *, with_score: bool = False
+) -> dict[str, Any] | None:
     """Translate the columns wanted to the keys that hold them; None reads whole rows.
 
     That is also for `_User.authData`, since its keys cannot be told beforehand.
     """
+    score = {"score": TEXT_SCORE} if with_score else {}
     if columns is None or ("authData" in columns and holds_auth_data(schema)):
-        return None
+        return score or None
     paths = {stored_path(schema, name) for name in columns - {"ACL"}}
     inner = {path for path in paths if any(path.startswith(other + ".") for other in paths)}
-    return dict.fromkeys(["_id", "_created_at", "_updated_at", *ACL_KEYS, *(paths - inner)], 1)
+    kept = dict.fromkeys(["_id", "_created_at", "_updated_at", *ACL_KEYS, *(paths - inner)], 1)
+    return {**kept, **score}

@@ -20,9 +20,17 @@ from server.storage.mongo.errors import (
     refused_queries,
     translated_errors,
 )
-from server.storage.mongo.filters import to_filter, to_hint, to_projection, to_sort, without_order
+from server.storage.mongo.filters import (
+    text_search,
+    to_filter,
+    to_hint,
+    to_projection,
+    to_sort,
+    without_order,
+)
 from server.storage.mongo.reading import collection, explained, keyed_hint
 from server.storage.mongo.rows import Row, parse_row, stored_row
+from server.storage.mongo.special_indexes import ensure_text_index, make_geo_index
 from server.storage.mongo.updates import to_update
 from server.storage.port import (
     EVERYTHING,
@@ -62,7 +70,10 @@ class MongoObjects:
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
         if query.limit == 0:  # which means "no limit" to MongoDB
             return []
-        with translated_errors(), refused_queries() if query.hint else nullcontext():
+        search = text_search(query.where)
+        with translated_errors(), refused_queries() if query.hint or search else nullcontext():
+            if search is not None:
+                ensure_text_index(self._database, schema, search)
             rows = self._rows(schema, query)
         return [parse_row(schema, row) for row in rows]
 
@@ -90,8 +101,7 @@ class MongoObjects:
             near = nearest_to(replace(query, order=()))
             if near is None or not _NO_GEO_INDEX.search(str(error)):
                 raise
-        with more_time(self._database, INDEX_TIMEOUT_S):
-            self._database[schema.class_name].create_index([(near.path, "2d")])
+        make_geo_index(self._database, schema, near.path)
         return self._asked(schema, query)
 
     def _asked(self, schema: ClassSchema, query: Query) -> list[Row]:
@@ -101,7 +111,7 @@ class MongoObjects:
         return list(
             collection(self._database, schema, query.read_preference).find(
                 to_filter(schema, query.where),
-                to_projection(schema, query.columns),
+                to_projection(schema, query.columns, with_score=query.with_score),
                 sort=to_sort(schema, query.order) or None,
                 skip=query.skip,
                 limit=query.limit or 0,
@@ -124,9 +134,12 @@ class MongoObjects:
     def count(self, schema: ClassSchema, where: Condition, index: Index | None = None) -> int:
         """Count; without a condition by what MongoDB keeps anyway, as Parse Server does."""
         objects = self._database[schema.class_name]
-        with translated_errors():
+        search = text_search(where)
+        with translated_errors(), refused_queries() if search else nullcontext():
             if where == EVERYTHING:
                 return objects.estimated_document_count()
+            if search is not None:
+                ensure_text_index(self._database, schema, search)
             hint: dict[str, Any] = {} if index is None else {"hint": _keys(schema, index)}
             return objects.count_documents(to_filter(schema, without_order(where)), **hint)
 
