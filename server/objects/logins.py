@@ -24,6 +24,7 @@ from server.parse.errors import (
     OBJECT_NOT_FOUND,
     OPERATION_FORBIDDEN,
     PASSWORD_MISSING,
+    UNSUPPORTED_SERVICE,
     USERNAME_MISSING,
     ParseError,
 )
@@ -50,8 +51,10 @@ class Logins:
     ) -> tuple[Document, str]:
         """Return the user and a new session's token; the client's `context` reaches the triggers.
 
-        Raises ParseError 101, 200, 201.
+        Raises ParseError 101, 200, 201, 205, 252.
         """
+        if params.get("authData"):  # of a second factor, say
+            raise ParseError(UNSUPPORTED_SERVICE, "This authentication method is unsupported.")
         triggers = LoginTriggers(self._context_of, caller, context)
         user = self.with_password(caller, params)
         self._refuse_old_password(user)

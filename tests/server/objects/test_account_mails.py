@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,9 @@ from parse_app import error, outcome
 from cloud.errors import CloudError
 from cloud.operations import Set
 from server.objects.identity import utc_now
-from server.storage.port import Equals
+from server.objects.schemas import with_tokens
+from server.storage.port import Equals, Query
+from server.storage.sqlite.database import SqliteDatabase
 
 ALICE = {"username": "alice", "password": "secret", "email": "alice@example.org"}
 NEW = "another secret"
@@ -518,3 +521,19 @@ def test_a_password_by_mail_has_to_fit_the_policy(make_parse, mailbox):
     assert refused.status_code == 422
     assert "does not meet the Password Policy requirements" in refused.text
     assert set_password(parse, token, "long enough").status_code == 200
+
+
+@pytest.mark.parametrize("column", ["_perishable_token", "_email_verify_token", "sessionToken"])
+def test_tokens_are_found_by_an_index(parse, column):
+    """Whoever guesses at links must not make the server read every user."""
+    alice_in(parse, **{column: "t" * 25})
+    schema, statements = with_tokens(parse.services.objects.user_schema()), []
+    with closing(SqliteDatabase(parse.services.settings.data_dir)) as database:
+        with database.objects._connections.reading() as connection:
+            connection.set_trace_callback(statements.append)
+        found = database.objects.find(schema, Query(Equals(column, "t" * 25), limit=1))
+        (asked,) = (each for each in statements if each.startswith("SELECT"))
+        with database.objects._connections.reading() as connection:
+            plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {asked}")]
+    assert found[0]["username"] == "alice"
+    assert "USING INDEX" in plan[0]

@@ -122,6 +122,13 @@ def test_the_columns_of_passwords_and_tokens_are_found_by_no_query(parse):
         assert "perish" not in parse.get("/users", by).get_data(as_text=True)
 
 
+def test_a_second_factor_that_nobody_would_check_is_refused(parse):
+    parse.post("/users", ALICE)
+    body = {**ALICE, "authData": {"mfa": {"token": "123456"}}}
+    refusal = (252, "This authentication method is unsupported.")
+    assert error(parse.post("/login", body)) == refusal
+
+
 def test_there_is_no_challenge_to_take(parse):
     parse.post("/users", ALICE)
     anonymous = {"anonymous": {"id": "a1"}}
