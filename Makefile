@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run models test test-fast faults lint types bench audit licences sbom lock clean
+.PHONY: help run models test test-fast faults security lint types bench audit licences sbom lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -34,6 +34,10 @@ faults: $(VENV)/installed-dev ## Kill and stop everything under load: 10,000 sav
 	TEST_NEEDS_REDIS=1 FAULTS_SAVES=$(FAULTS_SAVES) FAULTS_KILLS=$(FAULTS_KILLS) \
 	  FAULTS_OUTAGE_S=$(FAULTS_OUTAGE_S) $(BIN)/python -m pytest tests/faults \
 	  --log-cli-level=INFO --log-cli-format="%(asctime)s %(message)s"
+
+security: $(VENV)/installed-dev $(VENV)/installed-audit ## Attack it: hostile pictures, requests and URLs by the thousand, within 20 minutes
+	@$(BIN)/python -m server models fetch --all
+	SECURITY_FULL=1 $(BIN)/python -m pytest tests/security
 
 lint: $(VENV)/installed-dev ## Check style and format
 	$(BIN)/ruff check .
