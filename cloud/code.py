@@ -204,6 +204,11 @@ class CloudCode:
         """Return the trigger of that class."""
         return self._triggers.get((kind, class_name))
 
+    @property
+    def job_names(self) -> tuple[str, ...]:
+        """The names of all jobs, in the order of their definitions."""
+        return tuple(self._jobs)
+
     def job_named(self, name: str) -> Definition | None:
         """Return the job of that name."""
         return self._jobs.get(name)

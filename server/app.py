@@ -64,6 +64,7 @@ from server.routes.answers import add_cors, answer_of_error, json_answer
 from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
+from server.scheduler import JobScheduler
 from server.services import Services
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Database
@@ -218,6 +219,8 @@ def make_services(settings: Settings) -> Services:
         ]
         + [memory_class()],
     )
+    jobs = JobRunner(database, schemas)
+    as_master = Caller(master=True, ip="127.0.0.1")
     return Services(
         settings=settings,
         database=database,
@@ -228,7 +231,8 @@ def make_services(settings: Settings) -> Services:
         classifier=classifier,
         placeholders=Placeholders(classifier, permits=settings.worker_permits),
         moderation=moderation,
-        jobs=JobRunner(database, schemas),
+        jobs=jobs,
+        scheduler=JobScheduler(database, jobs, lambda: context_of(as_master, {})),
         rate_limits=make_rate_limits(settings),
         idempotency=Idempotency(
             database,

@@ -50,9 +50,17 @@ class JobRunner:
         self._lock = threading.Lock()
 
     def start(
-        self, job: Definition, name: str, params: dict[str, Any], context: RequestContext
+        self,
+        job: Definition,
+        name: str,
+        params: dict[str, Any],
+        context: RequestContext,
+        *,
+        source: str = "api",
     ) -> str:
         """Start a job and return the objectId of its status, which is written by then.
+
+        `source` says who asked for it: "api", or "schedule".
 
         Raises ParseError 155 when as many jobs as allowed run or wait, and StoreUnavailable.
         """
@@ -60,7 +68,7 @@ class JobRunner:
             raise ParseError(REQUEST_LIMIT_EXCEEDED, "Too many jobs are running. Try again later.")
         job_id = new_object_id()
         try:
-            self._insert(job_id, name, params)
+            self._insert(job_id, name, params, source)
         except BaseException:
             self._slots.release()
             raise
@@ -109,14 +117,14 @@ class JobRunner:
         while self._database.objects.update(schema, lost, failure) is not None:
             logger.warning("a job's server has ended; the job is marked as failed")
 
-    def _insert(self, job_id: str, name: str, params: Mapping[str, Any]) -> None:
+    def _insert(self, job_id: str, name: str, params: Mapping[str, Any], source: str) -> None:
         now = utc_now()
         row = {
             "objectId": job_id,
             "createdAt": now,
             "updatedAt": now,
             "jobName": name,
-            "source": "api",
+            "source": source,
             "status": "running",
             "ACL": {},
         }

@@ -21,12 +21,14 @@ from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request
 from server.routes import (
+    absent,
     aggregate,
     batch,
     classes,
     config,
     files,
     functions,
+    job_schedules,
     jobs,
     schemas,
     server_info,
@@ -55,6 +57,7 @@ def parse_router(services: Services, mounts: list[str]) -> ParseRouter:
     router = ParseRouter()
     functions.add_routes(router, services)
     jobs.add_routes(router, services)
+    job_schedules.add_routes(router, services)
     users.add_routes(router, services)
     classes.add_routes(router, services)
     aggregate.add_routes(router, services)
@@ -62,6 +65,7 @@ def parse_router(services: Services, mounts: list[str]) -> ParseRouter:
     config.add_routes(router, services)
     schemas.add_routes(router, services)
     server_info.add_routes(router)
+    absent.add_routes(router)
     batch.add_routes(router, services, mounts)
     return router
 

@@ -186,6 +186,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         services = self._services
         services.warm_up()
         services.jobs.watch()
+        services.scheduler.start()
         services.dispatch.start_sweeping()
         services.webhooks.start()
         services.retention.start()
@@ -201,5 +202,6 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         services.retention.close()
         if services.mails is not None:
             services.mails.close()
+        services.scheduler.close()
         services.jobs.close()
         services.database.close()

@@ -26,6 +26,7 @@ from server.panel.retention import RetentionKeeper
 from server.parse_config import ParseConfig
 from server.placeholders import Placeholders
 from server.rate_limits import RateLimits
+from server.scheduler import JobScheduler
 from server.storage.port import Database
 from server.telemetry.measured import Telemetry
 from server.webhooks.deliverer import Deliverer
@@ -49,6 +50,7 @@ class Services:
     jobs: JobRunner
     idempotency: Idempotency
     rate_limits: RateLimits
+    scheduler: JobScheduler
     pipeline: ModerationPipeline
     memory: StoredMemory
     dispatch: SweptDispatch

@@ -151,12 +151,26 @@ def test_compose_starts_workers_and_their_broker_only_when_asked_to_scale():
     assert worker["healthcheck"]["test"][-2:] == [option, heartbeat]
 
 
-@pytest.mark.parametrize("service", ["web", "worker", "redis"])
+def test_compose_starts_parse_dashboard_only_when_asked_to_and_for_this_machine():
+    services = COMPOSE["services"]
+    assert [n for n, s in services.items() if s.get("profiles") == ["dashboard"]] == ["dashboard"]
+    dashboard = services["dashboard"]
+    assert dashboard["ports"] == ["127.0.0.1:4040:4040"]
+    environment = dashboard["environment"]
+    assert environment["PARSE_DASHBOARD_USER_PASSWORD"].startswith("${MASTER_KEY:?")
+    context = REPOSITORY / dashboard["build"]["context"]
+    pinned = json.loads((context / "package-lock.json").read_text())["packages"]
+    asked = json.loads((context / "package.json").read_text())["dependencies"]
+    assert pinned["node_modules/parse-dashboard"]["version"] == asked["parse-dashboard"]
+
+
+@pytest.mark.parametrize("service", ["web", "worker", "redis", "dashboard"])
 def test_compose_runs_without_privileges(service):
     described = COMPOSE["services"][service]
     assert described["read_only"] is True
     assert described["cap_drop"] == ["ALL"]
-    assert described.get("user") == ("redis" if "image" in described else None)
+    users = {"redis": "redis", "dashboard": "node"}  # the others' is the Dockerfile's
+    assert described.get("user") == users.get(service)
     assert "\nUSER parsewarden\n" in DOCKERFILE
 
 

@@ -84,6 +84,13 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
             ),
         ),
         ClassSchema("_Idempotency", column_types(reqId="String", expire="Date")),
+        ClassSchema(
+            "_JobSchedule",
+            column_types(
+                jobName="String", description="String", params="String", startAfter="String",
+                daysOfWeek="Array", timeOfDay="String", lastRun="Number", repeatMinutes="Number",
+            ),
+        ),
         ClassSchema("_GlobalConfig", column_types(params="Object", masterKeyOnly="Object")),
         # Nobody makes these classes, open to all, before we write the first object.
         ClassSchema("ImageClassification", permissions=NOBODY),

@@ -11,7 +11,7 @@ _NOTHING = {"create": False, "read": False, "update": False, "delete": False}
 _FEATURES: dict[str, Any] = {
     "globalConfig": {"create": True, "read": True, "update": True, "delete": True},
     "hooks": _NOTHING,
-    "cloudCode": {"jobs": False},
+    "cloudCode": {"jobs": True},
     "logs": {"level": False, "size": False, "order": False, "until": False, "from": False},
     "push": {
         "immediatePush": False,

@@ -77,6 +77,13 @@ def axe_script():
     return (installed(_HERE, "axe") / "axe-core" / "axe.min.js").read_text()
 
 
+@pytest.fixture(scope="session")
+def parse_dashboard():
+    """The program of Parse Dashboard, from npm."""
+    modules = installed(_HERE / "parse_dashboard", "parse-dashboard")
+    return modules / "parse-dashboard" / "bin" / "parse-dashboard"
+
+
 @pytest.fixture
 def accessible(axe_script):
     """Assert that axe-core finds nothing on a page: `accessible(page)`."""

@@ -15,20 +15,6 @@ def test_its_name_is_in_any_case(parse, path):
     assert parse.get(path, MASTER).status_code == 200
 
 
-def test_what_it_does_not_promise_is_not_there(parse):
-    """A dashboard shows what is promised, and calls it."""
-    features = parse.get("/serverInfo", MASTER).json["features"]
-    promised = {
-        "hooks": "/hooks/functions",
-        "cloudCode": "/cloud_code/jobs/data",
-        "logs": "/scriptlog",
-        "push": "/push_audiences",
-    }
-    for feature, path in promised.items():
-        if not any(features[feature].values()):
-            assert parse.get(path, MASTER).status_code == 404
-
-
 @pytest.mark.parametrize("by", [None, {**MASTER, "X-Parse-Master-Key": "wrong"}, KEYS])
 def test_clients_learn_nothing(parse, by):
     assert parse.get("/serverInfo", by).status_code == 403
