@@ -9,7 +9,8 @@ from typing import Any
 class CloudFile:
     """A file: before it is stored as the client sent it, afterwards with its final name and URL.
 
-    `content_type` is the client's claim. `metadata` is kept beside the file and readable by
+    `content_type` is the client's claim. `directory` is where it is to lie, which becomes part of
+    its name; None for none. `metadata` is kept beside the file and readable by
     everybody who knows its name. `tags` reach the triggers and are not kept: neither database has
     a place for them. A deleted file has its name and URL alone.
     """
@@ -19,6 +20,7 @@ class CloudFile:
     content_type: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, Any] = field(default_factory=dict)
+    directory: str | None = None
     url: str | None = None
 
     def check(self) -> None:
@@ -27,6 +29,8 @@ class CloudFile:
             raise TypeError(f"a file's data are bytes, not {type(self.data).__name__}")
         if not isinstance(self.name, str) or not isinstance(self.content_type, str):
             raise TypeError("a file's name and content type are texts")
+        if not isinstance(self.directory, str | None):
+            raise TypeError("a file's directory is a text, or None")
         if not isinstance(self.metadata, dict) or not isinstance(self.tags, dict):
             raise TypeError("a file's metadata and tags are dicts")
         json.dumps(self.metadata, allow_nan=False)

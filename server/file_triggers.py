@@ -31,7 +31,7 @@ class FileTriggers:
         if cloud.trigger(kind, FILES) is None:
             return None
         metadata, tags = dict(upload.metadata), dict(upload.tags)
-        file = CloudFile(name, upload.data, upload.content_type, metadata, tags)
+        file = CloudFile(name, upload.data, upload.content_type, metadata, tags, upload.directory)
         with _failing_with(FILE_SAVE_ERROR):
             return run_file_trigger(kind, self._context(), file, len(upload.data))
 

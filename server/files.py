@@ -49,7 +49,7 @@ _MAX_NAME_LENGTH = 128
 _NAME = re.compile(r"[_a-zA-Z0-9][a-zA-Z0-9@. ~_-]*")
 # Longer than every name that this server or Parse Server gives.
 _MAX_STORED_NAME_LENGTH = 512
-_NEVER_IN_STORED_NAME = re.compile(r"[\x00-\x1f\x7f/\\]")
+_NEVER_IN_STORED_NAME = re.compile(r"[\x00-\x1f\x7f\\]")
 _RANDOM_PART = re.compile(r"([0-9a-f]{32})_")
 
 # How the formats of ml_models.images begin, and the usual extension of each. AVIF and HEIF are
@@ -104,7 +104,7 @@ _SAVED_TYPES = {
 
 def name_to_store(name: str, upload: Upload, allowed: frozenset[str] | None) -> str:
     """Return a unique name for an upload: 32 random hex digits, `_`, and the client's name, with
-    an extension if it had none.
+    an extension if it had none; below the upload's directory, if it has one.
 
     `allowed` are the extensions of FILE_UPLOAD_EXTENSIONS, None for the master key, to which no
     rule but the name's applies. Raises ParseError 122 for the name, 130 for the type.
@@ -116,7 +116,8 @@ def name_to_store(name: str, upload: Upload, allowed: frozenset[str] | None) -> 
     if not extension_of(name):
         guessed = mimetypes.guess_extension(upload.content_type.partition(";")[0].strip())
         name += f".{image_type}" if image_type else guessed or ""
-    return f"{secrets.token_hex(16)}_{name}"
+    folder = "" if upload.directory is None else f"{upload.directory}/"
+    return f"{folder}{secrets.token_hex(16)}_{name}"
 
 
 def image_extension(data: bytes) -> str | None:
@@ -143,7 +144,7 @@ def is_stored_name(name: str) -> bool:
     return (
         0 < len(name) <= _MAX_STORED_NAME_LENGTH
         and not _NEVER_IN_STORED_NAME.search(name)
-        and name not in (".", "..")
+        and not any(step in ("", ".", "..") for step in name.split("/"))
     )
 
 
@@ -193,7 +194,7 @@ def download_headers(file: StoredFile) -> dict[str, str]:
     }
     if shown_type is None:
         headers["Content-Disposition"] = "attachment"
-    random_part = _RANDOM_PART.match(file.name)
+    random_part = _RANDOM_PART.match(file.name.rpartition("/")[2])
     if random_part:
         headers |= {"Cache-Control": f"max-age={_CACHED_S}", "ETag": f'"{random_part[1]}"'}
     return headers
@@ -224,11 +225,12 @@ _HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5}
 def file_url(settings: Settings, mount_url: str, name: str) -> str:
     """Return where a client that finds Parse's routes below `mount_url` reads a file.
 
-    The name is encoded as JavaScript encodes a component.
+    Each step of the name is encoded as JavaScript encodes a component.
     """
     elsewhere = settings.production_files_url or settings.local_files_url
     here = f"{mount_url}/files/{quote(settings.app_id, safe='')}"
-    return f"{elsewhere or here}/" + quote(name, safe="!*'()")
+    kept = "/!*'()" if is_stored_name(name) else "!*'()"  # no step that leads elsewhere
+    return f"{elsewhere or here}/" + quote(name, safe=kept)
 
 
 def public_mount_url(settings: Settings, scheme: str, host: str, mount: str) -> str:

@@ -5,9 +5,11 @@ refuses nothing, because who may not upload at all is to hear that first; `check
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from cloud.moderation.errors import InvalidSource
 from cloud.moderation.sources import from_base64
@@ -21,6 +23,10 @@ from server.parse.errors import (
 )
 
 _HEADERS = {"metadata": "X-Parse-File-Metadata", "tags": "X-Parse-File-Tags"}
+_RESERVED = ("metadata",)  # which is a route
+_DIRECTORY = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_/-]*")
+# Beside the random part and the longest name, in the 255 bytes of a file system's name.
+_MAX_DIRECTORY_BYTES = 90
 # Far more than any SDK's metadata; a document of a database must hold it beside the file.
 _MAX_METADATA_BYTES = 16 * 1024
 
@@ -80,8 +86,7 @@ def check_content(upload: Upload, max_bytes: int, *, master: bool) -> None:
     """Raise ParseError 130 for an empty file, 413 for a large one, 105, 107 or 121 for metadata and
     tags that are no JSON or have names that mean something to a database.
 
-    Directories are refused: 119 to clients, as in Parse Server, and 122 to the master key, because
-    a stored name is one step of a path here, in every address that leads to a file.
+    A directory is for the master key, 119 to others; 122 for one that cannot be.
     """
     if not upload.data:
         raise ParseError(FILE_SAVE_ERROR, "Invalid file upload.")
@@ -91,7 +96,7 @@ def check_content(upload: Upload, max_bytes: int, *, master: bool) -> None:
         if not master:
             message = "Directory can only be set using the Master Key."
             raise ParseError(OPERATION_FORBIDDEN, message)
-        raise ParseError(INVALID_FILE_NAME, "Directories are not supported.")
+        _check_directory(upload.directory)
     if len(upload.data) > max_bytes:
         raise ParseError(None, "request entity too large", 413)
     for beside in (upload.metadata, upload.tags):
@@ -100,6 +105,26 @@ def check_content(upload: Upload, max_bytes: int, *, master: bool) -> None:
             raise ParseError(FILE_SAVE_ERROR, message)
         refuse_prohibited_keywords(beside)
         refuse_operators_in_names(beside)
+
+
+def _check_directory(directory: str) -> None:
+    """Parse Server's `validateDirectory`, in its order; only shorter, for a file's whole name is
+    one name of a file system here."""
+    reserved = directory.partition("/")[0]
+    rules = [
+        (len(quote(directory, safe="")) > _MAX_DIRECTORY_BYTES, "Directory path is too long."),
+        (".." in directory, 'Directory must not contain "..".'),
+        (directory != directory.strip("/"), 'Directory must not start or end with "/".'),
+        ("//" in directory, "Directory must not contain consecutive slashes."),
+        (
+            reserved in _RESERVED,
+            f'Directory must not start with reserved segment "{reserved}".',
+        ),
+        (not _DIRECTORY.fullmatch(directory), "Directory contains invalid characters."),
+    ]
+    for is_broken, message in rules:
+        if is_broken:
+            raise ParseError(INVALID_FILE_NAME, message)
 
 
 def _json_object(text: str | None) -> dict[str, Any]:

@@ -56,7 +56,13 @@ def add_routes(router: ParseRouter, services: Services) -> None:
             triggers.after_save(changed.name, url, None)
             return _stored_as(changed.name, url)
         if changed is not None:  # what cloud code puts in its place is bound by the name's rule
-            sent = Upload(changed.data, changed.content_type, changed.metadata, changed.tags)
+            sent = Upload(
+                changed.data,
+                changed.content_type,
+                changed.metadata,
+                changed.tags,
+                changed.directory or None,
+            )
             check_content(sent, settings.max_image_bytes, master=True)
             name = name_to_store(changed.name, sent, None)
         placeholder = services.placeholders.make(sent.data) if settings.moderated_files else None

@@ -104,14 +104,29 @@ def test_every_name_is_stored_safely_or_refused(name):
 
 
 @pytest.mark.parametrize(
-    "name", [f"{RANDOM}_a.gif", "tfss-1.jpg", "ü ö.jpg", "...", ".hidden", "a" * 512]
+    "name", [f"{RANDOM}_a.gif", "tfss-1.jpg", "ü ö.jpg", "...", ".hidden", "a" * 512, "a/b/c.gif"]
 )
 def test_name_of_any_older_parse_can_be_looked_up(name):
     assert is_stored_name(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["", ".", "..", "../a", "a/b", "/etc/passwd", "a\\b", "a\0b", "a\nb", "a" * 513]
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        "a/./b",
+        "a//b",
+        "a/",
+        "/etc/passwd",
+        "a\\b",
+        "a\0b",
+        "a\nb",
+        "a" * 513,
+    ],
 )
 def test_name_that_leads_elsewhere_is_never_looked_up(name):
     assert not is_stored_name(name)
@@ -293,6 +308,7 @@ def settings_with(**values):
         ("a/../b?c#d%e.gif", "a%2F..%2Fb%3Fc%23d%25e.gif"),
         ('"><script>', "%22%3E%3Cscript%3E"),
         ("!*'()", "!*'()"),
+        ("albums/ü.gif", "albums/%C3%BC.gif"),
     ],
 )
 def test_url_encodes_the_name_as_javascript_does(name, encoded):

@@ -48,7 +48,7 @@ def test_json_without_base64_holds_no_file(text):
         (Upload(GIF, "", {}, {"a": "b" * 17_000}), 130),
         (Upload(GIF, "", {}, {"$where": "1"}), 121),
         (Upload(GIF, "", {}, {"__proto__": "1"}), 105),
-        (Upload(GIF, "", {}, {}, "folder"), 122),
+        (Upload(GIF, "", {}, {}, "a/../b"), 122),
         (Upload(GIF, problem="Invalid JSON in X-Parse-File-Tags header."), 107),
     ],
 )
@@ -95,8 +95,34 @@ def test_a_header_that_is_no_json_object_is_refused(name, text):
     assert (caught.value.code, caught.value.message) == (107, message)
 
 
-def test_only_the_master_key_is_told_that_there_are_no_directories():
+def refusal_of(directory, *, master=True):
     with pytest.raises(ParseError) as caught:
-        check_content(Upload(GIF, directory="folder"), 100, master=False)
+        check_content(Upload(GIF, directory=directory), 100, master=master)
+    return caught.value.code, caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("directory", "message"),
+    [
+        ("a" * 91, "Directory path is too long."),
+        ("a/" * 30 + "a", "Directory path is too long."),
+        ("a/../b", 'Directory must not contain "..".'),
+        ("/a", 'Directory must not start or end with "/".'),
+        ("a/", 'Directory must not start or end with "/".'),
+        ("a//b", "Directory must not contain consecutive slashes."),
+        ("metadata/a", 'Directory must not start with reserved segment "metadata".'),
+        ("a.b", "Directory contains invalid characters."),
+        ("_a", "Directory contains invalid characters."),
+        ("a\\b", "Directory contains invalid characters."),
+        ("a\0", "Directory contains invalid characters."),
+    ],
+)
+def test_a_directory_that_cannot_be_is_refused(directory, message):
+    assert refusal_of(directory) == (122, message)
+
+
+@pytest.mark.parametrize("directory", ["a", "a" * 90, "a/b/c-d_1", "a/metadata"])
+def test_a_directory_is_for_the_master_key(directory):
+    check_content(Upload(GIF, directory=directory), 100, master=True)
     message = "Directory can only be set using the Master Key."
-    assert (caught.value.code, caught.value.message) == (119, message)
+    assert refusal_of(directory, master=False) == (119, message)

@@ -139,6 +139,7 @@ def test_what_after_save_raises_reaches_the_client(cloud_code, upload, stored):
         CloudFile("a.gif", GIF, metadata={"a": object()}),
         CloudFile("a.gif", "text"),
         CloudFile(7, GIF),
+        CloudFile("a.gif", GIF, directory=7),
         CloudFile("a.gif", bytes(1_000_001)),
     ],
 )
@@ -169,6 +170,18 @@ def test_cloud_code_may_let_in_what_clients_may_not_send(make_parse, cloud_code)
     body = json.dumps({**sent, "_JavaScriptKey": "myJsKey", "fileData": {"tags": {"a": "b"}}})
     answer = parse.client.post("/parse/files/a.jpg", data=body, content_type="text/plain")
     assert answer.json["name"].endswith("_note.txt")
+
+
+def test_before_save_may_say_where_a_file_lies(parse, cloud_code, upload):
+    @cloud_code.before_save_file
+    def before(request):
+        assert request.file.directory == "theirs"
+        request.file.directory = "ours"
+
+    headers = {"X-Parse-Upload-Mode": "stream", "X-Parse-File-Directory": "theirs"}
+    assert upload(**headers).json["name"].startswith("ours/")
+    cloud_code.before_save_file(lambda request: CloudFile("a.gif", GIF, directory="../up"))
+    assert error(upload()) == (122, 'Directory must not contain "..".')
 
 
 def test_triggers_of_a_deletion_see_the_name_and_the_url(parse, cloud_code, upload, stored):

@@ -401,3 +401,36 @@ def test_image_is_classified_by_its_name_and_its_url_is_never_fetched(client, im
         400,
         142,
     )
+
+
+LONGEST = "d" * 90
+
+
+@pytest.mark.parametrize("directory", ["albums/2026", LONGEST])
+def test_a_file_in_a_directory_is_a_file_like_others(parse_on_each, directory):
+    parse = parse_on_each
+    headers = {"X-Parse-Upload-Mode": "stream", "X-Parse-File-Directory": directory}
+    name = "n" * 124 + ".txt"
+    answer = parse.client.post(f"/parse/files/{name}", data=b"x", headers={**MASTER, **headers})
+    stored = answer.json["name"]
+    assert re.fullmatch(rf"{directory}/[0-9a-f]{{32}}_{name}", stored)
+    path = answer.json["url"].partition("/parse/")[2]
+    assert path == f"files/myAppId/{stored}"
+    assert parse.client.get(f"/parse/{path}").data == b"x"
+    assert "max-age" in parse.client.get(f"/parse/{path}").headers["Cache-Control"]
+    metadata = parse.client.get(f"/parse/files/myAppId/metadata/{stored}")
+    assert metadata.json == {"metadata": {}}
+    file = {"__type": "File", "name": stored}
+    post = parse.create("Post", {"file": file})
+    assert parse.get(f"/classes/Post/{post}", MASTER).json["file"] == {
+        **file,
+        "url": answer.json["url"],
+    }
+    assert parse.delete(f"/files/{stored}", MASTER).json == {}
+    assert parse.client.get(f"/parse/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["../a", "a/../b", "./a", "a//b", "a/", "/a", "a/.", "a\\b"])
+def test_no_name_leads_out_of_the_store(parse, name):
+    assert parse.client.get(f"/parse/files/myAppId/{name}").status_code in (404, 308)
+    assert parse.delete(f"/files/{name}", MASTER).status_code in (400, 404)
