@@ -23,6 +23,7 @@ from server.storage.expressions import (
     or_none,
     refused,
     total,
+    within_numbers,
 )
 from server.storage.matching import comparable, leaves, matcher, sort_key
 from server.storage.pipeline import (
@@ -170,7 +171,7 @@ _Finish = Callable[[list[Any]], Any]
 
 def _accumulator(name: str, argument: Any) -> tuple[_Take, Evaluate, _Finish]:
     take, finish = _ACCUMULATORS[name]
-    return take, compiled(argument), finish
+    return within_numbers(name, take), compiled(argument), within_numbers(name, finish)
 
 
 def _take_all(values: list[Any], value: Any) -> None:

@@ -55,8 +55,21 @@ def compiled(expression: Expression) -> Evaluate:
             if_true, if_false, decide = compiled(then), compiled(otherwise), compiled(test)
             return lambda row: (if_true if is_true(decide(row)) else if_false)(row)
         case Apply(name, arguments):
-            function, operands = FUNCTIONS[name], [compiled(argument) for argument in arguments]
+            function = within_numbers(name, FUNCTIONS[name])
+            operands = [compiled(argument) for argument in arguments]
             return lambda row: function(*(operand(row) for operand in operands))
+
+
+def within_numbers(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which refuses what leads beyond the numbers there are."""
+
+    def computed(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except (OverflowError, ArithmeticError) as error:
+            raise RefusedQuery(f"{name}: {error}") from None
+
+    return computed
 
 
 def at_path(value: Any, names: Sequence[str]) -> Any:
@@ -148,7 +161,7 @@ def _subtract(value: Any, other: Any) -> Any:
 def _moved(moment: datetime, milliseconds: float) -> datetime:
     try:
         return moment + timedelta(milliseconds=round(milliseconds))
-    except OverflowError:
+    except (OverflowError, ValueError):
         raise RefusedQuery("date overflow") from None
 
 
@@ -165,13 +178,17 @@ def _mod(value: Any, other: Any) -> Any:
     if isinstance(value, int) and isinstance(other, int):
         rest = abs(value) % abs(other)
         return rest if value >= 0 else -rest
-    return math.fmod(value, other)
+    return math.fmod(value, other) if math.isfinite(value) else math.nan
+
+
+def _whole(rounded: Callable[[Any], int]) -> Callable[[Any], Any]:
+    return lambda value: rounded(value) if math.isfinite(value) else value
 
 
 def _round(value: Any, places: Any = 0) -> Any:
     if not isinstance(places, int) or not -20 <= places <= 100:
         raise refused("$round", places)
-    return round(value, places) if places else round(value)
+    return round(value, places) if places else _whole(round)(value)
 
 
 def _element_at(array: Any, index: Any) -> Any:
@@ -283,14 +300,23 @@ def _members_of(arguments: Sequence[Any]) -> Sequence[Any]:
 
 def total(values: Sequence[Any]) -> Any:
     """The sum of the numbers among them."""
-    numbers = [value for value in values if is_number(value)]
-    return math.fsum(numbers) if any(isinstance(n, float) for n in numbers) else sum(numbers)
+    return _sum([value for value in values if is_number(value)])
 
 
 def mean(values: Sequence[Any]) -> float | None:
     """The mean of the numbers among them; None if there are none."""
     numbers = [value for value in values if is_number(value)]
-    return math.fsum(numbers) / len(numbers) if numbers else None
+    return _sum(numbers) / len(numbers) if numbers else None
+
+
+def _sum(numbers: Sequence[Any]) -> Any:
+    """Add up without the errors of rounding that add up too, as MongoDB does."""
+    if not any(isinstance(number, float) for number in numbers):
+        return sum(numbers)
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):  # infinite on the way, or both ways
+        return sum(numbers)
 
 
 def least(values: Sequence[Any]) -> Any:
@@ -355,8 +381,8 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "$divide": _nullable("$divide", is_number, _divide),
     "$mod": _nullable("$mod", is_number, _mod),
     "$abs": _nullable("$abs", is_number, abs),
-    "$ceil": _nullable("$ceil", is_number, math.ceil),
-    "$floor": _nullable("$floor", is_number, math.floor),
+    "$ceil": _nullable("$ceil", is_number, _whole(math.ceil)),
+    "$floor": _nullable("$floor", is_number, _whole(math.floor)),
     "$round": _nullable("$round", is_number, _round),
     "$sum": lambda *values: total(_members_of(values)),
     "$avg": lambda *values: mean(_members_of(values)),

@@ -383,10 +383,14 @@ module.exports = (Parse) => {
       { name: "carl", score: 30, skills: ["rust"], team: blues, home: "Kiel", mark: "\\E(x)" },
       { name: "dora", home: "Ulm", mark: "axb" },
     ];
+    const places = { anna: [50.73, 7.1], ben: [54.32, 10.13], carl: [54.3, 10.1] };
     for (const row of rows) {
       const born = new Date(Date.UTC(2000, 0, rows.indexOf(row) + 1));
-      await make("Player", { ...row, born, info: { level: rows.indexOf(row) % 2 } });
+      const at = row.name in places ? { at: new Parse.GeoPoint(places[row.name]) } : {};
+      await make("Player", { ...row, ...at, born, info: { level: rows.indexOf(row) % 2 } });
     }
+    const ring = [[50, 6], [50, 8], [51, 8], [51, 6]];
+    await make("Area", { name: "Rhineland", ring: new Parse.Polygon(ring) });
   }
 
   const players = () => new Parse.Query("Player");
@@ -458,6 +462,47 @@ module.exports = (Parse) => {
     Parse.Query.or(
       players().matchesQuery("team", team("Reds")).equalTo("home", "Bonn"),
       players().equalTo("score", 99)));
+
+  const berlin = () => new Parse.GeoPoint(52.52, 13.4);
+  const bonn = () => new Parse.GeoPoint(50.7, 7.1);
+
+  cases["query near brings the nearest first"] = async () => {
+    const found = await players().near("at", berlin()).find();
+    equal(found.map((player) => player.get("name")), ["ben", "carl", "anna"]);
+  };
+  cases["query withinKilometers"] = finds(["ben", "carl"], (q) =>
+    q.withinKilometers("at", berlin(), 320));
+  cases["query withinMiles, unsorted"] = finds(["ben", "carl"], (q) =>
+    q.withinMiles("at", berlin(), 200, false));
+  cases["query withinRadians is counted"] = async () => {
+    equal(await players().withinRadians("at", bonn(), 0.01).count(), 1);
+  };
+  cases["query withinGeoBox"] = finds(["ben", "carl"], (q) =>
+    q.withinGeoBox("at", new Parse.GeoPoint(54, 10), new Parse.GeoPoint(55, 11)));
+  cases["query withinPolygon"] = finds(["anna"], (q) =>
+    q.withinPolygon("at", [[50, 6], [50, 8], [51, 8], [51, 6]].map((p) => new Parse.GeoPoint(p))));
+  cases["query polygonContains"] = async () => {
+    const areas = () => new Parse.Query("Area");
+    equal(byName(await areas().polygonContains("ring", bonn()).find()), ["Rhineland"]);
+    equal(await areas().polygonContains("ring", berlin()).find(), []);
+  };
+
+  cases["query aggregate"] = async () => {
+    const group = { $group: { _id: "$home", best: { $max: "$score" } } };
+    const found = await players().aggregate([group, { $sort: { _id: 1 } }]);
+    equal(found.map(({ objectId, best }) => [objectId, best]), [
+      ["Bonn", 10], ["Kiel", 30], ["Ulm", null]]);
+  };
+  cases["query distinct"] = async () => {
+    equal((await players().exists("score").distinct("home")).sort(), ["Bonn", "Kiel"]);
+    const teams = await players().equalTo("name", "anna").distinct("team");
+    equal(teams[0].className ?? teams[0].__type, "Team");
+  };
+  cases["query explain and hint are for who may"] = async () => {
+    await refused(102, players().explain().find());
+    await refused(102, players().hint("nothing").find());
+    equal((await players().hint("_id_").comment("why").find()).length, 4);
+  };
 
   cases["query ascending and descending"] = async () => {
     const scores = async (query) => (await query.exists("score").find()).map((o) => o.get("score"));
