@@ -722,9 +722,8 @@ module.exports = (Parse) => {
   }
 
   async function live(query, use) {
-    const subscription = await subscribe(query);
     try {
-      await use(subscription);
+      await use(await subscribe(query));
     } finally {
       await Parse.LiveQuery.close();
     }

@@ -64,4 +64,5 @@ async function main(build, serverURL) {
   }
 }
 
-main(...process.argv.slice(2));
+// A case that ran out of time may leave a connection open, which node would wait for.
+main(...process.argv.slice(2)).then(() => process.exit());
