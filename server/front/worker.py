@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uvicorn_worker import UvicornWorker
 
 from server.front.application import Front
-from server.live_query.face import MAX_MESSAGE_BYTES, PING_EVERY_S
+from server.live_query.limits import MAX_MESSAGE_BYTES, PING_EVERY_S
 
 # How long requests may take to end once the process is told to stop.
 GRACEFUL_S = 20

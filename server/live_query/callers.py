@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from server.auth import Caller
@@ -11,6 +11,7 @@ from server.storage.port import Document
 # So long a session that has ended, or a role that was taken away, still counts.
 _CACHE_S = 2.0
 _MAX_CACHED = 10_000
+_ASKED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,12 @@ class Callers:
         self,
         user_of: Callable[[str], Document],
         roles_of: Callable[[str], tuple[str, ...]],
+        lasting: Callable[[Sequence[str]], set[str]],
         *,
         cache_s: float = _CACHE_S,
     ) -> None:
-        self._user_of, self._roles_of, self._cache_s = user_of, roles_of, cache_s
+        self._user_of, self._roles_of, self._lasting = user_of, roles_of, lasting
+        self._cache_s = cache_s
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
 
@@ -48,6 +51,14 @@ class Callers:
         return replace(
             caller, user=known.user, session_token=token, find_role_names=lambda _user_id: roles
         )
+
+    def ended(self, tokens: Iterable[str]) -> set[str]:
+        """Return which of the tokens stand for nobody, or no longer; a question for hundreds."""
+        asked = list(set(tokens))
+        parts = (
+            asked[first : first + _ASKED_AT_ONCE] for first in range(0, len(asked), _ASKED_AT_ONCE)
+        )
+        return set(asked).difference(*(self._lasting(part) for part in parts))
 
     def _look_up(self, token: str) -> _Known:
         until = time.monotonic() + self._cache_s

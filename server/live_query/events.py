@@ -1,45 +1,26 @@
 """Which event a write is to one subscription, and what its client may see of it. Pure.
 
-Everything is decided anew for each write, by the rights that hold at that moment.
+Everything is decided anew for each write, by the rights that hold at that moment; but what many
+clients have in common is decided once for all of them.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import Any
 
 from cloud.operations import same
-from cloud.values import Pointer, Value
+from cloud.values import Value
 from server.auth import Caller
-from server.live_query.messages import Subscribe
+from server.live_query.subscriptions import Subscription, right_to
 from server.live_query.writes import Write
-from server.objects.access import both, condition_to, own_rows, permits, visible
-from server.objects.finding import paths, refuse_protected
+from server.objects.access import both, own_rows, permits, visible
 from server.parse.encode import FileUrl, object_json, to_json
-from server.parse.errors import INVALID_QUERY, INVALID_SESSION_TOKEN, ParseError
-from server.parse.query import read_where
 from server.storage.matching import matcher
-from server.storage.port import EVERYTHING, ClassSchema, Condition, Document
-from server.storage.regex import Budget
+from server.storage.port import EVERYTHING, ClassSchema, Document, Refused
 
-# What all subscriptions with the same query may take of a write: an honest pattern on a text
-# takes microseconds.
-_REGEX_LIMIT_S = 0.05
 _ALWAYS_SHOWN = frozenset({"className", "objectId", "createdAt", "updatedAt", "ACL"})
 
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A query that a client hears of, read and permitted once; `text` is the same for all that ask
-    the same."""
-
-    class_name: str
-    where: Condition
-    text: str
-    operation: str
-    """The permission that it needs: "get" where it names one object, else "find"."""
-    keys: frozenset[str] | None = None
-    watch: tuple[str, ...] | None = None
-    session_token: str | None = field(default=None, repr=False)
+States = tuple[Document | None, Document | None]
+"""An object before and after a write, as far as somebody may read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,76 +32,78 @@ class Event:
     original: Document | None = None
 
 
-def read_subscription(asked: Subscribe, caller: Caller, schema: ClassSchema) -> Subscription:
-    """Read the query and check the rights to it. Raises ParseError and, for a pattern, Refused."""
-    if schema.class_name == "_Session" and not caller.master and caller.user_id is None:
-        raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
-    where = read_where(asked.where, _NoSubqueries(), master=caller.searches_all)
-    _refuse_relations(schema, paths(where))
-    matcher(where, budget=Budget(_REGEX_LIMIT_S))
-    names_one = asked.where.keys() == {"objectId"} and isinstance(asked.where["objectId"], str)
-    subscription = Subscription(
-        asked.class_name,
-        where,
-        to_json([caller.master, asked.where]),
-        "get" if names_one else "find",
-        None if asked.keys is None else frozenset(key.partition(".")[0] for key in asked.keys),
-        asked.watch,
-        asked.session_token,
-    )
-    _readable(subscription, caller, schema)
-    return subscription
+class Told:
+    """One write, as it is told to all who may hear of it. Not thread-safe."""
 
+    def __init__(self, write: Write, schema: ClassSchema) -> None:
+        self._write, self._schema = write, schema
+        self._found: dict[str, tuple[bool, bool] | Refused] = {}
+        self._states: dict[Any, States] = {}
+        self._texts: dict[Any, str] = {}
 
-class Matching:
-    """One write held against queries; those that are the same are asked once."""
+    def event_of(self, subscription: Subscription, caller: Caller) -> Event | None:
+        """Return what the write is to the subscription; None if its client is not to hear of it.
 
-    def __init__(self, write: Write) -> None:
-        self.write = write
-        self._found: dict[str, tuple[bool, bool]] = {}
+        Of the object's state before and after, only one that the caller may read is told. Raises
+        ParseError once the caller has lost the right to the query itself, and Refused when a
+        pattern takes too long.
+        """
+        before, after = self._readable(subscription, caller)
+        found_before, found_after = self._finds(subscription)
+        event = _choose(self._write, before, after, found_before, found_after)
+        if event is None or not _is_watched(event, subscription.watch):
+            return None
+        return event
 
-    def __call__(self, subscription: Subscription) -> tuple[bool, bool]:
-        """Whether the object was found before, and is now. Raises Refused when a pattern takes too
-        long."""
-        if subscription.text not in self._found:
-            test = matcher(subscription.where, budget=Budget(_REGEX_LIMIT_S))
-            before, after = self.write.before, self.write.after
-            was, is_now = (row is not None and test(row) for row in (before, after))
-            self._found[subscription.text] = was, is_now
-        return self._found[subscription.text]
+    def text_of(self, document: Document, keys: frozenset[str] | None, url_of: FileUrl) -> str:
+        """Return the JSON of an object as it stands in an event."""
+        key = id(document), keys, url_of
+        if key not in self._texts:
+            class_name = self._schema.class_name
+            shown = {"className": class_name, **object_json(document, self._schema, url_of)}
+            if keys is not None:
+                wanted = _ALWAYS_SHOWN | keys
+                shown = {name: value for name, value in shown.items() if name in wanted}
+            self._texts[key] = to_json(shown)
+        return self._texts[key]
 
-
-def event_of(
-    matching: Matching, subscription: Subscription, caller: Caller, schema: ClassSchema
-) -> Event | None:
-    """Return what the write is to the subscription; None if its client is not to hear of it.
-
-    Of the object's state before and after, only one that the caller may read is told. Raises
-    ParseError once the caller has lost the right to the query itself, and Refused as Matching does.
-    """
-    may_read = _readable(subscription, caller, schema)
-    found_before, found_after = matching(subscription)
-    if not (found_before or found_after):
-        return None
-    before, after = (
-        None if row is None or not may_read(row) else visible(caller, schema, row)
-        for row in (matching.write.before, matching.write.after)
-    )
-    event = _choose(matching.write, before, after, found_before, found_after)
-    if event is None or not _is_watched(event, subscription.watch):
-        return None
-    return event
-
-
-def shown(
-    document: Document, subscription: Subscription, schema: ClassSchema, url_of: FileUrl
-) -> dict[str, Any]:
-    """Show an object as it stands in an event."""
-    found = {"className": schema.class_name, **object_json(document, schema, url_of)}
-    if subscription.keys is None:
+    def _finds(self, subscription: Subscription) -> tuple[bool, bool]:
+        """Whether the query found the object before, and finds it now."""
+        found = self._found.get(subscription.text)
+        if found is None:
+            try:
+                test = subscription.test()
+                before, after = self._write.before, self._write.after
+                found = (
+                    before is not None and test(before),
+                    after is not None and test(after),
+                )
+            except Refused as refusal:
+                found = refusal
+            self._found[subscription.text] = found
+        if isinstance(found, Refused):
+            raise found
         return found
-    wanted = _ALWAYS_SHOWN | subscription.keys
-    return {name: value for name, value in found.items() if name in wanted}
+
+    def _readable(self, subscription: Subscription, caller: Caller) -> States:
+        """Return what the caller may see; who has the same rights sees the same."""
+        who = caller.master, caller.read_only, caller.user_id, caller.principals
+        key = who, subscription.operation, subscription.asked
+        if key not in self._states:
+            permitted = right_to(subscription, caller, self._schema)
+            rights = permitted, own_rows(caller, self._schema), permits("read", caller)
+            condition = both(*rights)
+            test = matcher(condition) if condition != EVERYTHING else None
+            self._states[key] = (
+                self._seen(self._write.before, test, caller),
+                self._seen(self._write.after, test, caller),
+            )
+        return self._states[key]
+
+    def _seen(self, document: Document | None, test: Any, caller: Caller) -> Document | None:
+        if document is None or (test is not None and not test(document)):
+            return None
+        return visible(caller, self._schema, document)
 
 
 def _choose(
@@ -158,36 +141,3 @@ def _value_at(document: Document | None, path: str) -> Value:
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
     return value
-
-
-def _readable(subscription: Subscription, caller: Caller, schema: ClassSchema) -> Any:
-    """Check the right to the query; returns the test of an object's state."""
-    permitted = condition_to(subscription.operation, caller, schema)
-    asked = [*paths(subscription.where), *(subscription.watch or ())]
-    refuse_protected(caller, schema, asked)
-    condition = both(permitted, own_rows(caller, schema), permits("read", caller))
-    return matcher(condition) if condition != EVERYTHING else lambda _document: True
-
-
-def _refuse_relations(schema: ClassSchema, asked: Iterable[str]) -> None:
-    for path in asked:
-        column = schema.columns.get(path)
-        if column is not None and column.kind == "Relation":
-            message = f"{path} is a relation, which a LiveQuery cannot look at."
-            raise ParseError(INVALID_QUERY, message)
-
-
-class _NoSubqueries:
-    """Refuses the queries inside a query: each write would ask the database for each client."""
-
-    def in_query(self, *_: object) -> tuple[Pointer, ...]:
-        self._refuse("$inQuery")
-
-    def select(self, *_: object) -> tuple[Value, ...]:
-        self._refuse("$select")
-
-    def related_to(self, *_: object) -> tuple[str, ...]:
-        self._refuse("$relatedTo")
-
-    def _refuse(self, operator: str) -> NoReturn:
-        raise ParseError(INVALID_QUERY, f"{operator} cannot be used in a LiveQuery.")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from cloud.moderation.errors import StoreUnavailable
@@ -21,6 +21,7 @@ from server.files import file_url
 from server.live_query.callers import Callers
 from server.live_query.handshake import Handshake, read_handshake
 from server.live_query.hub import Hub
+from server.live_query.limits import Limits
 from server.live_query.messages import (
     BAD_MESSAGE,
     NOT_THERE,
@@ -33,6 +34,7 @@ from server.live_query.messages import (
     error_message,
     read_message,
 )
+from server.live_query.outbox import Outbox, Send
 from server.live_query.writes import PublishedClasses
 from server.parse.encode import FileUrl
 from server.parse.errors import ParseError, as_parse_error
@@ -42,10 +44,7 @@ logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_MESSAGE_BYTES = 64 * 1024
-PING_EVERY_S = 10.0
 _THREADS = 4
 
 _NO_TEXT, _POLICY, _TRY_AGAIN_LATER = 1003, 1008, 1013  # RFC 6455's register
@@ -55,18 +54,6 @@ _NOT_SUBSCRIBED = (
     "Cannot find subscription with clientId {} subscriptionId {}. Make sure you subscribe to "
     "live query server before unsubscribing."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What clients may cost one process."""
-
-    clients: int = 5_000
-    connect_s: float = 10.0
-    """How soon a client has to say who it is."""
-    waiting_messages: int = 1_000
-    """What may wait for a client that does not read; then it is disconnected."""
-    waiting_characters: int = 4 * 1024 * 1024
 
 
 class LiveQueryFace:
@@ -79,6 +66,8 @@ class LiveQueryFace:
         self._limits = limits or Limits()
         self.hub = hub
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="live query client")
+        # One for all clients of a mount, so that the hub writes each object once for them.
+        self._urls_below = lru_cache(maxsize=100)(partial(_urls, settings))
         self.clients = 0
         """How many are connected."""
 
@@ -93,9 +82,10 @@ class LiveQueryFace:
         if self.clients >= self._limits.clients:
             await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
             return
-        self.clients += 1
         handshake = read_handshake(scope, self._settings, self._mounts)
-        connection = _Connection(self._settings, handshake, self.hub, self._limits)
+        url_of = self._urls_below(handshake.mount_url)
+        connection = _Connection(self._settings, handshake, self.hub, url_of, self._limits)
+        self.clients += 1
         try:
             await send({"type": "websocket.accept"})
             await self._serve(connection, receive, send)
@@ -114,9 +104,11 @@ class LiveQueryFace:
                 connection.outbox.finish()
                 await asyncio.wait({writer}, timeout=1.0)
         finally:
-            for task in (reader, writer):
-                task.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
+            reader.cancel()
+            writer.cancel()
+            for ended in await asyncio.gather(reader, writer, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    logger.error("a connection of LiveQuery failed", exc_info=ended)
 
     async def _read(self, connection: "_Connection", receive: Receive) -> None:
         loop = asyncio.get_running_loop()
@@ -135,66 +127,8 @@ class LiveQueryFace:
             await loop.run_in_executor(self._threads, connection.handle, text)
 
 
-class _Outbox:
-    """What waits to be sent to one client. `put` and `end` may be called from any thread."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self._loop = asyncio.get_running_loop()
-        self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
-        self._characters = 0
-        self._close: tuple[int, str] = (1000, "")
-        self._given_up = asyncio.Event()
-
-    def put(self, text: str) -> None:
-        """Send a message after those before, or disconnect a client that does not read."""
-        self._in_loop(self._put, text)
-
-    def end(self, code: int, reason: str) -> None:
-        """Send what waits, then end the connection."""
-        self._in_loop(self._end, code, reason)
-
-    def finish(self) -> None:
-        """Send what waits, and no more; in the loop's thread."""
-        self._waiting.put_nowait(None)
-
-    async def write(self, send: Send) -> None:
-        """Send until the end, or until the client has fallen too far behind."""
-        sending = asyncio.create_task(self._send_all(send))
-        giving_up = asyncio.create_task(self._given_up.wait())
-        try:
-            await asyncio.wait({sending, giving_up}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sending.cancel()
-            giving_up.cancel()
-
-    async def _send_all(self, send: Send) -> None:
-        try:
-            while (text := await self._waiting.get()) is not None:
-                self._characters -= len(text)
-                await send({"type": "websocket.send", "text": text})
-            code, reason = self._close
-            await send({"type": "websocket.close", "code": code, "reason": reason})
-        except (OSError, RuntimeError):  # the client has gone
-            return
-
-    def _put(self, text: str) -> None:
-        self._characters += len(text)
-        is_full = self._characters > self._limits.waiting_characters
-        if is_full or self._waiting.qsize() >= self._limits.waiting_messages:
-            self._given_up.set()
-        else:
-            self._waiting.put_nowait(text)
-
-    def _end(self, code: int, reason: str) -> None:
-        self._close = code, reason
-        self.finish()
-
-    def _in_loop(self, call: Callable[..., None], *arguments: Any) -> None:
-        try:
-            self._loop.call_soon_threadsafe(call, *arguments)
-        except RuntimeError:  # the loop is closed, and with it the connection
-            return
+def _urls(settings: Settings, mount_url: str) -> FileUrl:
+    return partial(file_url, settings, mount_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +139,7 @@ class _Connected:
     caller: Caller
     session_token: str | None
     url_of: FileUrl
-    outbox: _Outbox
+    outbox: Outbox
 
     def send(self, text: str) -> None:
         self.outbox.put(text)
@@ -217,9 +151,12 @@ class _Connected:
 class _Connection:
     """One WebSocket: its messages are handled one after the other, in a thread."""
 
-    def __init__(self, settings: Settings, handshake: Handshake, hub: Hub, limits: Limits) -> None:
+    def __init__(
+        self, settings: Settings, handshake: Handshake, hub: Hub, url_of: FileUrl, limits: Limits
+    ) -> None:
         self._settings, self._handshake, self._hub = settings, handshake, hub
-        self.outbox = _Outbox(limits)
+        self._url_of = url_of
+        self.outbox = Outbox(limits)
         self.client: _Connected | None = None
         self._lock = threading.Lock()
         self._has_left = False
@@ -272,7 +209,7 @@ class _Connection:
             Voice(str(uuid.uuid4()), credentials.installation_id),
             caller,
             credentials.session_token,
-            partial(file_url, self._settings, handshake.mount_url),
+            self._url_of,
             self.outbox,
         )
         self.outbox.put(self.client.voice.say("connected"))
@@ -307,7 +244,8 @@ def live_query_face(
     services: Services, mounts: list[str], limits: Limits | None = None
 ) -> LiveQueryFace:
     """Join one process's face; nothing runs before the first client is there."""
-    callers = Callers(services.objects.sessions.user_of, services.roles.names_of)
+    sessions = services.objects.sessions
+    callers = Callers(sessions.user_of, services.roles.names_of, sessions.lasting)
     classes = PublishedClasses(services.settings.live_query_classes)
     hub = Hub(services.bus, callers, services.schemas, classes)
     return LiveQueryFace(services.settings, mounts, hub, limits)

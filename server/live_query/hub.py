@@ -10,25 +10,22 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from cloud.moderation.errors import StoreUnavailable
 from server.auth import Caller
 from server.live_query.bus import Bus
 from server.live_query.callers import Callers
-from server.live_query.events import (
-    Event,
-    Matching,
-    Subscription,
-    event_of,
-    read_subscription,
-    shown,
-)
+from server.live_query.events import Event, Told
+from server.live_query.limits import MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS_OF_CLIENT
 from server.live_query.messages import Subscribe, Voice, error_message
+from server.live_query.subscriptions import Subscription, read_subscription
 from server.live_query.writes import PublishedClasses, Write
+from server.objects.find_triggers import FindTriggers
 from server.objects.schemas import Schemas
 from server.parse.encode import FileUrl
 from server.parse.errors import (
+    INVALID_SESSION_TOKEN,
     OPERATION_FORBIDDEN,
     REQUEST_LIMIT_EXCEEDED,
     ParseError,
@@ -38,8 +35,6 @@ from server.storage.port import ClassSchema
 
 logger = logging.getLogger(__name__)
 
-MAX_PER_CLIENT = 100
-_MAX_SUBSCRIPTIONS = 50_000
 _MAX_WRITES_WAITING = 10_000
 # How often the sessions of subscriptions that hear of nothing are looked at.
 _LOOK_EVERY_S = 5.0
@@ -63,7 +58,7 @@ class Client(Protocol):
 
     @property
     def url_of(self) -> FileUrl:
-        """Where it reads files."""
+        """Where it reads files: the same object for all who read them at the same place."""
 
     def send(self, text: str) -> None:
         """Send a message after those before."""
@@ -136,12 +131,15 @@ class Hub:
         if asked.class_name not in self._classes:
             message = f"{asked.class_name} has no LiveQuery; LIVE_QUERY_CLASSES names what has."
             raise ParseError(OPERATION_FORBIDDEN, message)
+        if FindTriggers.exist_for(asked.class_name) and not client.caller.master:
+            message = f"{asked.class_name} has no LiveQuery, which its find triggers cannot change."
+            raise ParseError(OPERATION_FORBIDDEN, message)
         token = asked.session_token or client.session_token
         caller = self._callers.with_session(client.caller, token)
         subscription = read_subscription(asked, caller, self._schema(asked.class_name))
         with self._lock:
             own = self._by_client.setdefault(client.voice.client_id, {})
-            if len(own) >= MAX_PER_CLIENT or self._count >= _MAX_SUBSCRIPTIONS:
+            if len(own) >= MAX_SUBSCRIPTIONS_OF_CLIENT or self._count >= MAX_SUBSCRIPTIONS:
                 raise ParseError(REQUEST_LIMIT_EXCEEDED, "There are too many subscriptions.")
             own[asked.request_id] = asked.class_name
             subscriber = _Subscriber(client, asked.request_id, subscription)
@@ -217,29 +215,25 @@ class Hub:
             subscribers = list(self._by_class.get(write.class_name, {}).values())
         if not subscribers:
             return
-        schema, matching = self._schema(write.class_name), Matching(write)
+        told = Told(write, self._schema(write.class_name))
         for subscriber in subscribers:
             try:
                 caller = self._callers.with_session(subscriber.client.caller, subscriber.token)
-                event = event_of(matching, subscriber.subscription, caller, schema)
+                event = told.event_of(subscriber.subscription, caller)
             except Exception as error:
                 self._failed(subscriber, error)
                 continue
             if event is not None:
-                self._send(subscriber, event, schema)
+                self._send(subscriber, event, told)
 
-    def _send(self, subscriber: _Subscriber, event: Event, schema: ClassSchema) -> None:
-        client, subscription = subscriber.client, subscriber.subscription
-
-        def parts() -> dict[str, Any]:
-            documents = {"object": event.object, "original": event.original}
-            return {
-                name: shown(document, subscription, schema, client.url_of)
-                for name, document in documents.items()
-                if document is not None
-            }
-
-        text = client.voice.say(event.kind, subscriber.request_id, **parts())
+    def _send(self, subscriber: _Subscriber, event: Event, told: Told) -> None:
+        client, keys = subscriber.client, subscriber.subscription.keys
+        parts = {
+            name: told.text_of(document, keys, client.url_of)
+            for name, document in (("object", event.object), ("original", event.original))
+            if document is not None
+        }
+        text = client.voice.tell(event.kind, subscriber.request_id, parts)
         with self._lock:
             if self._is_subscribed(subscriber):
                 client.send(text)
@@ -273,11 +267,15 @@ class Hub:
             client.end(_TRY_AGAIN_LATER, "some events were lost")
 
     def _look_at_sessions(self) -> None:
-        for subscriber in self._all():
-            try:
-                self._callers.with_session(subscriber.client.caller, subscriber.token)
-            except Exception as error:
-                self._failed(subscriber, error)
+        """Tell whose session has ended, though nothing is written that they could hear of."""
+        by_token = [(s.token, s) for s in self._all() if not s.client.caller.master]
+        try:
+            ended = self._callers.ended(token for token, _ in by_token if token is not None)
+        except StoreUnavailable:  # nothing can be written then either
+            return
+        for token, subscriber in by_token:
+            if token in ended:
+                self._failed(subscriber, ParseError(INVALID_SESSION_TOKEN, "Invalid session token"))
 
     def _all(self) -> list[_Subscriber]:
         with self._lock:

@@ -150,6 +150,11 @@ class Voice:
         said |= {"requestId": request_id, **parts}
         return to_json({name: value for name, value in said.items() if value is not None})
 
+    def tell(self, op: str, request_id: int, parts: Mapping[str, str]) -> str:
+        """Write a message with parts that are JSON already."""
+        texts = "".join(f',"{name}":{text}' for name, text in parts.items())
+        return self.say(op, request_id)[:-1] + texts + "}"
+
 
 def error_message(
     code: int | None, sentence: str, request_id: int | None = None, *, reconnect: bool = False

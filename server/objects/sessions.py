@@ -1,7 +1,7 @@
 """Logins that last: session tokens, made, found and ended."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from server.objects.identity import new_object_id, utc_now
 from server.objects.saving import ClassRules, Save, Saved
 from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.parse.errors import INVALID_KEY_NAME, INVALID_SESSION_TOKEN, ParseError
-from server.storage.port import All, Database, Differs, Document, Equals, Index, Query
+from server.storage.port import All, Database, Differs, Document, Equals, Index, OneOf, Query
 
 INDEXES = [Index("session_token_1", ("sessionToken",)), Index("user_1", ("user",))]
 
@@ -57,6 +57,11 @@ class Sessions:
         if _has_expired(rows[0]):
             raise _invalid("Session token is expired.")
         return rows[0]
+
+    def lasting(self, tokens: Sequence[str]) -> set[str]:
+        """Return which of the tokens stand for a session that has not expired."""
+        rows = self._database.objects.find(_SESSION, Query(OneOf("sessionToken", tuple(tokens))))
+        return {row["sessionToken"] for row in rows if not _has_expired(row)}
 
     def user_of(self, token: str) -> Document:
         """Return the user that a token stands for. Raises ParseError 209."""

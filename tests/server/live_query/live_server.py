@@ -11,7 +11,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.sync.client import connect
 
-from server.live_query.face import MAX_MESSAGE_BYTES, PING_EVERY_S, live_query_face
+from server.live_query.face import live_query_face
+from server.live_query.limits import MAX_MESSAGE_BYTES, PING_EVERY_S
 
 _SILENCE_S = 0.3
 KEYS_OF_CLIENTS = {"applicationId": "myAppId", "javascriptKey": "myJsKey"}

@@ -133,6 +133,39 @@ def test_the_server_s_own_classes_are_the_master_key_s(live, class_name):
     assert master.subscribe(class_name)["op"] == "subscribed"
 
 
+@pytest.mark.parametrize("kind", ["before_find", "after_find"])
+def test_what_an_app_s_trigger_hides_from_finds_is_not_told(live, parse, cloud_code, kind):
+    @getattr(cloud_code, kind)("Note")
+    def hide(request):
+        return []
+
+    assert refusal(live.connect().subscribe("Note")) == 119
+    assert live.connect(masterKey="myMasterKey").subscribe("Note")["op"] == "subscribed"
+
+
+@pytest.fixture
+def owned(parse_on_each):
+    """A class whose owners alone see what their objects cost."""
+    permissions = {name: {"*": True} for name in ("find", "get", "create", "update")}
+    permissions["protectedFields"] = {"*": ["cost"], "userField:owner": []}
+    parse_on_each.declare("Thing", permissions, cost="Number", owner="Pointer _User")
+    return parse_on_each
+
+
+def test_columns_that_only_an_object_s_owner_sees(live_on_each, owned):
+    alice, bob = owned.person("alice"), owned.person("bob")
+    hers, his = live_on_each.connect(alice), live_on_each.connect(bob)
+    for client in (hers, his):
+        client.subscribe("Thing")
+        assert refusal(client.subscribe("Thing", {"cost": 1})) == 119
+    thing = owned.create("Thing", {"owner": alice.pointer, "cost": 1})
+    owned.put(f"/classes/Thing/{thing}", {"owner": bob.pointer}, MASTER)
+    for client, columns in ((hers, [{"cost"}, set(), {"cost"}]), (his, [set(), {"cost"}, set()])):
+        created, updated = client.hear(), client.hear()
+        states = [created["object"], updated["object"], updated["original"]]
+        assert [state.keys() & {"cost"} for state in states] == columns
+
+
 # --- protected columns ----------------------------------------------------------------------------
 
 
@@ -223,6 +256,7 @@ _UNANSWERABLE = [
     ({"a": {"$regex": "("}}, 102),
     ({"a": {"$regex": "a" * 10_001}}, 107),
     ({"$or": []}, 102),
+    ({"a": {"$text": {"$search": {"$term": "x"}}}}, 102),
 ]
 
 

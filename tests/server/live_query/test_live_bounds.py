@@ -8,13 +8,12 @@ import pytest
 from live_server import KEYS_OF_CLIENTS
 from websockets.exceptions import InvalidStatus
 
-from server.live_query.face import MAX_MESSAGE_BYTES, Limits
-from server.live_query.hub import MAX_PER_CLIENT
+from server.live_query.limits import MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS_OF_CLIENT, Limits
 
 
 def test_ten_thousand_subscriptions_of_one_client_are_refused(live, parse):
     client = live.connect()
-    answers = [client.subscribe("Note") for _ in range(MAX_PER_CLIENT + 1)]
+    answers = [client.subscribe("Note") for _ in range(MAX_SUBSCRIPTIONS_OF_CLIENT + 1)]
     assert {answer["op"] for answer in answers[:-1]} == {"subscribed"}
     assert (answers[-1]["op"], answers[-1]["code"]) == ("error", 155)
     for number in range(1000, 11_000):
