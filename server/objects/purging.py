@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from server.objects.access import both
 from server.objects.saving import ClassRules
 from server.storage.port import (
     EVERYTHING,
@@ -28,7 +29,7 @@ def purge(objects: ObjectStore, schema: ClassSchema, rules: ClassRules | None) -
     if rules is None:
         objects.delete(schema, EVERYTHING)
         return
-    for documents in _pages(objects, schema):
+    for documents in pages(objects, schema, EVERYTHING):
         for document in documents:
             rules.deleting(schema.class_name, document)
         objects.delete(schema, OneOf("objectId", tuple(each["objectId"] for each in documents)))
@@ -36,10 +37,12 @@ def purge(objects: ObjectStore, schema: ClassSchema, rules: ClassRules | None) -
             rules.deleted(schema.class_name, document)
 
 
-def _pages(objects: ObjectStore, schema: ClassSchema) -> Iterator[list[Document]]:
+def pages(objects: ObjectStore, schema: ClassSchema, where: Condition) -> Iterator[list[Document]]:
+    """Yield the objects that fulfil a condition, a page at a time in the order of their ids; what
+    becomes of a page meanwhile does not matter to the next."""
     beyond: Condition = EVERYTHING
     while True:
-        query = Query(beyond, order=(SortKey("objectId"),), limit=_PAGE_SIZE)
+        query = Query(both(where, beyond), order=(SortKey("objectId"),), limit=_PAGE_SIZE)
         page = objects.find(schema, query)
         if not page:
             return

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from cloud.operations import Delete
-from server.objects.purging import purge
+from server.objects.purging import pages, purge
 from server.objects.saving import ClassRules, SpecialClass
 from server.objects.schema_rules import (
     ColumnEdits,
@@ -42,6 +42,7 @@ from server.storage.port import (
     Exists,
     Index,
     Join,
+    OneOf,
     Refused,
     SchemaChange,
 )
@@ -185,7 +186,10 @@ class SchemaEditor:
         self._schemas.change(schema.class_name, SchemaChange(tuple(names)))
         holds_one = Either(tuple(Exists(name, exists=True) for name in names))
         nothing = dict.fromkeys(names, Delete())
-        self._database.objects.update_all(schema, holds_one, nothing)
+        objects = self._database.objects
+        for page in pages(objects, schema, holds_one):
+            ids = tuple(each["objectId"] for each in page)
+            objects.update_all(schema, OneOf("objectId", ids), nothing)
         self._drop_relations(schema, names)
 
     def _drop_relations(self, schema: ClassSchema, names: Iterable[str]) -> None:

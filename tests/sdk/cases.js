@@ -783,6 +783,32 @@ module.exports = (Parse) => {
     await refused(119, query.find());
   };
 
+  cases["a class is made, changed, emptied and taken away"] = async () => {
+    const name = `Made${Date.now()}${Math.random().toString(36).slice(2)}`;
+    const schema = new Parse.Schema(name);
+    schema
+      .addString("title", { required: true, defaultValue: "x" })
+      .addPointer("owner", "_User")
+      .addRelation("fans", "_User")
+      .addIndex("by_title", { title: 1 })
+      .setCLP({ find: { "*": true }, get: { "*": true }, create: { requiresAuthentication: true } });
+    const made = await schema.save();
+    equal(made.fields.title, { type: "String", required: true, defaultValue: "x" });
+    await refused(103, new Parse.Schema(name).save());
+    await signUp();
+    const object = await make(name, {});
+    equal((await again(object)).get("title"), "x");
+    const changed = await new Parse.Schema(name).deleteField("owner").addNumber("n").update();
+    equal([changed.fields.owner, changed.fields.n], [undefined, { type: "Number" }]);
+    equal(Object.keys((await new Parse.Schema(name).get()).indexes).sort(), ["_id_", "by_title"]);
+    await refused(255, new Parse.Schema(name).delete());
+    await new Parse.Schema(name).purge();
+    equal(await new Parse.Query(name).find(), []);
+    await new Parse.Schema(name).delete();
+    await refused(103, new Parse.Schema(name).get());
+    assert.ok((await Parse.Schema.all()).every((each) => each.className !== name));
+  };
+
   cases["a live query that is refused says why"] = async () => {
     const query = new Parse.Query("Lively").matchesQuery("team", team("Reds"));
     await refused(102, subscribe(query));

@@ -1,9 +1,11 @@
 """Scheduled jobs begin when they are due, each moment once, whoever looks."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from running_server import Server
 
 from cloud.operations import Set
 from server.jobs import JobRunner
@@ -11,8 +13,10 @@ from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import REQUEST_LIMIT_EXCEEDED, ParseError
 from server.scheduler import JobScheduler
 from server.storage.port import Equals, Query
+from server.storage.sqlite.database import SqliteDatabase
 
 SCHEDULE = SYSTEM_CLASSES["_JobSchedule"]
+LONG_AGO = "2020-01-01T00:00:00.000Z"
 START = datetime(2026, 11, 29, 10, tzinfo=UTC)
 
 
@@ -123,7 +127,7 @@ def test_it_looks_by_itself_until_it_is_closed(parse, cloud_code):
     scheduler = JobScheduler(
         services.database, runner, services.scheduler._make_context, look_every_s=0.05
     )
-    insert(services.database, params='{"n": "seven"}')
+    insert(services.database, params='{"n": "seven"}', startAfter=LONG_AGO)
     scheduler.start()
     assert began.wait(5)
     scheduler.close()
@@ -133,3 +137,27 @@ def test_it_looks_by_itself_until_it_is_closed(parse, cloud_code):
     assert (status["source"], status["status"], status["message"]) == (
         "schedule", "succeeded", "seven",
     )  # fmt: skip
+
+
+def test_a_running_server_follows_schedules_once_for_all_its_processes(tmp_path, models_dir):
+    code = tmp_path / "main.py"
+    code.write_text('from cloud.code import cloud\n\ncloud.job("count")(lambda request: "one")\n')
+    (tmp_path / "data").mkdir()
+    database = SqliteDatabase(tmp_path / "data")
+    insert(database, startAfter=LONG_AGO)
+    server = Server(tmp_path / "data", models_dir, CLOUD_CODE_MAIN=code, WEB_WORKERS=2)
+    schema = SYSTEM_CLASSES["_JobStatus"]
+    try:
+        server.wait_until_healthy()
+        deadline = time.monotonic() + 15
+        while not (rows := database.objects.find(schema, Query())):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(6)  # by now each process has looked
+        rows = database.objects.find(schema, Query())
+    finally:
+        server.stop()
+        database.close()
+    assert [(row["jobName"], row["source"], row["message"]) for row in rows] == [
+        ("count", "schedule", "one")
+    ]

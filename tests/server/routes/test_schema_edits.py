@@ -6,7 +6,9 @@ import pytest
 from image_host import KEYS, MASTER
 from parse_app import error, outcome, pointer, relate
 
+from server.objects.identity import utc_now
 from server.objects.schemas import Schemas
+from server.storage.port import Equals, Exists, Query
 
 DELETE = {"__op": "Delete"}
 EVERYBODY = {"*": True}
@@ -138,6 +140,20 @@ def test_columns_are_added_changed_and_deleted(parse_on_each):
     related = {"$relatedTo": {"object": pointer("Post", rows[0]), "key": "likes"}}
     assert parse.find("_User", related, MASTER) == []
     assert "o" not in parse.find("Post")[0]
+
+
+def test_a_column_is_deleted_from_very_many_objects(parse_on_each):
+    parse = parse_on_each
+    parse.declare("Post", n="Number", s="String")
+    schema, objects = parse.services.schemas.find("Post"), parse.services.database.objects
+    now = utc_now()
+    for number in range(230):
+        row = {"objectId": f"id{number:04}", "createdAt": now, "updatedAt": now, "s": "x"}
+        objects.insert(schema, row | ({"n": number} if number % 3 else {}))
+    assert parse.put("/schemas/Post", {"fields": {"n": DELETE}}, MASTER).status_code == 200
+    assert len(objects.find(schema, Query())) == 230
+    assert objects.find(schema, Query(Exists("n", exists=True))) == []
+    assert objects.count(schema, Equals("s", "x")) == 230
 
 
 def test_options_are_replaced_and_other_columns_keep_theirs(parse_on_each):
