@@ -559,10 +559,10 @@ def test_a_deleted_user_has_no_session(parse):
     assert parse.find("_Session", by=MASTER) == []
 
 
-def test_a_pointer_of_a_class_of_another_name_is_no_user(parse):
-    alice = parse.person("alice")
-    body = {"user": pointer("_User", alice.id)}
-    assert outcome(parse.post("/sessions", body, parse.person("charlie"))) == (400, 105)
+def test_whoever_names_another_user_in_a_session_gets_one_of_his_own(parse):
+    alice, charlie = parse.person("alice"), parse.person("charlie")
+    made = parse.post("/sessions", {"user": pointer("_User", alice.id)}, charlie).json
+    assert made["user"] == charlie.pointer
 
 
 def test_a_user_row_that_went_meanwhile_is_nobody(parse):
