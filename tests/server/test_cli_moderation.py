@@ -1,11 +1,16 @@
 """The commands `policy check` and `moderate`, as their operator runs them: real processes."""
 
 import json
+import os
+import pty
+import re
+import sqlite3
 import subprocess
 import sys
+import termios
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from image_host import MASTER, noise
@@ -27,7 +32,7 @@ from server.parse_config import ParseConfig
 from server.serve import sole_instance
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Equals, Query
-from server.storage.sqlite.database import SqliteDatabase
+from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
 
 IMAGE = subject_schema("UserImage", "image")
 LENIENT = {"moderationScores": {"Porn": {"min": 1, "max": 1}}, "moderationAutomation": True}
@@ -47,14 +52,14 @@ class Installation:
         config.write({name: Set(value) for name, value in LENIENT.items()}, {})
         schemas.ensure("UserImage")
 
-    def start(self, *arguments):
+    def start(self, *arguments, stderr=subprocess.PIPE):
         environment = {name: str(value) for name, value in self.settings.items()}
         return subprocess.Popen(
             [sys.executable, "-m", "server", *arguments],
             env=bare_environment() | environment,
             cwd=self.folder,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
@@ -229,6 +234,65 @@ def test_a_killed_run_is_taken_up_where_it_was(installation):
     assert all(row["isSafe"] for row in installation.rows(IMAGE))
     decided = Counter(row["subjectId"] for row in installation.rows(DECISION))
     assert decided == {row["objectId"]: 1 for row in installation.rows(IMAGE)}
+
+
+def fill(installation, count):
+    """Multiply one object, past the store: a write of each would take a minute."""
+    installation.image(noise(1))
+    with closing(sqlite3.connect(installation.folder / FILE_NAME)) as connection, connection:
+        connection.execute(
+            "WITH RECURSIVE numbers(n) AS"
+            " (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+            " INSERT INTO objects (class_name, object_id, document)"
+            " SELECT class_name, printf('o%09d', n), json_set(document, '$.objectId',"
+            " printf('o%09d', n)) FROM numbers, objects WHERE class_name = 'UserImage'",
+            (count - 1,),
+        )
+
+
+def peak_mb(process):
+    """The most memory that a process took; waits for its end."""
+    with process.stdout, process.stderr:
+        complaints = process.stdout.read() + process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, complaints
+    return usage.ru_maxrss / 1024
+
+
+@pytest.mark.slow
+def test_moderate_takes_no_more_memory_for_many_more_images(tmp_path, models_dir):
+    peaks = []
+    for size in (600, 20_000):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        installation = Installation(folder, models_dir)
+        fill(installation, size)
+        installation.database.close()
+        peaks.append(peak_mb(installation.start("moderate", "UserImage", "--dry-run")))
+    assert peaks[1] - peaks[0] < 15, peaks
+
+
+def test_moderate_shows_on_a_terminal_how_far_it_is_and_how_long_yet(installation):
+    for seed in range(12):
+        installation.image(noise(seed))
+    terminal, its_end = pty.openpty()
+    termios.tcsetwinsize(its_end, (24, 100))
+    process = installation.start("moderate", "UserImage", stderr=its_end)
+    os.close(its_end)
+    shown = b""
+    with suppress(OSError):  # the process, which has the other end, has ended
+        while piece := os.read(terminal, 4096):
+            shown += piece
+    os.close(terminal)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, shown
+    drawn = re.findall(r"UserImage\.image: +(\d+)%.*?(\d+)/12 \[(.*?)\]", shown.decode())
+    assert {total for _, total, _ in drawn} >= {"0", "12"}
+    assert drawn[-1][:2] == ("100", "12")
+    assert re.search(r"\d\d:\d\d<\d\d:\d\d, +[\d.]+ *(img/s|s/img)", drawn[-1][2])
+    assert b"Traceback" not in shown
+    assert out.splitlines()[0] == "       12 approved"
 
 
 def test_moderate_works_beside_a_server_on_mongodb(tmp_path, models_dir, mongo_uri, start_server):

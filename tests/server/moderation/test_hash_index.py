@@ -1,7 +1,10 @@
 """The index of hashes gives what comparing with each of them one by one gives."""
 
 import random
+import subprocess
+import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,3 +105,42 @@ def test_all_within_a_distance_are_those_of_brute_force_nearest_first(seed, size
     assert {each.entry_id: each.distance for each in found} == expected
     assert [each.distance for each in found] == sorted(expected.values())
     assert index_of(known).within(wanted, max_distance, limit=3) == found[:3]
+
+
+# Fills an index with a million, prints by how many megabytes the process grew, and for some hashes
+# what was found and what comparing with each says. In a process of its own, which did nothing else.
+MILLION = """
+import numpy as np, psutil
+from server.moderation.hash_index import HashIndex
+
+SIZE, BATCH = 1_000_000, 5000
+rng = np.random.default_rng(1)
+words = rng.integers(0, 2**64, (SIZE, 4), np.uint64)
+rows = [words[start:start + BATCH].tobytes().hex() for start in range(0, SIZE, BATCH)]
+before = psutil.Process().memory_info().rss
+index = HashIndex()
+for batch, row in enumerate(rows):
+    hashes = [row[at:at + 64] for at in range(0, len(row), 64)]
+    index.add([f"{batch * BATCH + n:024d}" for n in range(BATCH)], hashes)
+print((psutil.Process().memory_info().rss - before) // 2**20)
+for place in (0, 65535, 65536, 777_777, SIZE - 1):
+    wanted = words[place] ^ np.array([0b111, 0, 0, 1 << 63], np.uint64)
+    for sought in (wanted, rng.integers(0, 2**64, 4, np.uint64)):
+        distances = np.bitwise_count(words ^ sought).sum(axis=1)
+        found = index.nearest(sought.tobytes().hex(), 255)
+        assert found.distance == distances.min(), (found, distances.min())
+        assert distances[int(found.entry_id)] == found.distance, found
+    near = index.within(wanted.tobytes().hex(), 31, 10)
+    assert [(int(each.entry_id), each.distance) for each in near] == [(place, 4)], near
+    index.drop(near[0])
+    assert index.within(wanted.tobytes().hex(), 31, 10) == []
+"""
+
+
+@pytest.mark.slow
+def test_a_million_hashes_take_less_than_100_mb_and_are_all_found():
+    done = subprocess.run(
+        [sys.executable, "-c", MILLION], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 100
