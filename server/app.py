@@ -64,6 +64,7 @@ from server.routes.answers import add_cors, answer_of_error, json_answer
 from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
+from server.routes.openapi import openapi_blueprint
 from server.scheduler import JobScheduler
 from server.services import Services
 from server.storage.mongo.database import MongoDatabase
@@ -120,7 +121,9 @@ def create_app(settings: Settings) -> Flask:
     prefixes = [f"{mount}/{name}" for mount in mounts for name in ("health", "files", "apps")]
     prefixes += ["/health", "/metrics", "/api/image/classify", "/api/image/is_safe"]
     elsewhere = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
-    wsgi_app: WSGIApplication = ParseFace(services, mounts, elsewhere)
+    face = ParseFace(services, mounts, elsewhere)
+    app.register_blueprint(openapi_blueprint(settings.parse_mount, face.routes))
+    wsgi_app: WSGIApplication = face
     if settings.trusted_proxies:
         # Each proxy adds to the addresses; the scheme is what the nearest one says it is.
         wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies, x_proto=1)

@@ -81,6 +81,11 @@ class ParseFace:
             rf"(?P<mount>{words})(?P<path>/.*)?\Z|(?P<root>/functions/.*)", re.I | re.S
         )
 
+    @property
+    def routes(self) -> tuple[tuple[str, str], ...]:
+        """Every (method, path) that is answered below a mount."""
+        return self._router.routes
+
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:

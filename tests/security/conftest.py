@@ -8,6 +8,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
+from config import load_settings
+from server.app import create_app
+
 IS_FULL = bool(os.environ.get("SECURITY_FULL"))
 _TALLIES = defaultdict(Counter)
 
@@ -37,6 +40,19 @@ def tally(request):
 def is_full():
     """Whether all of it is to be tried."""
     return IS_FULL
+
+
+@pytest.fixture
+def app(tmp_path, models_dir):
+    """An installation of its own, as a stranger finds it."""
+    settings = {"data_dir": tmp_path, "models_dir": models_dir, "config_cache_ms": 0}
+    made = create_app(load_settings(_env_file=None, **settings))
+    yield made
+    services = made.extensions["parsewarden"]
+    services.dispatch.close()
+    services.jobs.close()
+    services.classifier.close()
+    services.database.close()
 
 
 def pytest_collection_modifyitems(config, items):
