@@ -42,7 +42,10 @@ class Carrier(Protocol):
 
 
 class Listener(Protocol):
-    """Who wants to hear of writes. Both methods return at once."""
+    """Who wants to hear of writes. Its methods return at once."""
+
+    def hears_of(self, class_name: str) -> bool:
+        """Whether writes to this class are of interest at the moment."""
 
     def changed(self, write: Write) -> None:
         """Take note of a write."""
@@ -69,11 +72,18 @@ class Bus:
     def publish(self, write: Write) -> None:
         """Tell everybody of a write; whatever goes wrong is logged, never raised."""
         try:
-            if self._listener is not None:
-                self._listener.changed(write)
-            self._put(to_line(write, self._name))
+            line = to_line(write, self._name)
+            if self._listener is not None and self._listener.hears_of(write.class_name):
+                self._listener.changed(from_line(line)[0])  # which nobody changes any more
+            self._put(line)
         except Exception:  # the write is made, and its client has an answer to get
             logger.exception("a write to %s could not be published", write.class_name)
+
+    def lose(self) -> None:
+        """Tell everybody that there were writes too many to tell of."""
+        if self._listener is not None:
+            self._listener.lost()
+        self._put(_LOST)
 
     def listen(self, listener: Listener) -> None:
         """Tell the listener from now on; waits shortly until other processes are heard."""
@@ -164,7 +174,7 @@ class Bus:
                 listener.lost()
                 return
             write, sender = from_line(line)
-            if sender != self._name:
+            if sender != self._name and listener.hears_of(write.class_name):
                 listener.changed(write)
         except NotAWrite:
             logger.exception("another process published what is no write")

@@ -177,10 +177,12 @@ class Hub:
 
     # --- the bus's listener ---------------------------------------------------------------------
 
+    def hears_of(self, class_name: str) -> bool:
+        """See the protocol."""
+        return class_name in self._by_class
+
     def changed(self, write: Write) -> None:
         """See the protocol."""
-        if write.class_name not in self._by_class:
-            return
         try:
             self._writes.put_nowait(write)
         except queue.Full:

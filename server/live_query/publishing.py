@@ -3,7 +3,7 @@
 The seam is the storage port, because that alone is passed by every write of every process.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Operation
 from server.live_query.bus import Bus
-from server.live_query.writes import PublishedClasses, Write, write_of
+from server.live_query.writes import PublishedClasses, write_of
 from server.objects.schemas import Schemas
 from server.storage.pipeline import PipelineStore
 from server.storage.port import (
@@ -30,8 +30,8 @@ from server.storage.port import (
 )
 from server.storage.tally_port import TallyStore
 
-Publish = Callable[[Write], None]
-"""Tells whoever listens; never fails and never waits."""
+# Of a write to more objects at once, listeners are told that they should look for themselves.
+_MAX_TOLD = 1_000
 
 
 class PublishingDatabase:
@@ -41,7 +41,7 @@ class PublishingDatabase:
         self, database: Database, schemas: Schemas, classes: PublishedClasses, bus: Bus
     ) -> None:
         self._database, self._bus = database, bus
-        self._objects = PublishingObjects(database.objects, schemas, classes, bus.publish)
+        self._objects = PublishingObjects(database.objects, schemas, classes, bus)
 
     @property
     def objects(self) -> ObjectStore:
@@ -89,10 +89,16 @@ class PublishingObjects:
     """
 
     def __init__(
-        self, objects: ObjectStore, schemas: Schemas, classes: PublishedClasses, publish: Publish
+        self,
+        objects: ObjectStore,
+        schemas: Schemas,
+        classes: PublishedClasses,
+        bus: Bus,
+        *,
+        max_told: int = _MAX_TOLD,
     ) -> None:
         self._objects, self._schemas = objects, schemas
-        self._classes, self._publish = classes, publish
+        self._classes, self._bus, self._max_told = classes, bus, max_told
 
     # --- nothing to tell -------------------------------------------------------------------------
 
@@ -154,21 +160,28 @@ class PublishingObjects:
         if schema.class_name not in self._classes:
             return self._objects.update_all(schema, where, operations)
         schema = self._whole(schema)
-        before = {row["objectId"]: row for row in self._stored(schema, Query(where))}
+        before = self._those(schema, where)
         count = self._objects.update_all(schema, where, operations)
-        changed = Query(OneOf("objectId", tuple(before)))
-        for after in self._stored(schema, changed) if before else ():
-            self._tell(schema, before[after["objectId"]], after)
+        if before is None:
+            self._bus.lose()
+            return count
+        now = self._now(schema, before)
+        for object_id in before.keys() & now.keys():
+            self._tell(schema, before[object_id], now[object_id])
         return count
 
     def delete(self, schema: ClassSchema, where: Condition) -> int:
         if schema.class_name not in self._classes:
             return self._objects.delete(schema, where)
         schema = self._whole(schema)
-        before = self._stored(schema, Query(where))
+        before = self._those(schema, where)
         count = self._objects.delete(schema, where)
-        for document in before if count else ():
-            self._tell(schema, document, None)
+        if before is None:
+            self._bus.lose()
+            return count
+        left = self._now(schema, before) if count < len(before) else {}
+        for object_id in before.keys() - left.keys():
+            self._tell(schema, before[object_id], None)
         return count
 
     # --- telling --------------------------------------------------------------------------------
@@ -179,6 +192,15 @@ class PublishingObjects:
         columns = {} if known is None else known.columns
         return replace(schema, columns={**columns, **schema.columns})
 
+    def _those(self, schema: ClassSchema, where: Condition) -> dict[ObjectId, Document] | None:
+        """What a write of many objects is about to change; None if it is too much to tell."""
+        found = self._stored(schema, Query(where, limit=self._max_told + 1))
+        return None if len(found) > self._max_told else {row["objectId"]: row for row in found}
+
+    def _now(self, schema: ClassSchema, ids: Iterable[ObjectId]) -> dict[ObjectId, Document]:
+        rows = self._stored(schema, Query(OneOf("objectId", tuple(ids))))
+        return {row["objectId"]: row for row in rows}
+
     def _stored(self, schema: ClassSchema, query: Query) -> list[Document]:
         """Read for an event's sake, which no write fails for."""
         try:
@@ -187,4 +209,4 @@ class PublishingObjects:
             return []
 
     def _tell(self, schema: ClassSchema, before: Document | None, after: Document | None) -> None:
-        self._publish(write_of(schema.class_name, before, after))
+        self._bus.publish(write_of(schema.class_name, before, after))

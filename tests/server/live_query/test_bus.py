@@ -32,6 +32,9 @@ class Heard:
     def __init__(self):
         self.writes, self.losses = [], 0
 
+    def hears_of(self, class_name):
+        return class_name == "Note"
+
     def changed(self, write):
         self.writes.append(write)
 
@@ -103,6 +106,32 @@ def test_what_was_published_before_the_end_still_goes_out(make_bus):
         writer.publish(note(number))
     writer.close()
     assert len(heard.wait(500)) == 500
+
+
+def test_writes_that_nobody_asked_for_are_not_heard(make_bus):
+    reader, writer = make_bus(), make_bus()
+    heard = listening(reader)
+    for bus in (reader, writer):
+        bus.publish(Write("Other", None, {"objectId": "1"}))
+        bus.publish(note(1))
+    assert heard.wait(2) == [note(1)] * 2
+
+
+def test_what_is_too_much_to_tell_is_a_loss_to_all(make_bus):
+    reader, writer = make_bus(), make_bus()
+    heard = [listening(reader), listening(writer)]
+    writer.lose()
+    for listener in heard:
+        listener.wait_for_loss()
+
+
+def test_what_was_told_does_not_change_with_the_writer_s_document(make_bus):
+    bus = make_bus()
+    heard = listening(bus)
+    document = {"objectId": "1", "list": [1]}
+    bus.publish(Write("Note", None, document))
+    document["list"].append(2)
+    assert heard.wait(1)[0].after["list"] == [1]
 
 
 def test_nobody_need_listen(make_bus):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from live_server import KEYS_OF_CLIENTS
+from running_server import free_port
 from websockets.exceptions import InvalidStatus
 
 from server.live_query.limits import MAX_MESSAGE_BYTES, MAX_SUBSCRIPTIONS_OF_CLIENT, Limits
@@ -161,3 +162,16 @@ def test_nothing_is_left_of_a_client_that_has_gone(live, parse):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     parse.create("Note")
+
+
+def test_a_save_neither_waits_for_redis_nor_fails_without_it(make_parse, make_live):
+    """The own process's clients hear all the same."""
+    away = f"redis://127.0.0.1:{free_port()}/0"
+    parse = make_parse(live_query_classes=(".*",), live_query_redis_url=away)
+    client = make_live(parse).connect()
+    client.subscribe("Note")
+    started = time.monotonic()
+    for n in range(20):
+        parse.create("Note", {"n": n})
+    assert time.monotonic() - started < 2
+    assert [shown["n"] for _, shown in client.events(20)] == list(range(20))
