@@ -35,7 +35,8 @@ from unique import with_comment
 from bench import CONCURRENCIES, CORES, MODELS_DIR, REPOSITORY, free_port
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
+# So many images one by one, by however many clients: the 95th percentile is then no single image.
+SINGLES = int(os.environ.get("BENCH_SINGLES", "100"))
 POLICY = {"moderationAutomation": True, "moderationScores": {"Porn": {"min": 0.4, "max": 0.8}}}
 JPEG = mosaic(1224, 816)
 numbers = itertools.count(1)
@@ -70,9 +71,9 @@ def row(port, clients, kind):
 
 
 def one_by_one(port, count):
-    """Seconds from save to decision, of a number of rounds in which each client saves once."""
+    """Seconds from save to decision, of rounds in which each client saves once."""
     waited_s = []
-    for _ in range(max(3, ROUNDS // count)):
+    for _ in range(-(-SINGLES // count)):
         saved = in_threads(port, count, Client.save_once)
         waited_s += waits(saved, decisions(port, saved))
     return waited_s

@@ -1,8 +1,10 @@
 """Installations out of real processes, and a clock that all of them follow."""
 
+import os
 import time
 
 import pytest
+from cut_line import Line
 from parse_calls import wait_until
 from running_mongo import Mongo
 
@@ -43,6 +45,18 @@ def mongo(tmp_path):
     server = Mongo(tmp_path / "mongo")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def best_mongo(request):
+    """The MongoDB server that TEST_DATABASE_URI names, by a line that can be cut, or our own."""
+    server_uri = os.environ.get("TEST_DATABASE_URI")
+    if server_uri is None:
+        yield request.getfixturevalue("mongo")
+    else:
+        line = Line(server_uri, f"storm_{os.getpid()}")
+        yield line
+        line.drop()
 
 
 @pytest.fixture
