@@ -5,6 +5,7 @@ from typing import Any
 
 from cloud.values import Pointer
 from server.auth import Caller
+from server.parse.decode import decode_acl
 from server.parse.errors import (
     OBJECT_NOT_FOUND,
     OPERATION_FORBIDDEN,
@@ -76,6 +77,23 @@ def permits(right: str, caller: Caller) -> Condition:
     """The condition that an object's ACL grants "read" or "write"; the master key needs none."""
     needs_none = caller.reads_all if right == "read" else caller.master
     return EVERYTHING if needs_none else Permits(right, caller.principals)
+
+
+def default_acl(caller: Caller, schema: ClassSchema) -> dict[str, dict[str, bool]] | None:
+    """The ACL of a new object that comes without one; None leaves it open.
+
+    Parse Server 8 and later keep it among a class's permissions, where `currentUser` is whoever
+    makes the object. Raises ParseError 111 for one that cannot be read: no object shall be open
+    by mistake.
+    """
+    stored = (schema.permissions or {}).get("ACL")
+    if stored is None or stored == {"*": {"read": True, "write": True}}:
+        return None
+    acl = decode_acl(stored)
+    own = acl.pop("currentUser", None)
+    if own is not None and caller.user_id is not None:
+        acl[caller.user_id] = own
+    return acl
 
 
 def own_rows(caller: Caller, schema: ClassSchema) -> Condition:

@@ -24,6 +24,7 @@ from server.objects.access import (
     both,
     condition_to,
     condition_to_add,
+    default_acl,
     own_rows,
     permits,
     protected_columns,
@@ -284,6 +285,7 @@ class Saver:
         asked = save.changes
         _apply_or_refuse(lambda: self._triggers.before_save(save))
         save.changed_by_trigger = _differing(asked, save.changes)
+        _close_by_default(save)
         rules.finish(save)
         _keep_what_columns_hold(save)
         new = self._schemas.new_columns(save.class_name, save.changes)
@@ -340,6 +342,14 @@ class Saver:
                 relations.add(join, save.object_id, [p.object_id for p in change.added])
             if change.removed:
                 relations.remove(join, save.object_id, [p.object_id for p in change.removed])
+
+
+def _close_by_default(save: Save) -> None:
+    """Give a new object its class's ACL, unless it has one of its own."""
+    acl = default_acl(save.caller, save.schema) if save.creates else None
+    if acl is not None and "ACL" not in save.changes:
+        save.changes["ACL"] = Set(acl)
+        save.changed_by_trigger |= {"ACL"}  # which the client does not know of
 
 
 def _keep_what_columns_hold(save: Save) -> None:

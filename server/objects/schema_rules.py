@@ -205,6 +205,8 @@ def read_permissions(asked: Any, columns: Mapping[str, ColumnType]) -> Mapping[s
             _check_listed(operation, value, columns)
         elif operation == "protectedFields":
             _check_protected(_permission_object(operation, value), columns)
+        elif operation == "ACL":
+            _check_default_acl(_permission_object(operation, value))
         elif operation in _OPERATIONS:
             _check_operation(operation, _permission_object(operation, value), columns)
         else:
@@ -250,6 +252,21 @@ def _check_operation(
         if value is not True:
             where = f"class level permissions {operation}:{principal}:{_script(value)}"
             raise _bad(f"'{_script(value)}' is not a valid value for {where}")
+
+
+def _check_default_acl(acl: Mapping[str, Any]) -> None:
+    """What new objects get that come without an ACL, since Parse Server 8."""
+    for principal, rights in acl.items():
+        if not _PRINCIPAL.fullmatch(principal):
+            raise _bad(f"'{principal}' is not a valid key for class level permissions")
+        if not isinstance(rights, Mapping):
+            raise _bad(f"'{_script(rights)}' is not a valid value for class level permissions acl")
+        unknown = [name for name in rights if name not in ("read", "write")]
+        if unknown:
+            raise _bad(f"'{','.join(unknown)}' is not a valid key for class level permissions acl")
+        odd = [_script(right) for right in rights.values() if not isinstance(right, bool)]
+        if odd:
+            raise _bad(f"'{','.join(odd)}' is not a valid value for class level permissions acl")
 
 
 def _check_protected(protected: Mapping[str, Any], columns: Mapping[str, ColumnType]) -> None:

@@ -94,6 +94,18 @@ def test_class_level_permissions_hold_on_both(writer, reader, fresh):
         assert [row["n"] for row in client.find(fresh("Thing"), by=token)] == [1]
 
 
+def test_acl_of_new_objects_holds_on_both(writer, reader, fresh):
+    alice, token = writer.sign_up(fresh("alice"), "x")
+    acl = {"currentUser": {"read": True, "write": True}, "role:Mods": {"read": True}}
+    declare(writer, fresh("Thing"), {**OPEN, "ACL": acl}, n="Number")
+    reader.read_schemas()
+    expected = {alice: {"read": True, "write": True}, "role:Mods": {"read": True}}
+    for client in (writer, reader):
+        thing = client.create(fresh("Thing"), {"n": 1}, by=token)
+        assert reader.done("GET", f"/classes/{fresh('Thing')}/{thing}")["ACL"] == expected
+        assert client.find(fresh("Thing"), by=None) == []
+
+
 def test_pointer_permissions_hold_on_both(writer, reader, fresh):
     alice, alices = writer.sign_up(fresh("alice"), "x")
     _, bobs = writer.sign_up(fresh("bob"), "x")

@@ -176,6 +176,19 @@ def test_columns_are_added_deleted_and_given_options():
             {"protectedFields": {"*": [["title"]]}},
             "Field 'title' in protectedFields:* does not exist",
         ),
+        (
+            {"ACL": {"*": True}},
+            "'true' is not a valid value for class level permissions acl",
+        ),
+        (
+            {"ACL": {"*": {"read": True, "dance": True}}},
+            "'dance' is not a valid key for class level permissions acl",
+        ),
+        (
+            {"ACL": {"currentUser": {"read": "yes"}}},
+            "'yes' is not a valid value for class level permissions acl",
+        ),
+        ({"ACL": {"a b": {}}}, "'a b' is not a valid key for class level permissions"),
         (None, "invalid JSON"),
     ],
 )
@@ -189,6 +202,7 @@ def test_every_kind_of_permission_is_read():
         "get": {"role:Mods and more": True, "abc123": True},
         "update": {"pointerFields": ["owner", "editors"]},
         "create": {},
+        "ACL": {"currentUser": {"read": True, "write": True}, "role:Mods": {"read": True}},
         "readUserFields": ["owner"],
         "writeUserFields": ["editors"],
         "protectedFields": {

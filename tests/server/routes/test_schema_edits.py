@@ -191,6 +191,35 @@ def test_permissions_are_replaced_and_hold_at_once(parse_on_each):
     assert outcome(parse.get("/classes/Post", alice)) == (400, 119)
 
 
+def test_new_objects_get_the_acl_of_their_class(parse_on_each):
+    parse = parse_on_each
+    alice, bob = parse.person("alice"), parse.person("bob")
+    acl = {"currentUser": {"read": True, "write": True}, "role:Mods": {"read": True}}
+    everything = dict.fromkeys(("find", "get", "create", "update", "addField"), EVERYBODY)
+    asked = {
+        "fields": {"n": {"type": "Number"}},
+        "classLevelPermissions": {**everything, "ACL": acl},
+    }
+    shown = parse.post("/schemas/Note", asked, MASTER).json["classLevelPermissions"]
+    assert shown["ACL"] == acl
+    own = {alice.id: {"read": True, "write": True}, "role:Mods": {"read": True}}
+    answer = parse.post("/classes/Note", {"n": 1}, alice)
+    assert answer.json["ACL"] == own
+    path = f"/classes/Note/{answer.json['objectId']}"
+    assert parse.get(path, alice).json["ACL"] == own
+    assert outcome(parse.get(path, bob)) == (404, 101)
+    assert parse.post("/classes/Note", {"n": 2}).json["ACL"] == {"role:Mods": {"read": True}}
+    parse.post("/classes/Note", {"n": 3, "ACL": {"*": {"read": True}}}, alice)
+    assert [row["n"] for row in parse.find("Note", by=bob)] == [3]
+    assert parse.put(path, {"n": 4}, alice).status_code == 200
+    assert parse.get(path, alice).json["ACL"] == own
+
+
+def test_an_acl_of_a_class_that_cannot_be_read_opens_nothing(parse):
+    parse.declare("Note", {"create": EVERYBODY, "ACL": {"currentUser": "all"}}, n="Number")
+    assert outcome(parse.post("/classes/Note", {"n": 1})) == (400, 111)
+
+
 def test_indexes_are_made_shown_and_deleted(parse_on_each):
     parse = parse_on_each
     parse.create("Post", {"n": 1, "s": "x"})
