@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.moderation.hash_index import HashIndex
@@ -33,6 +33,7 @@ def index_of(known):
     return index
 
 
+@settings(deadline=None)
 @given(seed=st.integers(), size=st.integers(0, 40), max_distance=st.integers(0, 256))
 def test_nearest_is_that_of_brute_force(seed, size, max_distance):
     rng = random.Random(seed)
@@ -48,6 +49,7 @@ def test_nearest_is_that_of_brute_force(seed, size, max_distance):
         )
 
 
+@settings(deadline=None)
 @given(seed=st.integers(), size=st.integers(1, 40))
 def test_entries_are_found_in_order_of_distance_until_all_are_dropped(seed, size):
     rng = random.Random(seed)
@@ -94,6 +96,7 @@ def test_index_of_nothing_finds_nothing():
     assert HashIndex().nearest("0" * 64, 256) is None
 
 
+@settings(deadline=None)
 @given(seed=st.integers(), size=st.integers(0, 40), max_distance=st.integers(0, 256))
 def test_all_within_a_distance_are_those_of_brute_force_nearest_first(seed, size, max_distance):
     rng = random.Random(seed)
