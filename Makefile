@@ -16,13 +16,17 @@ run: models ## Install, obtain the model if it isn't there, and serve on http://
 models: $(VENV)/installed ## Obtain and convert the model that TF_MODEL_URL names
 	@$(BIN)/python -m server models fetch
 
+# Whole files side by side, on as many cores as there are; those marked `alone` follow by themselves.
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
 test: $(VENV)/installed-dev ## Obtain all three models and run the whole test suite
 	@$(BIN)/python -m server models fetch --all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 test-fast: $(VENV)/installed-dev ## Run the tests that take no more than a few seconds each
 	@$(BIN)/python -m server models fetch --all
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not slow and not alone"
 
 # What hits an installation in tests/faults/test_storm.py; `make test` takes a small share of it.
 FAULTS_SAVES    ?= 10000

@@ -6,6 +6,8 @@ import pytest
 from lane_page import LanePage
 from panel_site import picture
 
+pytestmark = pytest.mark.alone
+
 # From the key press to the frame that shows the next image.
 _WATCH = """() => {
   globalThis.times = [];

@@ -255,6 +255,7 @@ def mixed_images(seed):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_memory_stays_flat_over_2000_classifications(start_server):
     server = start_server(CLASSIFY_MAX_WAIT=60).wait_until_healthy()
     statuses = []
