@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help run models test test-fast faults security lint types bench audit licences sbom lock clean
+.PHONY: help run models test test-mongodb test-fast faults security lint types bench audit licences sbom lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -23,6 +23,9 @@ test: $(VENV)/installed-dev ## Obtain all three models and run the whole test su
 	@$(BIN)/python -m server models fetch --all
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone"
 	$(BIN)/python -m pytest -m alone
+
+test-mongodb: $(VENV)/installed-dev ## The same with a mongo-java-server as well; needs Java 17 and Maven
+	$(BIN)/python tests/mongo_java_server/run.py $(MAKE) test
 
 test-fast: $(VENV)/installed-dev ## Run the tests that take no more than a few seconds each
 	@$(BIN)/python -m server models fetch --all
@@ -61,6 +64,7 @@ bench: $(VENV)/installed-dev ## Measure images beside the bare model, small call
 	@PYTHONPATH=. $(BIN)/python bench/saves.py
 	@PYTHONPATH=. $(BIN)/python bench/overload.py
 	@PYTHONPATH=. $(BIN)/python bench/storage.py
+	@PYTHONPATH=. $(BIN)/python bench/find.py
 	@PYTHONPATH=. $(BIN)/python bench/memory.py
 	@PYTHONPATH=. $(BIN)/python bench/desk.py
 	@PYTHONPATH=. $(BIN)/python bench/panel.py

@@ -15,6 +15,8 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from bulk import insert_all
+
 from cloud.clock import utc_now
 from cloud.moderation.items import Claim, Lane, Subject
 from server.moderation.claims import StoredClaims, StoredRecords
@@ -22,10 +24,7 @@ from server.moderation.item_columns import claim_columns, subject_columns
 from server.moderation.items import ITEM
 from server.objects.schemas import Schemas
 from server.storage.mongo.database import MongoDatabase
-from server.storage.mongo.objects import MongoObjects
-from server.storage.mongo.rows import stored_row
 from server.storage.sqlite.database import SqliteDatabase
-from server.storage.sqlite.documents import dump
 
 ITEMS, CLAIMED, REPEATS = 100_000, 600, 41
 MOST_MS = 50
@@ -48,7 +47,7 @@ def slow_ones(uri):
         schemas = Schemas(database.schemas, clients_make_classes=False)
         claims, records = StoredClaims(database, schemas), StoredRecords(database, schemas)
         records.oldest(Lane.REVIEW)
-        fill(database.objects, list(rows()))
+        insert_all(database.objects, ITEM, rows())
         slow = [name for name, call in calls(claims, records) if measured(name, call) > MOST_MS]
         database.close()
     return slow
@@ -64,20 +63,6 @@ def rows():
         row |= {"updatedAt": now, "state": "review", "lane": "review", "attempts": 1}
         row |= {"transitions": 1, "risk": rng.random() * 0.9, "uploader": f"user{number % 500}"}
         yield row | ({**claim, "risk": 1 - number / ITEMS} if number < CLAIMED else {})
-
-
-def fill(objects, rows):
-    """Insert them in few transactions: one for each row takes minutes."""
-    if isinstance(objects, MongoObjects):
-        collection = objects._database[ITEM.class_name]
-        for start in range(0, ITEMS, 5000):
-            collection.insert_many([stored_row(ITEM, row) for row in rows[start : start + 5000]])
-    else:
-        with objects._connections.transaction() as connection:
-            values = ((ITEM.class_name, row["objectId"], dump(row)) for row in rows)
-            connection.executemany(
-                "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)", values
-            )
 
 
 def calls(claims, records):

@@ -80,7 +80,8 @@ def mongo_uri(request):
         is_nx = server_name == "nx"
         server = request.getfixturevalue("nx_uri") if is_nx else os.environ["TEST_DATABASE_URI"]
         unique = "".join(c for c in name if c.isalnum())[-30:]
-        made.append((server, f"test_{unique}_{len(made)}"))
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "")  # several use one server at once
+        made.append((server, f"test_{unique}_{worker}{len(made)}"))
         return f"{server.rstrip('/')}/{made[-1][1]}"
 
     yield make
@@ -89,6 +90,13 @@ def mongo_uri(request):
             # mongo-java-server stumbles over its own indexes; it keeps nothing anyway.
             with MongoClient(server) as client, suppress(OperationFailure):
                 client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def mongodb_is_java():
+    """Whether TEST_DATABASE_URI names tests/mongo_java_server, which says so in its version."""
+    with MongoClient(os.environ["TEST_DATABASE_URI"]) as client:
+        return "mongo-java-server" in client.server_info()["version"]
 
 
 @pytest.fixture

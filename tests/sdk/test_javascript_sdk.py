@@ -32,14 +32,20 @@ def _node(*arguments, timeout_s, **environment):
 
 
 _CASES = _node("list", timeout_s=30).stdout.splitlines()
+_COLLATIONS = {"signing up with a taken name is 202, in any case"}
+_RUNS = [("parse/node", "sqlite"), ("parse/react-native", "sqlite")]
+if os.environ.get("TEST_DATABASE_URI"):
+    _RUNS.append(("parse/node", "mongodb"))
 
 
-@pytest.fixture(scope="module", params=["parse/node", "parse/react-native"])
-def outcomes(request, sdk, models_dir, tmp_path_factory):
-    """What became of each case with one build of the SDK, on a server of its own."""
+@pytest.fixture(scope="module", params=_RUNS, ids="-".join)
+def outcomes(request, sdk, models_dir, tmp_path_factory, mongo_uri):
+    """What became of each case with one build of the SDK, on a server and store of its own."""
+    build, store = request.param
     server = Server(
         tmp_path_factory.mktemp("sdk") / "data",
         models_dir,
+        DATABASE_URI="" if store == "sqlite" else mongo_uri(store, "sdk"),
         ALLOW_CLIENT_CLASS_CREATION="true",
         CLOUD_CODE_MAIN=_CLOUD_CODE,
         LIVE_QUERY_CLASSES=".*",
@@ -47,7 +53,7 @@ def outcomes(request, sdk, models_dir, tmp_path_factory):
     try:
         server.wait_until_healthy()
         url = f"http://127.0.0.1:{server.port}/parse"
-        done = _node(request.param, url, timeout_s=300, NODE_PATH=str(sdk))
+        done = _node(build, url, timeout_s=300, NODE_PATH=str(sdk))
     finally:
         server.stop()
     assert done.returncode == 0, done.stderr
@@ -55,7 +61,10 @@ def outcomes(request, sdk, models_dir, tmp_path_factory):
 
 
 @pytest.mark.parametrize("case", _CASES)
-def test_sdk(outcomes, case):
+def test_sdk(request, outcomes, case):
+    on_mongodb = request.node.callspec.params["outcomes"][1] == "mongodb"
+    if on_mongodb and case in _COLLATIONS and request.getfixturevalue("mongodb_is_java"):
+        request.applymarker(pytest.mark.xfail(reason="it ignores collations", strict=True))
     assert outcomes[case]["ok"], outcomes[case]["error"]
 
 

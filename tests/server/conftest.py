@@ -1,5 +1,6 @@
 """What the server's tests run against: real databases, a real model, a real image host."""
 
+import functools
 import hashlib
 import os
 import threading
@@ -34,14 +35,34 @@ def database(database_uri, tmp_path):
 
 
 @pytest.fixture
-def gap_of_nx(request):
-    """Mark what nx-27017 cannot do: `gap_of_nx("...")` expects the failure there alone."""
+def store_name(request):
+    """The store that the test runs on: sqlite, nx, java (tests/mongo_java_server) or mongodb."""
+    [store] = {value for value in request.node.callspec.params.values() if value in STORES}
+    is_java = store == "mongodb" and request.getfixturevalue("mongodb_is_java")
+    return "java" if is_java else store
 
-    def expect_failure(reason):
-        if "nx" in request.node.callspec.params.values():
+
+@pytest.fixture
+def gap_of(request, store_name):
+    """Mark what a store cannot do: `gap_of("nx", "...")` expects the failure there alone."""
+
+    def expect_failure(store, reason):
+        if store_name == store:
             request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     return expect_failure
+
+
+@pytest.fixture
+def gap_of_nx(gap_of):
+    """`gap_of` for nx-27017."""
+    return functools.partial(gap_of, "nx")
+
+
+@pytest.fixture
+def gap_of_java(gap_of):
+    """`gap_of` for mongo-java-server."""
+    return functools.partial(gap_of, "java")
 
 
 @pytest.fixture(scope="session")

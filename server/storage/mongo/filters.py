@@ -209,13 +209,14 @@ def _is_refused_in_lists(value: Any) -> bool:
 
 
 def to_sort(schema: ClassSchema, order: Iterable[SortKey]) -> list[tuple[str, Any]]:
-    """Translate sort keys."""
-    return [
-        ("score", TEXT_SCORE)
-        if key.path == SCORE
-        else (stored_path(schema, key.path), -1 if key.descending else 1)
-        for key in order
-    ]
+    """Translate sort keys; where a path comes again, its first key counts."""
+    directions: dict[str, Any] = {}
+    for key in order:
+        if key.path == SCORE:
+            directions.setdefault("score", TEXT_SCORE)
+        else:
+            directions.setdefault(stored_path(schema, key.path), -1 if key.descending else 1)
+    return list(directions.items())
 
 
 def to_hint(hint: Hint) -> str | list[tuple[str, Any]]:

@@ -304,9 +304,13 @@ def _fits_into_json_path(name: str) -> bool:
 
 
 def _compared(expression: str, operator: str, parameter: Parameter) -> Sql:
-    """SQLite itself reads a fraction from its digits, as it does in a document: so both agree."""
+    """SQLite itself reads a fraction from its digits, as it does in a document: so both agree.
+
+    The plus takes away the type that CAST asks the other side to be turned into, which no index is
+    made of.
+    """
     if isinstance(parameter, float):
-        return Sql(f"{expression} {operator} CAST(? AS REAL)", (repr(parameter),))
+        return Sql(f"{expression} {operator} +CAST(? AS REAL)", (repr(parameter),))
     return Sql(f"{expression} {operator} ?", (parameter,))
 
 

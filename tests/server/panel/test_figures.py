@@ -30,6 +30,12 @@ BOB, ALICE = "user:bob", "user:alice"
 
 
 @pytest.fixture
+def waits_counted(gap_of_java):
+    """Mark what needs the counts of waits by their length."""
+    gap_of_java("it has no $type in expressions")
+
+
+@pytest.fixture
 def images(database):
     return JudgedImages(database)
 
@@ -59,6 +65,7 @@ def test_days_are_those_of_utc_up_to_today(database):
     assert all(day.arrived == 0 and not day.transitions for day in found)
 
 
+@pytest.mark.usefixtures("waits_counted")
 def test_images_and_decisions_count_on_the_day_of_each(database, images):
     midnight = NOON.replace(hour=0)
     images.image(State.APPROVED, at=midnight, waited=10, porn=0.1)  # came the day before
@@ -81,6 +88,7 @@ def told_s(counts):
     return sorted(WAIT_STEPS_MS[step - 1] / 1000 for step in Counter(counts).elements())
 
 
+@pytest.mark.usefixtures("waits_counted")
 def test_waits_are_counted_for_rules_and_for_people(database, images):
     judged = NOON - timedelta(hours=1)
     seen = images.image(State.REVIEW, at=judged, waited=2, porn=0.5)
@@ -93,6 +101,7 @@ def test_waits_are_counted_for_rules_and_for_people(database, images):
     assert told_s(today.waits_for_people) == pytest.approx([600], rel=0.1)
 
 
+@pytest.mark.usefixtures("waits_counted")
 def test_undoing_is_no_decision(database, images):
     seen = images.image(State.REVIEW, at=NOON - timedelta(hours=1), porn=0.5)
     images.decide(seen, State.REJECTED, BOB, at=NOON)
@@ -107,6 +116,7 @@ def test_undoing_is_no_decision(database, images):
     assert {t.after for t in today.transitions} == {State.REVIEW, State.REJECTED}
 
 
+@pytest.mark.usefixtures("waits_counted")
 def test_finished_days_are_counted_once_and_anew_when_a_day_begins(database, images):
     tallies, clock = Counted(database.tallies), [NOON]
     days = StoredDays(tallies, 10, lambda: clock[0])
@@ -178,6 +188,7 @@ def test_overview_of_a_database_without_images(figures):
         assert (overview.moderators, overview.seen_today) == ([], {})
 
 
+@pytest.mark.usefixtures("waits_counted")
 def test_overview_sums_up_its_days(figures, services, here):
     version, now = put_policy(services), utc_now()
     for n in range(4):
@@ -196,6 +207,7 @@ def test_overview_sums_up_its_days(figures, services, here):
     assert (month.rules.count, month.people.count) == (9, 0)
 
 
+@pytest.mark.usefixtures("waits_counted")
 def test_only_todays_images_were_seen_today(figures, here):
     now = utc_now()
     for at in (now, now - DAY):

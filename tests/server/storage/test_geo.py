@@ -1,13 +1,10 @@
 """Places: what each condition means, and that databases answer as memory does."""
 
-from contextlib import suppress
 from math import pi, radians
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure
 from test_store_contract import schema, thing
 
 from cloud.values import GeoPoint, Polygon
@@ -160,15 +157,10 @@ def test_sqlite_answers_as_memory_does(places, rows, area, limit):
 
 
 @pytest.fixture
-def geometry(request, gap_of_nx, database_uri):
-    """Mark what nx-27017 lacks; other servers than MongoDB that TEST_DATABASE_URI names may too."""
-    gap_of_nx("nx-27017 has no geometry")
-    if "mongodb" in request.node.callspec.params.values():
-        with MongoClient(database_uri) as client, suppress(OperationFailure):
-            asked = {"at": {"$geoWithin": {"$centerSphere": [[0, 0], 1]}}}
-            client.get_default_database()["Place"].find_one(asked)
-            return
-        pytest.skip("this server knows no geometry")
+def geometry(gap_of_nx, gap_of_java, database):
+    """Mark what knows no geometry."""
+    gap_of_nx("it has no geometry")
+    gap_of_java("it has no geometry")
 
 
 @pytest.fixture

@@ -150,6 +150,8 @@ def test_columns_of_system_classes_are_found_where_parse_server_puts_them():
 def test_sort_keys_are_translated():
     order = (SortKey("createdAt", descending=True), SortKey("owner"), SortKey("o.k"))
     assert to_sort(USER_IMAGE, order) == [("_created_at", -1), ("_p_owner", 1), ("o.k", 1)]
+    again = [SortKey("o.k", descending=True), SortKey("createdAt"), SortKey("o.k")]
+    assert to_sort(USER_IMAGE, again) == [("o.k", -1), ("_created_at", 1)]
 
 
 ALWAYS_READ = ["_id", "_created_at", "_updated_at", "_wperm", "_rperm", "_acl"]

@@ -369,6 +369,11 @@ PLANS = [
     ),
     (Query(Equals("t", "x"), limit=1), "Thing t_1 t"),
     (Query(Equals("t", "X"), limit=1, ignore_case=True), "Thing t_folded t"),
+    (Query(Equals("n", 0.5), limit=1), "Thing n_1 n"),
+    (
+        Query(All((Compares("n", Order.GREATER, 0.5), READABLE)), (SortKey("n"),), limit=20),
+        "Thing n_1 n",
+    ),
     (Query(ABC), "sqlite_autoindex_objects_1"),
     (Query(limit=100), "objects_by_class"),
     (
@@ -380,7 +385,8 @@ PLANS = [
 
 @pytest.mark.parametrize(("query", "index"), PLANS)
 def test_index_serves_the_query_without_a_sort(opened, query, index):
-    for made in [QUEUE, Index("t_1", ("t",)), Index("t_folded", ("t",), ignore_case=True)]:
+    folded = Index("t_folded", ("t",), ignore_case=True)
+    for made in [QUEUE, Index("t_1", ("t",)), folded, Index("n_1", ("n",))]:
         opened.objects.ensure_index(THING, made)
     for number in range(20):
         moment = MOMENT + timedelta(seconds=number)
