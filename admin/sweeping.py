@@ -170,9 +170,8 @@ def read_sweep(values: Mapping[str, Any], reasons: Iterable[str]) -> Sweep:
         category=_text(values, "category") or None,
         note=_text(values, "note").strip()[:MAX_NOTE] or None,
     )
-    rejects = State.REJECTED in map(sweep.after, shown)
-    if rejects and sweep.category not in set(reasons):
-        raise BadSweep("sweep.reason_needed")
+    if sweep.category is not None and sweep.category not in set(reasons):
+        raise BadSweep("sweep.bad_request")
     return sweep
 
 

@@ -1,4 +1,4 @@
-"""Which keys do what in the review lane, the moderator's own choices included.
+"""Which keys do what in the review lane and in the sweep, the moderator's own choices included.
 
 Keys are named as browsers name them (`KeyboardEvent.key`); the digits reject with a reason each.
 """
@@ -37,3 +37,31 @@ def lane_keys(chosen: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         wanted = (own.get(action, usual), *others)
         keys[action] = tuple(key for key in wanted if key and owners.get(key, action) == action)
     return keys
+
+
+# What the sweep's grid itself does with keys: moving about, and marking.
+_OF_THE_GRID = frozenset(
+    {"ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", " ", "Enter", "Shift"}
+)
+_SHARED = {
+    "approve": "approve", "reject": "reject", "undo": "undo", "reveal": "keep_revealed",
+    "colours": "colour", "help": "help",
+}  # fmt: skip
+_SWEEPS_OWN = {"next": "n", "hold": "h", "open": "o"}
+
+
+def sweep_keys(keys: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return the sweep's keys by action: those of the lane, as far as its grid leaves them, and
+    three of its own, which give way to a moderator's choices."""
+    found = {
+        action: tuple(key for key in keys[of_the_lane] if key not in _OF_THE_GRID)
+        for action, of_the_lane in _SHARED.items()
+    }
+    taken = {key for each in found.values() for key in each}
+    for action, of_the_lane in _SHARED.items():
+        usual = USUAL_KEYS[of_the_lane][0]
+        if not found[action] and keys[of_the_lane] and usual not in taken:
+            found[action] = (usual,)
+            taken.add(usual)
+    own = {action: (key,) if key not in taken else () for action, key in _SWEEPS_OWN.items()}
+    return found | own

@@ -1,11 +1,10 @@
 """The dashboard: what waits, what was decided, how fast, by whom, and whether all is well."""
 
-from collections.abc import Callable
-
 from flask import Blueprint, current_app, render_template, request
 
 from admin import figures_shown as shown
 from admin.access import current_moderator, current_reviewer
+from admin.deciders import by_themselves
 from admin.ports.figures import SPANS, Overview
 from admin.services import PanelServices
 from admin.shares import count, interval, percent
@@ -54,12 +53,12 @@ def _charts(overview: Overview) -> dict[str, object]:
 
 def _people(services: PanelServices, overview: Overview, hidden: bool) -> list[shown.ModeratorLine]:
     everybody = [one.decided_by for one in overview.moderators]
-    name_of: Callable[[str], str]
     if hidden:
         hiding = shown.pseudonyms(everybody, _secret())
-        name_of = {**hiding, **services.accounts.names(_no_users(everybody))}.__getitem__
+        names = {**hiding, **services.accounts.names(_no_users(everybody))}
     else:
-        name_of = services.accounts.names(everybody).__getitem__
+        names = dict(services.accounts.names(everybody))
+    name_of = by_themselves(names).__getitem__
     return shown.moderator_lines(overview, current_reviewer().decided_by, name_of)
 
 

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from admin.deciders import by_themselves
 from admin.history.query import Query, read_query, write_place
 from admin.history.shown import cards, chips, preferences
 from admin.ports.history import FoundPage
@@ -90,6 +91,6 @@ def _page(services: PanelServices, query: Query, page: FoundPage) -> str:
 
 def _deciders(services: PanelServices) -> dict[str, str]:
     """Whom a search can name, as decisions name them, and in words."""
-    machines = services.accounts.names(_KINDS_OF_DECIDERS)
+    machines = by_themselves(services.accounts.names(_KINDS_OF_DECIDERS))
     people = {f"user:{member.user_id}": member.name for member in services.team.members()}
     return {by: machines.get(by, by) for by in _KINDS_OF_DECIDERS} | people

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer
 from admin.lane.answers import refusal
+from admin.lane.keys import lane_keys, sweep_keys
 from admin.people import Preferences
 from admin.reasons import reason_labels
 from admin.services import PanelServices
@@ -48,7 +49,6 @@ from ml_models.types import Label
 _LEFT, _TAKEN = "sweep_left", "sweep_taken"
 # In all their letters: browsers drop a cookie of more than 4 KB, and other pages use it too.
 _MOST_LEFT_LETTERS = 700
-_SOME_RISK = 0.05
 _LISTS = ("shown", "marked", "decisions", "left")
 
 Answer = str | Response | dict[str, Any] | tuple[dict[str, Any] | str, int]
@@ -62,8 +62,6 @@ class _Cell:
     score: tuple[Label, float] | None
     is_marked: bool
     apart: Apart | None
-    names_class: bool
-    """Whether to say which class the score is of: of next to nothing that says nothing."""
     swept: Swept | None = None
 
 
@@ -177,13 +175,12 @@ def _cell(
     item: Item, view: View, *, is_marked: bool | None = None, swept: Swept | None = None
 ) -> _Cell:
     """Show an image, marked as it was, or as it arrives."""
-    found, why_apart = score(item, view.arrangement), apart(item)
+    why_apart = apart(item)
     return _Cell(
         item,
-        found,
+        score(item, view.arrangement),
         is_marked=why_apart is not None if is_marked is None else is_marked,
         apart=why_apart,
-        names_class=found is not None and (view.arrangement == found[0] or found[1] >= _SOME_RISK),
         swept=swept,
     )
 
@@ -215,6 +212,7 @@ def _page(services: PanelServices, view: View, cells: Sequence[_Cell], **more: A
         labels=list(Label),
         shown_as=shown_as,
         key=secrets.token_hex(16),
+        keys=sweep_keys(lane_keys(current_moderator().preferences.keys)),
         **more,
     )
 

@@ -35,6 +35,7 @@ class Lane {
     this.#adoptFirst();
     this.view.exposure = this.exposure.count;
     this.#tellState();
+    this.#tellLast();
     this.queue.flush();
     this.#fill();
     setInterval(() => this.#renew(), RENEW_MS);
@@ -75,7 +76,7 @@ class Lane {
     if (!item) return;
     const body = { item_id: item.id, seen: item.seen, after, category, note: this.#note() };
     const entry = this.queue.add({ kind: "decide", body, item });
-    this.#remember({ kind: "decide", key: entry.key, item });
+    this.#remember({ kind: "decide", key: entry.key, item, after, category });
     this.#next(`lane.done_${after}`);
   }
 
@@ -103,6 +104,7 @@ class Lane {
   undo() {
     const last = this.memory.undo.pop();
     this.memory.save();
+    this.#tellLast();
     if (!last) {
       this.view.say(panel.t("lane.nothing_to_undo"));
       return;
@@ -161,6 +163,11 @@ class Lane {
 
   #remember(done) {
     this.memory.add(done);
+    this.#tellLast();
+  }
+
+  #tellLast() {
+    this.view.last = this.memory.undo.at(-1);
   }
 
   // --- the images at hand ------------------------------------------------------------------------
@@ -326,6 +333,7 @@ class Lane {
     const sentence = answer.body.sentence ?? answer.body.error ?? String(answer.status);
     this.memory.undo = this.memory.undo.filter((each) => each.key !== entry.key);
     this.memory.save();
+    this.#tellLast();
     if (entry.kind === "undo" && this.item?.id === entry.item.id) {
       this.#lose(sentence);
     } else {

@@ -22,6 +22,7 @@ function startLane() {
       note.focus();
     },
   };
+  const swipes = { right: acts.approve, left: acts.reject, up: acts.skip, down: acts.undo };
   const reject = (n) => lane.data.reasons[n - 1] && lane.reject(lane.data.reasons[n - 1][0]);
   const keyboard = new LaneKeyboard(lane.data.keys, {
     act: (action) => acts[action](),
@@ -29,7 +30,7 @@ function startLane() {
     digit: reject,
   });
   new LaneTouch(lane.view.stage, document.getElementById("card"), {
-    swiped: (direction) => ({ right: acts.approve, left: acts.reject, up: acts.skip })[direction](),
+    swiped: (direction) => swipes[direction](),
     held: (isHeld) => lane.reveal(isHeld),
     isFree: () => lane.item !== null && !lane.view.stage.classList.contains("zoomed"),
   });

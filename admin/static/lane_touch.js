@@ -6,7 +6,7 @@ const HOLD_MS = 220;
 const SLACK_PX = 10;
 
 class LaneTouch {
-  /** `swiped(direction)` is called with "left", "right" or "up", `held(is)` while the image is. */
+  /** `swiped(direction)` is called with "left", "right", "up" or "down", `held(is)` while the image is. */
   constructor(stage, card, { swiped, held, isFree }) {
     Object.assign(this, { stage, card, swiped, held, isFree });
     stage.addEventListener("pointerdown", (event) => this.#down(event));
@@ -32,7 +32,7 @@ class LaneTouch {
   #move(event) {
     if (!this.start?.swipes || !event.isPrimary) return;
     const x = event.clientX - this.start.x;
-    const y = Math.min(event.clientY - this.start.y, 0);
+    const y = event.clientY - this.start.y;
     if (!this.moves && Math.hypot(x, y) < SLACK_PX) return;
     this.moves = true;
     if (!this.isHeld) clearTimeout(this.timer);
@@ -59,7 +59,7 @@ class LaneTouch {
     if (Math.abs(x) >= Math.abs(y)) {
       return { direction: x > 0 ? "right" : "left", part: Math.abs(x) / across };
     }
-    return { direction: "up", part: -y / 90 };
+    return { direction: y < 0 ? "up" : "down", part: Math.abs(y) / 90 };
   }
 
   #end() {

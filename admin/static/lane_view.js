@@ -144,6 +144,14 @@ class LaneView {
     shown.hidden = count === 0;
   }
 
+  /** Show what an undo would take back; those who listen heard it when it was done. */
+  set last(done) {
+    const reasons = Object.fromEntries(this.data.reasons);
+    const what = done && panel.t(`lane.last_${done.after ?? (done.kind === "skip" ? "skipped" : "escalated")}`);
+    const because = done?.category ? `: ${reasons[done.category] ?? done.category}` : "";
+    this.#tell("last", done ? panel.t("lane.last") + what + because : "");
+  }
+
   /** Say something to those who listen to the page. */
   say(sentence) {
     this.element("said").textContent = sentence;

@@ -33,5 +33,13 @@ const panel = {
   },
 };
 
-/* On a phone the navigation is wider than the screen: show where we are. */
-document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+/* The menu that phones have closes like one: by a press beside it, or Escape. */
+const menu = document.querySelector("details.menu");
+if (menu) {
+  addEventListener("click", (event) => menu.contains(event.target) || (menu.open = false));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+}

@@ -77,6 +77,12 @@ function say(sentence) {
   state.textContent = sentence;
 }
 
+/** Whether the trial is of earlier numbers, because those in the fields cannot be tried. */
+function tellAge(isStale) {
+  effect.classList.toggle("stale", isStale);
+  document.getElementById("effect-stale").hidden = !isStale;
+}
+
 async function preview() {
   const mine = ++asked;
   effect.setAttribute("aria-busy", "true");
@@ -89,6 +95,7 @@ async function preview() {
     }
     showProblems(body.problems);
     if (body.html !== undefined) effect.innerHTML = body.html;
+    tellAge(body.html === undefined);
     say(body.summary ?? panel.t("policy.mend_first"));
   } catch {
     if (mine === asked) say(panel.t("policy.offline"));

@@ -4,7 +4,6 @@
 
 document.documentElement.classList.add("js");
 
-const NO_LETTER_KEYS = "parsewarden.no-letter-keys"; // as the review lane keeps it
 const RENEW_EVERY_MS = 100_000; // claims last five minutes
 // What a moderator chose for this sitting: the page comes veiled and grey each time.
 const REMEMBERED = ["sweep-reveal", "sweep-colours"];
@@ -52,6 +51,7 @@ function start() {
   const grid = new SweepGrid($("sweep-grid"), { changed: count, exposed: () => exposure.add() });
   let results = []; // of the sweep that was made
   let isBusy = false;
+  let hasReason = false; // or was asked for one, and gave none
   let warned = false; // that some were not looked at
 
   grid.watch(bar.offsetHeight);
@@ -68,7 +68,8 @@ function start() {
   });
   reasons.addEventListener("close", () => {
     if (!reasons.returnValue) return;
-    reason.value = reasons.returnValue;
+    hasReason = true;
+    reason.value = reasons.returnValue === "none" ? "" : reasons.returnValue;
     decide(reasons.dataset.decision);
   });
   reasons.addEventListener("keydown", (event) => {
@@ -81,8 +82,25 @@ function start() {
   );
   $("sweep-help")?.addEventListener("click", () => $("sweep-keys").showModal());
   for (const id of REMEMBERED) if (sessionStorage.getItem(id) === "on") $(id)?.click();
+  const acts = {
+    approve: () => decide("approve"),
+    reject: () => decide("reject"),
+    undo,
+    next: () => results.length && location.assign(form.dataset.next),
+    reveal: () => $("sweep-reveal")?.click(),
+    colours: () => $("sweep-colours")?.click(),
+    open: () => location.assign(withItem($("sweep-left").href, grid.itemHere)),
+    hold: () => grid.reveal(grid.here, true),
+    help: () => $("sweep-keys").showModal(),
+  };
+  const actions = new Map(); // by key
+  for (const [action, keys] of Object.entries(panel.data("sweep-key-names"))) {
+    for (const key of keys) actions.set(key, action);
+  }
   addEventListener("keydown", press);
-  addEventListener("keyup", (event) => event.key.toLowerCase() === "h" && grid.reveal(grid.here, false));
+  addEventListener("keyup", (event) => {
+    if (actions.get(event.key.toLowerCase()) === "hold") grid.reveal(grid.here, false);
+  });
   form.addEventListener("change", count);
 
   // --- what is to be decided ---------------------------------------------------------------------
@@ -111,7 +129,7 @@ function start() {
   async function decide(decision) {
     if (isBusy || results.length) return;
     const rejects = decision === "reject" || (fate() === "opposite" && grid.marked.length > 0);
-    if (rejects && !reason.value) {
+    if (rejects && !reason.value && !hasReason) {
       reasons.returnValue = "";
       reasons.dataset.decision = decision;
       return reasons.showModal();
@@ -161,8 +179,9 @@ function start() {
     const decided = made.filter((each) => each.decision);
     // The lane's undo takes them back one by one.
     new TabMemory(form.dataset.session).add(
-      ...decided.map(({ item, decision }) => ({
+      ...decided.map(({ item, decision, after }) => ({
         kind: "decide",
+        after,
         decisionId: decision,
         item: { id: item },
       })),
@@ -231,6 +250,7 @@ function start() {
       grid.cellOf(item).querySelector(".mark").disabled = Boolean(why);
     }
     results = [];
+    hasReason = false;
     form.elements.key.value = newKey();
     done.hidden = true;
     bar.hidden = false;
@@ -271,23 +291,12 @@ function start() {
   }
 
   function press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const name = LaneKeyboard.nameOf(event);
     if (document.querySelector("dialog[open]") || event.target.closest?.("select, textarea")) return;
-    if (localStorage.getItem(NO_LETTER_KEYS) === "yes") return;
-    const actions = {
-      a: () => decide("approve"),
-      r: () => decide("reject"),
-      u: undo,
-      n: () => results.length && location.assign(form.dataset.next),
-      v: () => $("sweep-reveal")?.click(),
-      c: () => $("sweep-colours")?.click(),
-      o: () => location.assign(withItem($("sweep-left").href, grid.itemHere)),
-      h: () => grid.reveal(grid.here, true),
-      "?": () => $("sweep-keys").showModal(),
-    };
-    const action = actions[event.key.toLowerCase()];
-    if (!action || (event.repeat && event.key !== "?")) return;
+    if (name?.length === 1 && localStorage.getItem(NO_LETTERS) === "yes") return;
+    const action = actions.get(name);
+    if (!action || event.repeat) return;
     event.preventDefault();
-    action();
+    acts[action]();
   }
 }

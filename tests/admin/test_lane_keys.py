@@ -1,6 +1,8 @@
 """Which keys do what in the lane."""
 
-from admin.lane.keys import USUAL_KEYS, lane_keys
+import pytest
+
+from admin.lane.keys import USUAL_KEYS, lane_keys, sweep_keys
 
 
 def test_the_usual_keys_hold_until_others_are_chosen():
@@ -31,3 +33,32 @@ def test_an_action_can_be_without_a_key_of_its_own():
 
 def test_what_is_no_action_is_passed_over():
     assert lane_keys({"explode": "l"}) == USUAL_KEYS
+
+
+# --- the sweep ------------------------------------------------------------------------------------
+
+
+def test_the_sweep_has_the_lanes_keys_but_for_what_its_grid_needs():
+    keys = sweep_keys(lane_keys({}))
+    assert keys == {
+        "approve": ("l",), "reject": ("d",), "undo": ("u", "Backspace", "Ctrl+z"),
+        "reveal": ("r",), "colours": ("c",), "help": ("?",),
+        "next": ("n",), "hold": ("h",), "open": ("o",),
+    }  # fmt: skip
+
+
+def test_a_moderators_own_keys_hold_in_the_sweep_too():
+    keys = sweep_keys(lane_keys({"approve": "j", "reject": "n"}))
+    assert (keys["approve"], keys["reject"]) == (("j",), ("n",))
+    assert keys["next"] == (), "it gives way"
+
+
+@pytest.mark.parametrize("key", ["ArrowUp", " ", "Enter", "Home"])
+def test_a_key_of_the_grid_leaves_an_action_its_usual_one(key):
+    keys = sweep_keys(lane_keys({"approve": key, "reveal": ""}))
+    assert keys["approve"] == ("l",)
+
+
+def test_a_usual_key_that_another_action_has_is_not_taken_back():
+    keys = sweep_keys(lane_keys({"approve": "ArrowUp", "reject": "l"}))
+    assert (keys["approve"], keys["reject"]) == ((), ("l",))

@@ -36,8 +36,14 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture
+def locale():
+    """What the browser asks for; tests may name another by parametrizing it."""
+    return "en-GB"
+
+
 @pytest.fixture(params=["phone", "desktop"])
-def page(request, chromium):
+def page(request, chromium, locale):
     """A fresh profile's page, on a phone with touch and on a desktop. Fails on script errors."""
     is_phone = request.param == "phone"
     context = chromium.new_context(
@@ -45,7 +51,7 @@ def page(request, chromium):
         has_touch=is_phone,
         is_mobile=is_phone,
         device_scale_factor=2 if is_phone else 1,
-        locale="en-GB",
+        locale=locale,
     )
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -84,6 +84,14 @@ class PanelSite:
         page.wait_for_url(lambda url: "sign-in" not in url)
 
 
+def sign_out(page):
+    """Press the button, which phones have in a menu."""
+    menu = page.locator("details.menu > summary")
+    if menu.is_visible():
+        menu.click()
+    page.locator(".sign-out button:visible").click()
+
+
 def screenshot(page, name):
     """Write docs/panel/<name>.png when PANEL_SCREENSHOTS is set to a folder."""
     import os

@@ -5,7 +5,7 @@ import re
 
 import pyotp
 import pytest
-from panel_site import DESKTOP, PHONE, screenshot
+from panel_site import DESKTOP, PHONE, screenshot, sign_out
 
 PASSWORD = "correct horse"  # noqa: S105
 NEW = "another horse"
@@ -55,7 +55,7 @@ def test_the_door_opens_for_the_right_password_alone(site, page, accessible):
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{site.url}/admin/account")
-    page.click("form.sign-out button")
+    sign_out(page)
     page.wait_for_selector(".notice.good")
     assert "You are signed out" in page.inner_text(".notice.good")
     accessible(page)
@@ -84,7 +84,7 @@ def test_everything_works_without_javascript(site, chromium, carl, screen):
     page.click(".doorway button")
     code = page.inner_text(".codes li >> nth=0")
     page.click("a.button")
-    page.click("form.sign-out button")
+    sign_out(page)
     site.sign_in(page, carl)
     page.click("summary")
     page.fill("#recovery", code)
@@ -119,7 +119,7 @@ def test_a_second_factor_is_set_up_and_asked_for(site, page, accessible, carl):
     assert len(codes) == 10
     page.click("a.button")
     page.wait_for_url("**/admin/account")
-    page.click("form.sign-out button")
+    sign_out(page)
     site.sign_in(page, carl)
     accessible(page)
     shot(page, "second-factor")

@@ -44,6 +44,25 @@ def test_a_digit_rejects_with_that_reason_and_a_note_goes_with_it(lane):
     assert lane.page.input_value("#note") == ""
 
 
+def test_the_last_decision_stands_beside_undo(lane):
+    page = lane.page
+    assert not page.is_visible("#last")
+    lane.press("5")
+    assert page.inner_text("#last") == "The last one: Rejected: Spam"
+    lane.press("l")
+    assert page.inner_text("#last") == "The last one: Approved"
+    lane.press("e")
+    assert page.inner_text("#last") == "The last one: Escalated"
+    page.reload()
+    assert page.inner_text("#last") == "The last one: Escalated"
+    for told in ("Approved", "Rejected: Spam"):
+        lane.press("u")
+        assert page.inner_text("#last") == f"The last one: {told}"
+    lane.press("u")
+    assert not page.is_visible("#last")
+    lane.wait_until_sent()
+
+
 def test_a_key_that_stays_down_decides_one_image(lane):
     item = lane.item
     for _ in range(4):

@@ -1,7 +1,7 @@
 """The review lane without JavaScript: every decision is a form."""
 
 import pytest
-from panel_site import DESKTOP, PHONE
+from panel_site import DESKTOP, PHONE, sign_out
 
 
 @pytest.fixture(params=["phone", "desktop"])
@@ -15,7 +15,7 @@ def plain(request, chromium, site):
     site.sign_in(page, "alice")
     page.goto(f"{site.url}/admin/review")
     yield page
-    page.click(".sign-out button")  # lets go of the image in hand
+    sign_out(page)  # lets go of the image in hand
     context.close()
 
 
@@ -52,6 +52,11 @@ def test_forms_decide(site, plain):
     (row,) = [r for r in rows if r["item"]["objectId"] == with_reason and "category" in r]
     assert (row["after"], row["category"]) == ("rejected", "violence")
     assert row["note"].split() == ["a", "note", "of", "two", "lines"]
+
+
+def test_nothing_is_promised_that_needs_scripts(plain):
+    assert not plain.is_visible("#hint")
+    assert plain.locator("#lane kbd:visible").count() == 0
 
 
 def test_forms_undo_several_decisions(site, plain):

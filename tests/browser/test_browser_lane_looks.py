@@ -1,12 +1,17 @@
 """How the review lane shows images: veiled until asked, on one screen, and open to everybody."""
 
+import io
+import itertools
 import subprocess
 import sys
 
 import pytest
 from lane_page import LanePage
-from panel_site import screenshot
+from panel_site import picture, screenshot
+from PIL import Image
 from running_server import bare_environment
+
+_numbers = itertools.count(9000)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,11 +111,9 @@ def test_an_image_is_accessible_in_both_lights(lane, accessible):
     screenshot(page, f"panel-review-{'phone' if page.is_phone else 'desktop'}")
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
-def test_all_of_it_is_on_one_screen(lane, language):
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_all_of_it_is_on_one_screen(lane):
     page = lane.page
-    page.set_extra_http_headers({"Accept-Language": language})
-    page.reload()
     for act in ("approve", "reject", "skip", "undo", "keep_revealed", "escalate"):
         button = page.locator(f".deck [data-act={act}]")
         box = button.bounding_box()
@@ -118,6 +121,53 @@ def test_all_of_it_is_on_one_screen(lane, language):
         assert box["y"] + box["height"] <= page.viewport_size["height"]
         assert button.evaluate("button => button.scrollWidth <= button.clientWidth"), act
     assert page.locator("#stage").bounding_box()["height"] >= 300
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_nothing_is_cut_off_on_small_phones(lane):
+    page = lane.page
+    lane.press("5")  # so that there is a last decision
+    for width in (320, 360):
+        page.set_viewport_size({"width": width, "height": 740})
+        page.reload()
+        for button in page.locator(".deck button:visible, .status a:visible").all():
+            assert words_inside(button) >= 2, (width, button.inner_text())
+        deck = page.locator(".deck").bounding_box()
+        for bar in page.locator(".bar").all():
+            box = bar.bounding_box()
+            assert box["y"] + box["height"] <= deck["y"], "a score lies below the buttons"
+        assert page.locator(".bar").count() in (0, 5)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def words_inside(button):
+    """How far a button's words stay away from its border, in pixels."""
+    return button.evaluate(
+        """(button) => {
+          const range = document.createRange(), outer = button.getBoundingClientRect();
+          range.selectNodeContents(button.querySelector("span") ?? button);
+          const inner = range.getBoundingClientRect();
+          return Math.min(inner.left - outer.left, outer.right - inner.right)
+            - (button.matches("a") ? -2 : 0);
+        }"""
+    )
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_a_phone_on_its_side_has_image_and_buttons_beside_each_other(lane, accessible):
+    page = lane.page
+    page.set_viewport_size({"width": 740, "height": 360})
+    page.reload()
+    stage = page.locator("#stage").bounding_box()
+    assert stage["height"] >= 240
+    for button in page.locator(".deck button:visible").all():
+        box = button.bounding_box()
+        assert box["x"] >= stage["x"] + stage["width"]
+        assert box["y"] + box["height"] <= 360
+        assert words_inside(button) >= 2, button.inner_text()
+    accessible(page)
 
 
 def test_an_animation_moves_when_it_is_asked_to(site, page):
@@ -153,13 +203,16 @@ def test_an_animation_moves_at_once_for_who_likes_that(site, page):
 
 
 def animation_of(site):
+    """Upload an animation that nobody has seen, in place of all images; returns its item."""
+    for row in site.rows("UserImage"):
+        site.parse("DELETE", f"/classes/UserImage/{row['objectId']}")
+    frames = [Image.open(io.BytesIO(picture(next(_numbers)))) for _ in range(4)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)
+    object_id = site.upload(file.getvalue(), "moves.gif")
+    site.wait_until_judged()
     rows = site.rows("ModerationItem")
-    (item, *_) = [
-        row["objectId"]
-        for row in rows
-        if row["state"] == "review" and row["fileName"].endswith(".gif")
-    ]
-    return item
+    return next(row["objectId"] for row in rows if row["subjectId"] == object_id)
 
 
 def assert_moves(page):

@@ -3,6 +3,7 @@ none is sent as somebody else's."""
 
 import pytest
 from lane_page import LanePage
+from panel_site import sign_out
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_decisions_wait_for_the_same_moderator_to_sign_in_again(site, page, acce
     # Her session ends elsewhere: an admin ends it, or she signs out in another tab.
     other_tab = page.context.new_page()
     other_tab.goto(f"{site.url}/admin/account")
-    other_tab.locator(".sign-out button").first.click()
+    sign_out(other_tab)
     other_tab.wait_for_url("**/sign-in**")
     item = carol.press("d")
     page.wait_for_function("() => lane.queue.state === 'signed_out'")
@@ -121,7 +122,7 @@ def test_decisions_wait_for_the_same_moderator_to_sign_in_again(site, page, acce
     other_tab.wait_for_function("() => globalThis.lane?.queue")
     assert f"Decisions of {who} that wait" in other_tab.inner_text("#banner")
     assert carol.decisions(item) == []
-    other_tab.locator(".sign-out button").first.click()
+    sign_out(other_tab)
     other_tab.wait_for_url("**/sign-in**")
     other_tab.close()
 
@@ -142,7 +143,7 @@ def test_a_page_goes_on_after_a_sign_in_in_another_tab(site, page):
     dave.wait_until_warm(4)
     other_tab = page.context.new_page()
     other_tab.goto(f"{site.url}/admin/account")
-    other_tab.locator(".sign-out button").first.click()
+    sign_out(other_tab)
     other_tab.wait_for_url("**/sign-in**")
     item = dave.press("l")
     page.wait_for_function("() => lane.queue.state === 'signed_out'")

@@ -58,6 +58,20 @@ def test_a_swipe_decides(lane, right, down, state):
         assert lane.said().startswith("Skipped.")
 
 
+def test_a_swipe_down_brings_the_last_image_back(lane):
+    item = lane.press("l")
+    lane.wait_until_sent()
+    finger = Finger(lane.page)
+    finger.down()
+    finger.move(down=60)
+    assert lane.page.is_visible(".sign-down")
+    finger.move(down=160)
+    finger.up()
+    assert lane.item == item
+    lane.wait_until_sent()
+    assert lane.states(item) == ["review"]
+
+
 def test_a_swipe_shows_where_it_leads_and_can_be_taken_back(lane):
     page, item, finger = lane.page, lane.item, Finger(lane.page)
     finger.down()

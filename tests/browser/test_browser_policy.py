@@ -59,6 +59,39 @@ def test_page_is_accessible_and_fits_in_both_colours(policy, accessible):
         screenshot(policy, f"panel-policy{part}-{name}")
 
 
+def test_what_saves_is_always_in_sight_on_desktops(policy):
+    if policy.is_phone:
+        pytest.skip("phones have it below the trial")
+    for where in (0, 10_000):
+        policy.evaluate("y => scrollTo(0, y)", where)
+        if where:  # below the form comes the history
+            policy.locator(".outcomes").scroll_into_view_if_needed()
+        for name in ("#note", "button[value=save]"):
+            box = policy.locator(name).bounding_box()
+            assert 0 <= box["y"] <= 800 - box["height"]
+    assert policy.evaluate("!document.querySelector('.effect-column').contains(note)")
+
+
+def test_a_trial_of_earlier_numbers_is_marked(policy):
+    assert not policy.is_visible("#effect-stale")
+    effect_after(policy, lambda: policy.fill("#min-Porn", "2"))
+    assert policy.is_visible("#effect-stale")
+    assert policy.locator("#effect.stale").count() == 1
+    effect_after(policy, lambda: policy.fill("#min-Porn", "0.2"))
+    assert not policy.is_visible("#effect-stale")
+    assert policy.locator("#effect.stale").count() == 0
+
+
+def test_a_finger_sets_a_switch_and_saves(policy, judged):
+    if not policy.is_phone:
+        pytest.skip("desktops have no touch screen here")
+    policy.locator("#on-Hentai").tap()
+    policy.wait_for_function("() => !document.getElementById('effect').ariaBusy")
+    policy.locator("button[value=save]").tap()
+    policy.get_by_text("is in force").first.wait_for()
+    assert "Hentai" not in judged.parse("GET", "/config")["params"]["moderationScores"]
+
+
 def test_trial_follows_keys_mouse_and_numbers(policy):
     assert "None of" in policy.inner_text("#effect")
     slider(policy, "Porn", "min").focus()
