@@ -18,6 +18,8 @@ _REFUSED_IPV4 = (
     "10.0.0.0/8",  # private, RFC 1918
     "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; holds Alibaba's metadata 100.100.100.200
     "127.0.0.0/8",  # loopback, RFC 1122
+    "161.26.0.0/16",  # IBM Cloud's services for its own machines, in IBM's docs
+    "166.8.0.0/14",  # the same
     "168.63.129.16/32",  # Azure's platform address (DNS, health, metadata), in Microsoft's docs
     "169.254.0.0/16",  # link-local, RFC 3927; holds most clouds' metadata 169.254.169.254
     "172.16.0.0/12",  # private, RFC 1918
