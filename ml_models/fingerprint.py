@@ -61,10 +61,15 @@ def _cells(pixels: Pixels, places: _Places) -> _Cells:
         return _cells(pixels.transpose(1, 0, 2), places).T
     height, width, _ = pixels.shape
     side = _CELLS * _SAMPLES
-    samples = pixels[places(height, side)].take(places(width, side), axis=1)
-    luminance = samples.reshape(-1, 3).astype(np.float32) @ _LUMINANCE
-    rows = luminance.reshape(_CELLS, _SAMPLES, side).sum(axis=1)
-    cells: _Cells = rows.reshape(_CELLS, _CELLS, _SAMPLES).sum(axis=2)
+    rows = places(height, side).reshape(_CELLS, _SAMPLES)
+    # Picked by byte, which is faster than by triple, and summed as they come: whole numbers.
+    octets = (places(width, side)[:, np.newaxis] * 3 + np.arange(3)).ravel()
+    down = np.zeros((_CELLS, side * 3), np.uint16)
+    for nth in range(_SAMPLES):
+        down += pixels[rows[:, nth]].reshape(_CELLS, width * 3).take(octets, axis=1)
+    samples = down.reshape(_CELLS, _CELLS, _SAMPLES, 3)
+    across = sum(samples[:, :, nth] for nth in range(1, _SAMPLES)) + samples[:, :, 0]
+    cells: _Cells = across.astype(np.float32) @ _LUMINANCE
     return cells / np.float32(_SAMPLES**2)
 
 
