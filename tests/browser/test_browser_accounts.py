@@ -115,6 +115,7 @@ def test_a_second_factor_is_set_up_and_asked_for(site, page, accessible, carl):
     page.press("#code", "Enter")
     page.wait_for_selector(".codes")
     accessible(page)
+    shot(page, "recovery-codes")
     codes = page.locator(".codes li").all_inner_texts()
     assert len(codes) == 10
     page.click("a.button")

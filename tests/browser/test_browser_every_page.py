@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from panel_site import PHONE, screenshot, sign_out
+from panel_site import PHONE, sign_out
 
 PAGES = (
     "review", "review?lane=escalated", "sweep", "history", "dashboard", "policy", "team", "console",
@@ -115,5 +115,3 @@ def open_page(site, page, path):
     page.goto(f"{site.url}/admin/{path}")
     if path == "dashboard":
         page.wait_for_selector(".chart.columns", timeout=60_000)
-    if path in ("export", "team", "account", "retention", "console"):
-        screenshot(page, f"panel-{path}-{'phone' if page.is_phone else 'desktop'}")

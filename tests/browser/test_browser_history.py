@@ -132,6 +132,7 @@ def test_without_scripts_search_decision_and_hold_work(site, images, chromium, p
 def test_decisions_are_taken_away_as_a_file(site, images, page, accessible):
     go(site, page, "/export?state=rejected")
     accessible(page)
+    screenshot(page, f"panel-export-{'phone' if page.is_phone else 'desktop'}")
     page.get_by_label("All decisions").check()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
