@@ -21,6 +21,7 @@ from server.parse.errors import (
     OPERATION_FORBIDDEN,
     ParseError,
 )
+from server.parse.request import read_json
 
 _HEADERS = {"metadata": "X-Parse-File-Metadata", "tags": "X-Parse-File-Tags"}
 _RESERVED = ("metadata",)  # which is a route
@@ -132,8 +133,8 @@ def _json_object(text: str | None) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        value = json.loads(text)
-    except RecursionError:
+        value = read_json(text.encode("utf-8", "surrogatepass"))
+    except ParseError:
         value = None
     if not isinstance(value, dict):
         raise ValueError("no JSON object")

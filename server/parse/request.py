@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
+from server.parse.decode import refuse_prohibited_keywords
 from server.parse.errors import INVALID_JSON, ParseError, unauthorized
 
 
@@ -92,7 +93,8 @@ def parse_request(
     """Join an HTTP request's parts: headers by lower-case name; `app_id` is the one that counts.
 
     Query parameters win over the body's, as in Parse Server.
-    Raises ParseError for keys that are no text, and for a context that is no JSON object.
+    Raises ParseError for keys that are no text, and for a context that is no JSON object or has a
+    prohibited keyword.
     """
     credentials = _credentials_in_headers(headers)
     if credentials.app_id != app_id:
@@ -218,9 +220,10 @@ def _context(header: str | None, in_body: Any) -> dict[str, Any]:
         return {}
     if isinstance(context, str):
         try:
-            context = json.loads(context)
-        except (ValueError, RecursionError):
+            context = read_json(context.encode("utf-8", "surrogatepass"))
+        except ParseError:
             context = None
     if not isinstance(context, dict):
         raise ParseError(INVALID_JSON, "Invalid object for context.")
+    refuse_prohibited_keywords(context)
     return context

@@ -7,7 +7,9 @@ import os
 from collections import Counter, defaultdict
 
 import pytest
+from panel_client import PanelInstallation
 
+from cloud.code import cloud
 from config import load_settings
 from server.app import create_app
 
@@ -42,17 +44,46 @@ def is_full():
     return IS_FULL
 
 
+@pytest.fixture(scope="module")
+def make_app(tmp_path_factory, models_dir):
+    """Make installations of their own; keyword arguments are settings."""
+    made = []
+
+    def make(**settings):
+        folder = tmp_path_factory.mktemp("installation")
+        ours = {"data_dir": folder, "models_dir": models_dir, "config_cache_ms": 0}
+        made.append(create_app(load_settings(_env_file=None, **{**ours, **settings})))
+        return made[-1]
+
+    yield make
+    for app in made:
+        services = app.extensions["parsewarden"]
+        services.dispatch.close()
+        services.jobs.close()
+        if services.mails is not None:
+            services.mails.close()
+        services.classifier.close()
+        services.database.close()
+
+
 @pytest.fixture
-def app(tmp_path, models_dir):
-    """An installation of its own, as a stranger finds it."""
-    settings = {"data_dir": tmp_path, "models_dir": models_dir, "config_cache_ms": 0}
-    made = create_app(load_settings(_env_file=None, **settings))
-    yield made
-    services = made.extensions["parsewarden"]
-    services.dispatch.close()
-    services.jobs.close()
-    services.classifier.close()
-    services.database.close()
+def app(make_app):
+    """An installation as a stranger finds it."""
+    return make_app()
+
+
+@pytest.fixture
+def cloud_code(monkeypatch):
+    """The registry of cloud code, emptied of what a test defines once it is over."""
+    for registered in ("_functions", "_triggers", "_jobs"):
+        monkeypatch.setattr(cloud, registered, dict(getattr(cloud, registered)))
+    return cloud
+
+
+@pytest.fixture
+def make_panel(make_app):
+    """Make an installation with its panel; keyword arguments are settings."""
+    return lambda **settings: PanelInstallation(make_app(**settings))
 
 
 def pytest_collection_modifyitems(config, items):
