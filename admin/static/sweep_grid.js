@@ -59,7 +59,8 @@ class SweepGrid {
     this.here = n;
     this.marks[n].tabIndex = 0;
     this.marks[n].focus({ preventScroll: true });
-    this.cells[n].scrollIntoView({ block: "nearest" });
+    // What a finger or the mouse is on must not move away below it.
+    if (this.pressed === undefined) this.cells[n].scrollIntoView({ block: "nearest" });
     if (extend) this.#markTo(n);
     else this.anchor = n;
   }

@@ -62,7 +62,7 @@ def twenty_key_presses(lane):
 
 def test_so_it_is_for_who_has_images_arrive_clear(site, page, record_testsuite_property):
     """The picture fetched ahead is the large one then."""
-    site.sign_in(page, "bob")
+    LanePage(site, page, "bob")
     page.goto(f"{site.url}/admin/account")
     page.uncheck("#blur")
     page.click("section[aria-labelledby=h-preferences] button")
