@@ -5,6 +5,7 @@ A pipeline speaks of rows as Parse Server lays them out in MongoDB, whatever the
 are those that stand there, and every database gives the same rows.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,9 +20,14 @@ HIDDEN_KEYS = frozenset(
         "_email_verify_token", "_email_verify_token_expires_at", "_perishable_token",
         "_perishable_token_expires_at", "_failed_login_count", "_account_lockout_expires_at",
         "_tombstone", "_mfa",
+        # the panel's
+        "_password_sha256", "_recovery_sha256", "_totp_nonce", "_totp_step",
     ]
 )  # fmt: skip
 """What is taken out of every row before the first stage sees it."""
+
+WITH_HIDDEN_KEYS = re.compile(r"_|ModerationPanel")
+"""How the names of the classes begin that have such keys."""
 
 
 def without_hidden(value: Any) -> Any:

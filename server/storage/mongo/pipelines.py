@@ -13,6 +13,7 @@ from server.storage.mongo.reading import collection, explained, keyed_hint
 from server.storage.mongo.values import nested
 from server.storage.pipeline import (
     HIDDEN_KEYS,
+    WITH_HIDDEN_KEYS,
     AddFields,
     Apply,
     Count,
@@ -89,7 +90,7 @@ class MongoPipelines:
 
 
 def to_pipeline(schema: ClassSchema, stages: Sequence[Stage]) -> list[Row]:
-    """Translate stages. Parse's own classes have keys that nobody gets to see."""
+    """Translate stages. Some classes have keys that nobody gets to see."""
     translated = [_stage(stage) for stage in stages]
     if _has_hidden(schema):
         return [{"$project": dict.fromkeys(sorted(HIDDEN_KEYS), 0)}, *translated]
@@ -97,7 +98,7 @@ def to_pipeline(schema: ClassSchema, stages: Sequence[Stage]) -> list[Row]:
 
 
 def _has_hidden(schema: ClassSchema) -> bool:
-    return schema.class_name.startswith("_")
+    return WITH_HIDDEN_KEYS.match(schema.class_name) is not None
 
 
 def _stage(stage: Stage) -> Row:

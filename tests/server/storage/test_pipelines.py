@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from running_server import REPOSITORY
 from test_store_contract import schema, thing
 
 from cloud.values import File, GeoPoint, Pointer
@@ -301,17 +302,29 @@ def test_distinct_ids(many, gap_of_nx):
     assert sorted(found) == ["id0", "id2"]
 
 
-USERS = schema("_User", username="String")
+WITH_SECRETS = [
+    schema(name, username="String")
+    for name in ("_User", "ModerationPanelAccount", "ModerationPanelSession")
+]
 SECRETS = dict.fromkeys(HIDDEN_KEYS, "secret")
 
 
-def test_no_row_has_hidden_keys(database):
-    database.objects.insert(USERS, thing(username="alice", **SECRETS))
-    asked = read_aggregate({"pipeline": [{"$match": {"username": "alice"}}]}, USERS)
-    (row,) = database.pipelines.run(USERS, asked.stages)
+@pytest.mark.parametrize("secretive", WITH_SECRETS, ids=lambda one: one.class_name)
+def test_no_row_has_hidden_keys(database, secretive):
+    database.objects.insert(secretive, thing(username="alice", **SECRETS))
+    asked = read_aggregate({"pipeline": [{"$match": {"username": "alice"}}]}, secretive)
+    (row,) = database.pipelines.run(secretive, asked.stages)
     assert row.keys() == {"_id", "_created_at", "_updated_at", "username"}
     for name in HIDDEN_KEYS:
-        assert database.pipelines.distinct(USERS, name, EVERYTHING) == []
+        assert database.pipelines.distinct(secretive, name, EVERYTHING) == []
+
+
+def test_every_secret_that_the_server_keeps_is_hidden():
+    kept = {"_id", "_p_", "_id_", "_created_at", "_updated_at", "_rperm", "_wperm", "_acl"}
+    for folder in ("panel", "objects", "mail"):
+        for path in (REPOSITORY / "server" / folder).rglob("*.py"):
+            named = set(re.findall(r'"(_[a-z][a-z0-9_]*)"', path.read_text()))
+            assert named <= HIDDEN_KEYS | kept, path
 
 
 REFUSED = [
