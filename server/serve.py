@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from config import Settings
 from server.app import check_settings, create_app, mounts_of, open_database
 from server.busy import busy_answers
 from server.front.application import Front
-from server.front.protocol import Bounds
+from server.front.protocol import MOST_CONNECTIONS, Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
 from server.live_query.face import LiveQueryFace, live_query_face
 from server.malloc import keep_memory
@@ -30,6 +31,10 @@ from server.welcome import how_to_sign_in, what_to_try
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8
+# A process has so many files open besides connections, and of each thread: database and fetching.
+_OTHER_FILES, _FILES_PER_THREAD = 150, 8
+# So many connections and more need no further files.
+_ENOUGH_FILES = 65_536
 # Checked at every start, within a second; larger ones only when the last run was cut short.
 _QUICKLY_CHECKED_BYTES = 256 * 1024**2
 
@@ -48,6 +53,7 @@ def serve(settings: Settings) -> None:
         _check_port(settings)
         check_settings(settings)
         _check_database(settings, was_cut_short=was_cut_short)
+        raise_open_files()
         with shared_figures(settings.web_workers):
             _Server(settings, make_demo_moderator(settings)).run()
 
@@ -130,6 +136,28 @@ def _check_database(settings: Settings, *, was_cut_short: bool) -> None:
         )
 
 
+def raise_open_files() -> int:
+    """Let this process and its children open as many files as they may, and return how many.
+
+    Systems start programs with 1,024, which a thousand idle connections use up.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _ENOUGH_FILES if hard == resource.RLIM_INFINITY else min(hard, _ENOUGH_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return _ENOUGH_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+def _most_connections(threads: int) -> int:
+    """How many connections leave files enough for everything else."""
+    files = raise_open_files()
+    return max(
+        files // 4, min(MOST_CONNECTIONS, files - _OTHER_FILES - _FILES_PER_THREAD * threads)
+    )
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
     _services: Services
     _live_query: LiveQueryFace
@@ -163,7 +191,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
         app = create_app(self._settings)
         self._services = app.extensions["parsewarden"]
         threads = self._settings.max_in_flight + _SPARE_THREADS
-        bounds = Bounds(self._settings.max_body_bytes, large_bodies=threads)
+        bounds = Bounds(
+            self._settings.max_body_bytes,
+            large_bodies=threads,
+            connections=_most_connections(threads),
+        )
         mounts = mounts_of(self._settings)
         self._live_query = live_query_face(self._services, mounts)
         return Front(

@@ -15,14 +15,21 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.front.connections import Connections
+
 logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
 # So much of a body is taken from every connection; larger ones wait for a place.
 SMALL_BODY_BYTES = 64 * 1024
+MOST_CONNECTIONS = 10_000
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+_NO_ROOM = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"retry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
 
 
@@ -37,6 +44,10 @@ class Bounds:
     """For a request's line and headers, and on top of the time that a body may take, either way."""
     min_bytes_per_s: float = 8 * 1024
     """Slower than any mobile network that can show a picture."""
+    connections: int = MOST_CONNECTIONS
+    """Open at once, WebSockets included."""
+    unread_bytes: int = 128 * 1024 * 1024
+    """Of answers that wait for clients who do not read them."""
 
 
 class Places:
@@ -73,6 +84,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     bounds: Bounds
     places: Places
+    all: Connections
 
     def __init__(
         self, config: Config, server_state: Any, app_state: Any, _loop: Any = None
@@ -88,7 +100,12 @@ class RequestProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._expect_within(self.bounds.head_s)
+        if self.all.make_room(len(self.connections)):
+            self.all.has_none(self)
+            self._expect_within(self.bounds.head_s)
+        else:
+            transport.write(_NO_ROOM)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
@@ -96,6 +113,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._unstarted = None
         super().connection_lost(exc)
         self._release_place()
+        self.all.forget(self)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -120,10 +138,16 @@ class RequestProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._expect_nothing()
+        self.all.forget(self)
         super().handle_websocket_upgrade()
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that does not read
+
+    def let_go(self, why: str) -> None:
+        """Make room for others."""
+        logger.warning("%s; one is closed", why)
+        self.transport.abort()
 
     # --- in time --------------------------------------------------------------------------------
 
@@ -151,14 +175,18 @@ class RequestProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._is_read_by is None:
-            seconds = self._patience_s(self.transport.get_write_buffer_size())
-            self._is_read_by = self.loop.call_later(seconds, self._cut_off, "be read")
+            size = self.transport.get_write_buffer_size()
+            self._is_read_by = self.loop.call_later(
+                self._patience_s(size), self._cut_off, "be read"
+            )
+            self.all.leaves_unread(self, size)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._is_read_by is not None:
             self._is_read_by.cancel()
             self._is_read_by = None
+            self.all.reads(self)
 
     # --- a request ------------------------------------------------------------------------------
 
@@ -174,12 +202,12 @@ class RequestProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Start the application now, or once the body is there."""
         if cycle is not self.cycle or not cycle.more_body:  # one that was sent ahead
-            super()._start_asgi_task(cycle, app)
+            self._hand_on(cycle, app)
             return
         length = _content_length(cycle.scope["headers"])
         if length is not None and length > self.bounds.max_body_bytes:
             cycle.message_event.set()
-            super()._start_asgi_task(cycle, app)
+            self._hand_on(cycle, app)
             return
         self._unstarted = cycle, app
         if length != 0:
@@ -210,10 +238,15 @@ class RequestProtocol(HttpToolsProtocol):
             self._unstarted = None
             cycle.more_body = False
             cycle.message_event.set()
-            super()._start_asgi_task(cycle, app)
+            self._hand_on(cycle, app)
+
+    def _hand_on(self, cycle: Any, app: Any) -> None:
+        self.all.has_request(self)
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         self._release_place()
+        self.all.has_none(self)
         super().on_response_complete()
 
     # --- places for large bodies ----------------------------------------------------------------
@@ -242,7 +275,11 @@ class RequestProtocol(HttpToolsProtocol):
 
 def bounded_protocol(bounds: Bounds) -> type[RequestProtocol]:
     """Return the protocol of one process."""
-    shared = {"bounds": bounds, "places": Places(bounds.large_bodies)}
+    shared = {
+        "bounds": bounds,
+        "places": Places(bounds.large_bodies),
+        "all": Connections(bounds.connections, bounds.unread_bytes),
+    }
     return type("BoundedProtocol", (RequestProtocol,), shared)
 
 

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import socket
 from typing import Any, ClassVar
 
 from uvicorn_worker import UvicornWorker
@@ -13,9 +14,15 @@ from server.live_query.limits import MAX_MESSAGE_BYTES, PING_EVERY_S
 # How long requests may take to end once the process is told to stop.
 GRACEFUL_S = 20
 
+# libuv accepts one connection for each listening socket in a round of its loop. While a round takes
+# long, under full load, who connects would wait for as many rounds as others are before him.
+_ACCEPTED_AT_ONCE = 32
+
 
 class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
     """Serves the `Front` that gunicorn has loaded, until told to stop or left alone."""
+
+    sockets: list[socket.socket]
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
@@ -43,6 +50,7 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         logging.getLogger("uvicorn.error").addFilter(_is_no_websocket)
         front: Front = self.wsgi
         self.config.http = front.protocol
+        self.sockets = [again for one in self.sockets for again in _listening(one)]
         await super()._serve()
 
     async def callback_notify(self) -> None:
@@ -50,6 +58,14 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         await super().callback_notify()
         if os.getppid() != self.ppid:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _listening(listener: socket.socket) -> list[socket.socket]:
+    """The same listening socket, so many times."""
+    return [
+        socket.socket(listener.family, listener.type, listener.proto, os.dup(listener.fileno()))
+        for _ in range(_ACCEPTED_AT_ONCE)
+    ]
 
 
 def _is_no_websocket(record: logging.LogRecord) -> bool:

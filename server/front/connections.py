@@ -1,0 +1,63 @@
+"""How many connections one process holds, and how much it holds for who does not read.
+
+There is always room for one more: it is made by the connection that has been longest without a
+request in hand, an idle or a dripping one. So those who come only to hold connections drive out
+each other.
+"""
+
+from collections import OrderedDict
+from typing import Protocol
+
+
+class Connection(Protocol):
+    """What can be let go."""
+
+    def let_go(self, why: str) -> None:
+        """Close at once; `connection_lost` follows, later."""
+
+
+class Connections:
+    """Those of one process. Belongs to its event loop; every method takes constant time."""
+
+    def __init__(self, most: int, most_unread_bytes: int) -> None:
+        self._most, self._most_unread_bytes = most, most_unread_bytes
+        self._without_request: OrderedDict[Connection, None] = OrderedDict()
+        self._unread: OrderedDict[Connection, int] = OrderedDict()
+        self._unread_bytes = 0
+
+    def make_room(self, open_now: int) -> bool:
+        """Let the longest idle go if there are too many; False when all have a request in hand."""
+        if open_now <= self._most:
+            return True
+        if not self._without_request:
+            return False
+        longest, _ = self._without_request.popitem(last=False)
+        longest.let_go("there are too many connections")
+        return True
+
+    def has_none(self, who: Connection) -> None:
+        """Note that no whole request of this connection is in hand."""
+        self._without_request[who] = None
+
+    def has_request(self, who: Connection) -> None:
+        """Note that a request of this connection is being answered."""
+        self._without_request.pop(who, None)
+
+    def leaves_unread(self, who: Connection, size: int) -> None:
+        """Note what waits for a client that does not read; too much, and the oldest goes."""
+        self.reads(who)
+        self._unread[who] = size
+        self._unread_bytes += size
+        while self._unread_bytes > self._most_unread_bytes:
+            oldest = next(iter(self._unread))
+            self.reads(oldest)
+            oldest.let_go("too many answers are not read")
+
+    def reads(self, who: Connection) -> None:
+        """Note that nothing waits for this client any more."""
+        self._unread_bytes -= self._unread.pop(who, 0)
+
+    def forget(self, who: Connection) -> None:
+        """The connection is lost, or no HTTP any more."""
+        self.has_request(who)
+        self.reads(who)
