@@ -220,6 +220,15 @@ def test_pictures_and_pages_that_docs_name_are_there(path):
     assert [name for name in named if not (path.parent / name).exists()] == []
 
 
+@pytest.mark.parametrize("path", ["SECURITY.md", "docs/security.md"])
+def test_what_is_said_to_prove_or_keep_a_promise_is_there(path):
+    """A file without a folder lies in that of the one before."""
+    folder = ""
+    for name in re.findall(r"`([\w/.-]+(?:\.py|/))`", (REPOSITORY / path).read_text()):
+        folder = name.rpartition("/")[0] if "/" in name else folder
+        assert (REPOSITORY / folder / name.rpartition("/")[2]).exists(), name
+
+
 def readme_calls():
     """Each curl command of the README with the answer that stands below it."""
     text = (REPOSITORY / "README.md").read_text()

@@ -4,6 +4,9 @@
 database away a restart mends nothing.
 """
 
+import os
+from pathlib import Path
+
 from flask import Blueprint, Response, jsonify
 
 from cloud.clock import utc_now
@@ -11,6 +14,9 @@ from cloud.moderation.errors import StoreUnavailable
 from ml_models.errors import ModelError
 from server.moderation.queues import waiting
 from server.services import Services
+
+# Less than one picture and what the database writes with it.
+_LEAST_FREE_BYTES = 1024 * 1024
 
 
 def health_blueprint(services: Services, mounts: list[str]) -> Blueprint:
@@ -57,4 +63,14 @@ def _problems(services: Services) -> list[str]:
         services.database.ping()
     except StoreUnavailable:
         problems.append("database not reachable")
+    if not services.settings.database_uri:
+        problems += _problems_of_folder(services.settings.data_dir)
     return problems
+
+
+def _problems_of_folder(folder: Path) -> list[str]:
+    """Whether the embedded database and its files can grow."""
+    if not os.access(folder, os.W_OK):
+        return ["data folder not writable"]
+    disk = os.statvfs(folder)
+    return ["disk full"] if disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES else []

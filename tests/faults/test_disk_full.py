@@ -77,6 +77,7 @@ def test_full_disk_is_said_clearly_and_loses_nothing(server, disk, clock, hold):
     for colour in COLOURS * 5:
         assert ask(server, "POST", "/files/a.jpg", picture(colour), MASTER) == (400, NO_ROOM)
         saved += save_if_there_is_room(server, image)
+    assert server.request("GET", "/health")[1]["problems"] == ["disk full"]
     assert len(find(server, "UserImage", objectId={"$in": saved[:6]}, isSafe=True)) == 2
     disk.make_room()
     saved += [save(server, colour) for colour in COLOURS]
@@ -135,7 +136,10 @@ def test_mongodb_that_is_out_of_disk_space_is_said_to_be():
 def test_full_disk_at_the_start_is_said_and_heals(start_server, disk):
     disk.fill()
     server = start_server(disk.path).wait_until_healthy(expected=503)
-    assert server.request("GET", "/health")[1]["problems"] == ["database not reachable"]
+    assert server.request("GET", "/health")[1]["problems"] == [
+        "database not reachable",
+        "disk full",
+    ]
     assert ask(server, "POST", "/files/a.jpg", picture("blue"), MASTER)[0] == 400
     disk.make_room()
     server.wait_until_healthy()

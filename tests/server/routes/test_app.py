@@ -20,7 +20,7 @@ def test_health_says_what_is_missing(make_app, tmp_path):
     assert response.status_code == 503
     assert response.json == {
         "status": "error",
-        "problems": ["model not ready", "database not reachable"],
+        "problems": ["model not ready", "database not reachable", "data folder not writable"],
     }
 
 
