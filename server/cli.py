@@ -1,5 +1,6 @@
 """The command line: `python -m server run`, `worker`, `moderate`, `db copy` and others."""
 
+import os
 import sys
 import time
 from contextlib import ExitStack
@@ -57,6 +58,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, help="Parsewarden: self-hosted image moderation that speaks Parse.")
 @click.pass_context
 def main(context: click.Context) -> None:
+    os.umask(0o077)  # what is kept is for this user alone
     logs.set_up("text")  # until the settings say how
     context.obj = load_settings()
     logs.set_up(context.obj.log_format)

@@ -58,6 +58,11 @@ class ShownItem:
         """Whether it is an animation, of which the still pictures show the beginning alone."""
         return apart(self.item) is Apart.ANIMATION
 
+    @property
+    def unseen(self) -> bool:
+        """Whether no model could look at it, so that its picture may not be shown either."""
+        return not self.item.evidence.predictions
+
 
 def show_items(services: PanelServices, items: Sequence[Item]) -> list[ShownItem]:
     """Gather what is to be known of items."""
@@ -86,6 +91,7 @@ def item_json(shown: ShownItem, html: str | None = None) -> dict[str, Any]:
         "id": item_id,
         "seen": shown.item.transitions,
         "moves": shown.moves,
+        "unseen": shown.unseen,
         **item_urls(item_id),
         "html": html,
     }

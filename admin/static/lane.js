@@ -13,6 +13,7 @@ class Lane {
   constructor(data) {
     this.data = data;
     this.ahead = []; // claimed, after the one in hand
+    this.asked = null; // the unseen image of which an approval was pressed once
     this.answered = new Map(); // what the server last said of an item: {at, isUndo}
     this.calls = new LaneCalls(data);
     this.pictures = new LanePictures();
@@ -63,7 +64,15 @@ class Lane {
 
   // --- what a moderator does ---------------------------------------------------------------------
 
+  /** What no model could look at, and browsers may show all the same, is approved by two presses. */
   approve() {
+    const item = this.#itemToDecide();
+    if (item?.unseen && this.asked !== item.id) {
+      this.asked = item.id;
+      this.view.say(panel.t("lane.approve_unseen"));
+      this.view.toast(panel.t("lane.approve_unseen"));
+      return;
+    }
     this.#decide("approved");
   }
 

@@ -1,5 +1,6 @@
 """gunicorn's worker process around uvicorn: the one starts and replaces, the other serves."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -52,6 +53,11 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         self.config.http = front.protocol
         self.sockets = [again for one in self.sockets for again in _listening(one)]
         await super()._serve()
+
+    def _install_sigquit_handler(self) -> None:
+        """End as on SIGTERM when gunicorn, told SIGINT, tells its workers SIGQUIT."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGQUIT, os.kill, os.getpid(), signal.SIGTERM)
 
     async def callback_notify(self) -> None:
         """Tell gunicorn that all is well; end when there is no gunicorn any more."""

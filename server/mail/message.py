@@ -3,9 +3,13 @@
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import default
 from email.utils import formatdate, make_msgid, parseaddr
 
 from server.mail.port import Mail, MailNotSent
+
+# Links stand whole, so that whoever reads the file of a mail can copy them.
+_UNWRAPPED = default.clone(max_line_length=998)
 
 
 def to_message(mail: Mail, sender: str) -> EmailMessage:
@@ -14,14 +18,14 @@ def to_message(mail: Mail, sender: str) -> EmailMessage:
     Raises MailNotSent unless the mail is to exactly one plain address: what users enter for one
     may be a list, or hold a header.
     """
-    message = EmailMessage()
+    message = EmailMessage(policy=_UNWRAPPED)
     message["From"] = sender
     message["To"] = _recipient(mail.to)
     message["Subject"] = mail.subject
     message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain=address_of(sender).rpartition("@")[2])
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(mail.text)
+    message.set_content(mail.text, cte="7bit" if mail.text.isascii() else "8bit")
     return message
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from lane_page import LanePage
+from panel_site import picture
 
 
 @pytest.fixture(autouse=True)
@@ -226,3 +227,20 @@ def test_undo_goes_back_after_a_sweep_image_by_image(lane):
     lane.wait_until_sent()
     assert lane.states(*swept[-3:]) == ["approved", "review", "review"]
     assert page.get_attribute("#frame img", "alt") == "The image to decide on, blurred"
+
+
+def test_what_could_not_be_classified_is_approved_by_two_presses(site, page):
+    uploaded = site.upload(picture(site.count("ModerationItem", {}))[:-900], name="cut.jpg")
+    site.wait_until_judged()
+    rows = site.rows("ModerationItem")
+    (cut,) = [row["objectId"] for row in rows if uploaded in map(str, row.values())]
+    lane = LanePage(site, page, query="?order=riskiest")
+    lane.wait_for(cut)
+    lane.press("l")
+    assert lane.item == cut
+    assert "Press once more" in lane.toasts()[-1]
+    lane.press("l")
+    lane.wait_for_other_than(cut)
+    lane.wait_until_sent()
+    (row,) = [r for r in site.rows("ModerationItem") if r["objectId"] == cut]
+    assert row["state"] == "approved"

@@ -162,6 +162,22 @@ def test_interrupt_stops_everything_that_was_started(start_server, sign):
     assert alive == []
 
 
+def test_interrupt_of_the_first_process_alone_stops_everything_in_time(start_server):
+    server = start_server().wait_until_healthy()
+    family = server.family()
+    server.process.send_signal(signal.SIGINT)
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    assert "SIGKILL" not in server.log.read_text()
+
+
+def test_what_it_writes_is_for_its_user_alone(start_server):
+    server = start_server().wait_until_healthy()
+    assert server.classify(noise(12))[0] == 200
+    for path in [server.data_dir, *server.data_dir.rglob("*")]:
+        assert path.stat().st_mode & 0o077 == 0 or path.is_socket(), path
+
+
 def test_kill_9_leaves_nothing_behind_and_the_next_start_works(start_server):
     server = start_server().wait_until_healthy()
     image = noise(3)

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from running_server import free_port
@@ -170,6 +171,15 @@ def test_while_developing_mails_are_files_of_their_owners_alone(tmp_path):
     message = read(written.read_bytes())
     assert message["To"] == MAIL.to
     assert message.get_content() == MAIL.text
+    assert "\nhttp://localhost/secret-token" in written.read_text(), "whole, to be copied"
+
+
+def test_long_links_stand_whole_in_the_file(tmp_path):
+    link = "https://app.example/reset?token=" + "x=" * 60
+    path = FolderMailer(tmp_path / "mails", SENDER).send(
+        Mail("a@b.example", "Hi", f"Go:\n{link}\n")
+    )
+    assert link in Path(path).read_text()
 
 
 def test_a_folder_that_cannot_be_written_to_is_not_the_end(tmp_path):
