@@ -199,6 +199,15 @@ class Settings(BaseSettings):
     classify_max_waiting: PositiveInt = 24
     classify_max_wait: Annotated[float, Field(gt=0)] = 5.0
 
+    @field_validator(
+        "app_id", "js_key", "rest_api_key", "client_key", "dotnet_key", "master_key",
+        "read_only_master_key", "maintenance_key", "metrics_token",
+    )  # fmt: skip
+    @classmethod
+    def _strip_key(cls, value: str) -> str:
+        """Of blanks, which no header's value begins or ends with: a key of nothing else is none."""
+        return value.strip()
+
     @field_validator("master_key_ips", "maintenance_key_ips", "metrics_ips", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
@@ -325,6 +334,12 @@ class Settings(BaseSettings):
             self.read_only_master_key,
         ):
             raise ValueError("MAINTENANCE_KEY must not be the same as a master key")
+        for name in ("app_id", "js_key", "rest_api_key", "client_key", "dotnet_key"):
+            if getattr(self, name) in self._keys_of_operators:
+                raise ValueError(
+                    f"{name.upper()} is in every copy of the app, and must not be the same as "
+                    "MASTER_KEY, READ_ONLY_MASTER_KEY or MAINTENANCE_KEY"
+                )
         if self.web_workers > self.classify_permits:
             raise ValueError("WEB_WORKERS must not be greater than CLASSIFY_PERMITS")
         known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]
@@ -380,6 +395,10 @@ class Settings(BaseSettings):
         if self.prevent_login_with_unverified_email and not self.verify_user_emails:
             raise ValueError("PREVENT_LOGIN_WITH_UNVERIFIED_EMAIL needs VERIFY_USER_EMAILS")
         return self
+
+    @property
+    def _keys_of_operators(self) -> set[str]:
+        return {self.master_key, self.read_only_master_key, self.maintenance_key} - {""}
 
     def _is_public_knowledge(self, name: str) -> bool:
         return name != "app_id" and getattr(self, name) == DEVELOPMENT_KEYS[name]

@@ -27,6 +27,7 @@ from server.dispatch.local import LocalDispatch
 from server.dispatch.sweeper import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
+from server.guarded_answers import GuardedAnswers
 from server.idempotency import Idempotency
 from server.jobs import JobRunner
 from server.live_query.bus import Bus
@@ -123,7 +124,7 @@ def create_app(settings: Settings) -> Flask:
     elsewhere = CaseInsensitivePrefixes(app.wsgi_app, prefixes)
     face = ParseFace(services, mounts, elsewhere)
     app.register_blueprint(openapi_blueprint(settings.parse_mount, face.routes))
-    wsgi_app: WSGIApplication = face
+    wsgi_app: WSGIApplication = GuardedAnswers(face)
     if settings.trusted_proxies:
         # Each proxy adds to the addresses; the scheme is what the nearest one says it is.
         wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies, x_proto=1)

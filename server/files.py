@@ -188,7 +188,7 @@ def download_headers(file: StoredFile) -> dict[str, str]:
     headers = {
         "Content-Type": shown_type or _SAVED_TYPES.get(extension, "application/octet-stream"),
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
         "Accept-Ranges": "bytes",
         "Cache-Control": "no-cache",
     }

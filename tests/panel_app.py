@@ -64,17 +64,19 @@ class PanelApp:
         tables = PanelTables(self.database, self.services.schemas, self.services.objects)
         settings = self.services.settings
         self.team = join_people(settings, tables, panel_secret(settings)).team
-        self.ids = {name: self._moderator(name, role) for name, role in _PEOPLE.items()}
+        self.ids = {}
+        for name, role in _PEOPLE.items():
+            self.join(name, role)
 
-    def _moderator(self, name, role):
-        """A user whose password is hashed more cheaply than real ones."""
+    def join(self, name, role):
+        """Make a user who moderates, whose password is hashed more cheaply than real ones."""
         self.services.objects.prepare()
         user_id, now = new_object_id(), utc_now()
         row = {"objectId": user_id, "createdAt": now, "updatedAt": now, "username": name}
         row |= {"_hashed_password": _HASHED, "ACL": {user_id: {"read": True}}}
         self.database.objects.insert(self.services.schemas.ensure("_User"), row)
         self.team.promote("operator", name, role)
-        return user_id
+        self.ids[name] = user_id
 
     def signed_in(self, name):
         return Visitor(self.app, name)

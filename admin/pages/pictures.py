@@ -9,7 +9,7 @@ from admin.texts import t
 # What browsers show as a picture; of an original that is anything else, they keep the file.
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif"})
 # A file that pretends to be a picture may do nothing, however it is opened.
-_SANDBOX = "sandbox; default-src 'none'"
+_SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
 _KINDS = ", ".join(PictureKind)
 
 

@@ -53,7 +53,8 @@ def add_cors(app: Flask, *, closed: Sequence[str]) -> None:
 
     @app.before_request
     def answer_preflight() -> Response | None:
-        return Response("OK") if request.method == "OPTIONS" and is_open() else None
+        is_preflight = request.method == "OPTIONS" and is_open()
+        return Response("OK", mimetype="text/plain") if is_preflight else None
 
     @app.after_request
     def allow_every_origin(response: Response) -> Response:

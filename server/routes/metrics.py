@@ -23,7 +23,8 @@ def metrics_blueprint(services: Services) -> Blueprint:
     @blueprint.get("/metrics")
     def metrics() -> Response:
         if not _may_read(services.settings):
-            return Response("Not for this address: see METRICS_IPS and METRICS_TOKEN.\n", 403)
+            refusal = "Not for this address: see METRICS_IPS and METRICS_TOKEN.\n"
+            return Response(refusal, 403, mimetype="text/plain")
         exposition = services.telemetry.metrics.exposition(_at_the_moment(services))
         return Response(exposition, content_type=CONTENT_TYPE)
 

@@ -36,7 +36,10 @@ def test_pictures_are_small_jpegs_that_nobody_keeps(panel, bob, kind, longest_si
     assert max(Image.open(io.BytesIO(answer.data)).size) == longest_side
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert (
+        answer.headers["Content-Security-Policy"]
+        == "sandbox; default-src 'none'; frame-ancestors 'none'"
+    )
 
 
 def test_the_preview_has_no_colour(panel, bob):
@@ -66,7 +69,10 @@ def test_what_is_no_image_is_never_sent_but_a_picture_that_says_so(panel, bob, k
     assert (answer.status_code, answer.content_type) == (404, "image/svg+xml")
     assert answer.text.startswith("<svg")
     assert "alert" not in answer.text
-    assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert (
+        answer.headers["Content-Security-Policy"]
+        == "sandbox; default-src 'none'; frame-ancestors 'none'"
+    )
 
 
 def test_an_image_that_is_gone_is_told_so(panel, bob):

@@ -31,6 +31,7 @@ ANY = frozenset({"*"})
 GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 HTML = b"<html><script>alert(1)</script>"
+SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
 RANDOM = "0123456789abcdef" * 2
 
@@ -228,7 +229,7 @@ def test_what_could_be_active_is_only_ever_saved_as_bytes(extension):
 def test_no_file_is_ever_sniffed_framed_or_scripted(name):
     headers = headers_of(name)
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert headers["Content-Security-Policy"] == SANDBOX
     shown = headers["Content-Type"].startswith(("image/", "audio/", "video/"))
     assert shown != (headers.get("Content-Disposition") == "attachment")
     assert "svg" not in headers["Content-Type"]

@@ -14,6 +14,7 @@ READ_ONLY = {**APP, "X-Parse-Master-Key": "lookOnly"}
 GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00"
 POLYGLOT = b"GIF89a/*<html>*/=1;alert(1)//<script>alert(1)</script>"
 HTML = b"<html><script>alert(1)</script>"
+SANDBOX = "default-src 'none'; frame-ancestors 'none'; sandbox"
 TEN_BYTES = b"GIF89a6789"
 
 
@@ -202,7 +203,10 @@ def test_polyglot_is_an_image_and_nothing_else(client, alice):
     answer = client.get(upload(client, "x.html.gif", POLYGLOT, alice).json["url"])
     assert answer.headers["Content-Type"] == "image/gif"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert (
+        answer.headers["Content-Security-Policy"]
+        == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    )
 
 
 @pytest.mark.parametrize("name", ["x.html", "x.svg", "x.xml", "x.js", "x"])
