@@ -5,14 +5,21 @@ request in hand, an idle or a dripping one. So those who come only to hold conne
 each other.
 """
 
+import logging
+import time
 from collections import OrderedDict
 from typing import Protocol
+
+logger = logging.getLogger(__name__)
+
+# So often the log says that connections are let go; a flood must not fill the disk.
+_SAID_EVERY_S = 10.0
 
 
 class Connection(Protocol):
     """What can be let go."""
 
-    def let_go(self, why: str) -> None:
+    def let_go(self) -> None:
         """Close at once; `connection_lost` follows, later."""
 
 
@@ -24,6 +31,7 @@ class Connections:
         self._without_request: OrderedDict[Connection, None] = OrderedDict()
         self._unread: OrderedDict[Connection, int] = OrderedDict()
         self._unread_bytes = 0
+        self._said_at = float("-inf")
 
     def make_room(self, open_now: int) -> bool:
         """Let the longest idle go if there are too many; False when all have a request in hand."""
@@ -32,7 +40,8 @@ class Connections:
         if not self._without_request:
             return False
         longest, _ = self._without_request.popitem(last=False)
-        longest.let_go("there are too many connections")
+        self._say("there are too many connections: the longest idle are closed")
+        longest.let_go()
         return True
 
     def has_none(self, who: Connection) -> None:
@@ -51,7 +60,8 @@ class Connections:
         while self._unread_bytes > self._most_unread_bytes:
             oldest = next(iter(self._unread))
             self.reads(oldest)
-            oldest.let_go("too many answers are not read")
+            self._say("too many answers are not read: the oldest are cut off")
+            oldest.let_go()
 
     def reads(self, who: Connection) -> None:
         """Note that nothing waits for this client any more."""
@@ -61,3 +71,8 @@ class Connections:
         """The connection is lost, or no HTTP any more."""
         self.has_request(who)
         self.reads(who)
+
+    def _say(self, what: str) -> None:
+        if time.monotonic() - self._said_at >= _SAID_EVERY_S:
+            self._said_at = time.monotonic()
+            logger.warning(what)

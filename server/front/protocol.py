@@ -144,9 +144,8 @@ class RequestProtocol(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that does not read
 
-    def let_go(self, why: str) -> None:
+    def let_go(self) -> None:
         """Make room for others."""
-        logger.warning("%s; one is closed", why)
         self.transport.abort()
 
     # --- in time --------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from server.live_query.limits import MAX_MESSAGE_BYTES, PING_EVERY_S
 GRACEFUL_S = 20
 
 # libuv accepts one connection for each listening socket in a round of its loop. While a round takes
-# long, under full load, who connects would wait for as many rounds as others are before him.
+# long, under full load, who connects would wait for as many rounds as others are before him. With
+# several processes one that wakes first would take all, while others are idle, so there it stays 1.
 _ACCEPTED_AT_ONCE = 32
 
 
@@ -51,7 +52,8 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         logging.getLogger("uvicorn.error").addFilter(_is_no_websocket)
         front: Front = self.wsgi
         self.config.http = front.protocol
-        self.sockets = [again for one in self.sockets for again in _listening(one)]
+        if self.cfg.workers == 1:
+            self.sockets = [again for one in self.sockets for again in _listening(one)]
         await super()._serve()
 
     def _install_sigquit_handler(self) -> None:

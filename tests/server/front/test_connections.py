@@ -17,7 +17,7 @@ class Client:
 
     is_gone = False
 
-    def let_go(self, _why):
+    def let_go(self):
         self.is_gone = True
 
 
@@ -28,6 +28,14 @@ def test_longest_without_a_request_goes_first():
     connections.has_request(clients[0])
     assert connections.make_room(4)
     assert [client.is_gone for client in clients] == [False, True, False]
+
+
+def test_a_flood_of_connections_does_not_fill_the_log(caplog):
+    connections = Connections(0, 0)
+    for _ in range(1000):
+        connections.has_none(Client())
+        connections.make_room(1)
+    assert len(caplog.records) == 1
 
 
 def test_none_that_has_a_request_in_hand_goes():
