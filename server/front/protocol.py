@@ -20,6 +20,9 @@ from server.front.connections import Connections
 logger = logging.getLogger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
+# Of chunk sizes, their extensions and trailers, in all; and a thirty-second of the body on top.
+MAX_FRAMING_BYTES = 64 * 1024
+_BODY_PER_FRAMING = 32
 # So much of a body is taken from every connection; larger ones wait for a place.
 SMALL_BODY_BYTES = 64 * 1024
 MOST_CONNECTIONS = 10_000
@@ -95,6 +98,8 @@ class RequestProtocol(HttpToolsProtocol):
         self._arrives_by: asyncio.TimerHandle | None = None
         self._is_read_by: asyncio.TimerHandle | None = None
         self._has_place = self._wants_place = False
+        self._running: Any = None  # the cycle that the application answers
+        self._wire_bytes = self._body_bytes = 0  # since the head, as received and as content
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -111,11 +116,15 @@ class RequestProtocol(HttpToolsProtocol):
         self._expect_nothing()
         self.resume_writing()
         self._unstarted = None
+        if self._running is not None:  # which is not `self.cycle` when another was sent ahead
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
         self._release_place()
         self.all.forget(self)
 
     def data_received(self, data: bytes) -> None:
+        self._wire_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             return
@@ -125,9 +134,20 @@ class RequestProtocol(HttpToolsProtocol):
                 self.transport.write(_HEAD_TOO_LARGE)
                 self.transport.close()
                 return
+        elif self._has_too_much_framing():
+            self.send_400_response("Too much between the pieces of a body.")
+            return
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if self._arrives_by is None and (self._head_bytes is not None or not is_answering):
             self._expect_within(self.bounds.head_s)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read, unless an answer has been begun or given."""
+        is_taken = self.cycle is not None and self.cycle.scope is self.scope
+        if self._running is None and (self._unstarted is not None or not is_taken):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """Finish what has arrived; what is still arriving has no claim."""
@@ -195,8 +215,19 @@ class RequestProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
+        self._wire_bytes = self._body_bytes = 0
         self._expect_nothing()
         super().on_headers_complete()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; a trailer, which llhttp reports alike, must not become one."""
+        if self._head_bytes is not None:
+            super().on_header(name, value)
+
+    def _has_too_much_framing(self) -> bool:
+        """Whether chunks are cut so small, or carry so much besides, that it is no honest body."""
+        framing = self._wire_bytes - self._body_bytes
+        return framing > MAX_FRAMING_BYTES + self._body_bytes // _BODY_PER_FRAMING
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """Start the application now, or once the body is there."""
@@ -217,6 +248,7 @@ class RequestProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
         cycle = self.cycle
         if cycle.response_complete or len(cycle.body) > self.bounds.max_body_bytes:
             return
@@ -240,10 +272,12 @@ class RequestProtocol(HttpToolsProtocol):
             self._hand_on(cycle, app)
 
     def _hand_on(self, cycle: Any, app: Any) -> None:
+        self._running = cycle
         self.all.has_request(self)
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
+        self._running = None
         self._release_place()
         self.all.has_none(self)
         super().on_response_complete()

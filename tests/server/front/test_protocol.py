@@ -1,5 +1,7 @@
 """Requests reach the app whole, or not at all; nobody holds a thread by being slow."""
 
+import socket
+import struct
 import time
 from dataclasses import replace
 
@@ -165,6 +167,68 @@ def test_place_of_a_client_that_went_away_is_free_again(front):
         for connection in gone:
             connection.close()
     assert front.talk(post(b"x" * 200_000)).endswith(b"200000")
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize("trailer", [b"X-Forwarded-For: 127.0.0.1", b"X-Parse-Master-Key: k"])
+def test_trailer_does_not_become_a_header(front, echo, trailer):
+    request = CHUNKED + b"Connection: close\r\n\r\n3\r\nabc\r\n0\r\n" + trailer + b"\r\n\r\n"
+    assert front.talk(request).endswith(b"\r\n\r\n3")
+    assert not [name for name in echo.environs[0] if "FORWARDED" in name or "PARSE" in name]
+
+
+FRAMING = {
+    "trailers": (b"0\r\n", b"X-Filler: " + b"y" * 1000 + b"\r\n"),
+    "one trailer": (b"0\r\nX-Filler: ", b"y" * 1000),
+    "bytes one by one": (b"", b"1\r\nx\r\n" * 200),
+    "extensions": (b"", b"1;a=" + b"b" * 1000 + b"\r\nx\r\n"),
+    "one extension": (b"1;a=", b"b" * 1000),
+}
+
+
+@pytest.mark.parametrize(("begin", "more"), FRAMING.values(), ids=FRAMING)
+def test_what_is_no_body_has_a_bound(start_front, echo, begin, more):
+    front = start_front(echo, bounds=replace(BOUNDS, head_s=30))
+    with front.connect() as connection:
+        connection.sendall(CHUNKED + b"\r\n" + begin)
+        assert is_cut_off(connection, more * 10)
+    assert echo.environs == []
+
+
+def test_too_much_framing_is_said_before_the_connection_is_closed(front):
+    with front.connect() as connection:
+        connection.sendall(CHUNKED + b"\r\n")
+        time.sleep(0.1)
+        connection.sendall(b"1\r\nx\r\n" * 13_200)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400")
+
+
+def test_chunks_of_an_ordinary_size_are_no_framing_to_speak_of(front):
+    request = CHUNKED + b"Connection: close\r\n\r\n" + (b"c8\r\n" + b"x" * 200 + b"\r\n") * 1400
+    assert front.talk(request + b"0\r\n\r\n").endswith(b"\r\n\r\n280000")
+
+
+def test_what_is_malformed_says_nothing_into_another_answer(front, echo):
+    echo.gate.clear()
+    with front.connect() as connection:
+        connection.sendall(post(b"1", close=False) + b"NONSENSE\r\n\r\n")
+        assert read_to_end(connection) == b""
+    echo.gate.set()
+
+
+def test_client_that_leaves_after_sending_ahead_leaves_no_error(front, echo, caplog):
+    echo.gate.clear()
+    with front.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(post(b"1", close=False) + post(b"22", close=False))
+        while not echo.environs:
+            time.sleep(0.01)
+    time.sleep(0.1)
+    echo.gate.set()
+    front.stop()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 MALFORMED = [
