@@ -113,6 +113,11 @@ class ModeratedFiles(ClassRules):
         self._items, self._pipeline, self._dispatch = items, pipeline, dispatch
         self._loose_ends = pipeline.loose_ends
 
+    def ruled_columns(self, class_name: str) -> frozenset[str]:
+        """A default image would be one that nobody judged, a default verdict one of no image."""
+        of_each = (subject_schema(class_name, column).columns for column in self._columns)
+        return frozenset(name for names in of_each for name in names)
+
     def check(self, save: Save) -> None:
         """Refuse a client's hand on the columns that say what moderation found."""
         for column in self._columns:

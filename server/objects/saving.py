@@ -110,6 +110,13 @@ class Saved:
 class ClassRules:
     """What a system class asks of its saves beyond what holds for every class: here, nothing."""
 
+    def ruled_columns(self, class_name: str) -> frozenset[str]:
+        """Return what the rules alone fill: a schema neither gives it a default nor requires it.
+
+        What a schema says of it nevertheless, as another server stored it, does not count.
+        """
+        return frozenset()
+
     def check(self, save: Save) -> None:
         """Refuse or complete what the client asked for, before any trigger sees it."""
 
@@ -139,6 +146,10 @@ class SeveralRules(ClassRules):
 
     def __init__(self, *rules: ClassRules) -> None:
         self._rules = rules
+
+    def ruled_columns(self, class_name: str) -> frozenset[str]:
+        of_each = (rules.ruled_columns(class_name) for rules in self._rules)
+        return frozenset(name for names in of_each for name in names)
 
     def check(self, save: Save) -> None:
         for rules in self._rules:
@@ -297,7 +308,7 @@ class Saver:
         now = utc_now()
         document: Document = {"objectId": save.object_id, "createdAt": now, "updatedAt": now}
         _apply_or_refuse(lambda: apply(document, _operations(save)))
-        for name, options in save.schema.options.items():
+        for name, options in self._options(save).items():
             if name not in document and options.get("defaultValue") is not None:
                 document[name] = decode_column(name, options["defaultValue"])
             if options.get("required") and document.get(name) in (None, ""):
@@ -306,7 +317,7 @@ class Saver:
 
     def _apply(self, save: Save, where: Condition) -> Document:
         operations = {"updatedAt": Set(utc_now()), **_operations(save)}
-        for name, options in save.schema.options.items():
+        for name, options in self._options(save).items():
             if options.get("required") and operations.get(name) in _NOTHING:
                 raise _required(name)
         self._rules_of(save).record(save)
@@ -321,6 +332,11 @@ class Saver:
         if document is None:
             raise object_not_found()
         return document
+
+    def _options(self, save: Save) -> dict[str, Mapping[str, Any]]:
+        """The defaults and requirements that count."""
+        ruled = self._rules_of(save).ruled_columns(save.class_name)
+        return {name: each for name, each in save.schema.options.items() if name not in ruled}
 
     def _rules_of(self, save: Save) -> ClassRules:
         return self._rules.get(save.class_name, _NO_RULES)

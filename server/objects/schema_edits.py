@@ -97,6 +97,7 @@ class SchemaEditor:
             columns={**schema.columns, **edits.added},
             options={name: options for name, options in edits.options.items() if options},
         )
+        self._refuse_ruled(class_name, schema.options)
         if "classLevelPermissions" in asked:
             permissions = read_permissions(asked["classLevelPermissions"], schema.columns)
             schema = replace(schema, permissions=permissions)
@@ -114,6 +115,7 @@ class SchemaEditor:
         kept = {**columns_of_parse(class_name), **ours}
         edits = read_columns(asked.get("fields", {}), schema, kept=kept)
         change = SchemaChange(options=_changed_options(schema, edits))
+        self._refuse_ruled(class_name, change.options)
         then = replace(schema, columns=_columns_after(schema, edits))
         if "classLevelPermissions" in asked:
             permissions = read_permissions(asked["classLevelPermissions"], then.columns)
@@ -166,6 +168,15 @@ class SchemaEditor:
             raise no_such_class(class_name)
         _refuse_own(class_name)
         return schema
+
+    def _refuse_ruled(self, class_name: str, options: Mapping[str, Mapping[str, Any]]) -> None:
+        """Refuse defaults for what a class's rules fill, such as the verdict on an image."""
+        rules = self._rules.get(class_name)
+        ruled = rules.ruled_columns(class_name) if rules is not None else frozenset()
+        for name in sorted(name for name, given in options.items() if given and name in ruled):
+            why = "it has no default value and is not required."
+            message = f"{name} is filled by moderation alone: {why}"
+            raise ParseError(OPERATION_FORBIDDEN, message)
 
     def _is_as_we_made_it(self, stored: ClassSchema) -> bool:
         ours = self._special.get(stored.class_name)

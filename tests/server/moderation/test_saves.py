@@ -16,8 +16,8 @@ from config import SettingsError, load_settings
 from server.app import check_moderated_files
 from server.moderation import saves
 from server.moderation.items import ITEM
-from server.objects.schemas import NOBODY
-from server.storage.port import Equals, Query
+from server.objects.schemas import NOBODY, column_types
+from server.storage.port import ClassSchema, Equals, Query, SchemaChange
 
 PENDING = {"isSafe": False, "deleted": False, "moderationRequired": False}
 APPROVED, REJECTED, REVIEW = (PENDING | {name: True} for name in PENDING)
@@ -745,6 +745,54 @@ def test_an_upload_is_judged_by_the_real_model_after_the_save_answered(parse_on_
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert (row["isSafe"], len(row["NSFWPredictions"])) == (False, 5)
+
+
+# --- what a schema says of the columns ------------------------------------------------------------
+
+
+def options_of(name, app):
+    file = app.file("default.jpg")
+    kind = {"image": "File", "NSFWPredictions": "Array"}.get(name, "Boolean")
+    default = {"File": file, "Array": [], "Boolean": True}[kind]
+    return [{"type": kind, "defaultValue": default}, {"type": kind, "required": True}]
+
+
+@pytest.mark.parametrize("name", ["image", "isSafe", "deleted", "moderationRequired"])
+def test_a_schema_gives_no_image_and_no_verdict(app_on_each, name):
+    """A default is in objects that nobody saved an image of: nothing would ever judge it."""
+    app = app_on_each
+    sentence = f"{name} is filled by moderation alone: it has no default value and is not required."
+    for options in options_of(name, app):
+        answer = app.parse.post("/schemas/UserImage", {"fields": {name: options}}, MASTER)
+        assert error(answer) == (119, sentence)
+    path = app.image()
+    for options in options_of(name, app):
+        answer = app.parse.put("/schemas/UserImage", {"fields": {name: options}}, MASTER)
+        assert error(answer) == (119, sentence)
+    app.judge()
+    assert app.columns(path) == {**APPROVED, "NSFWPredictions": to_objects(predictions(0.1))}
+
+
+def test_defaults_and_requirements_that_another_server_stored_do_not_count(app_on_each):
+    app = app_on_each
+    app.image()
+    options = {
+        "image": {"defaultValue": app.file("default.jpg")},
+        "isSafe": {"defaultValue": True},
+        "deleted": {"required": True},
+        "x": {"defaultValue": 1},
+    }
+    app.services.schemas.declare(ClassSchema("UserImage", column_types(x="Number")))
+    app.services.schemas.change("UserImage", SchemaChange(options=options))
+    for body in ({}, {"image": None}):
+        object_id = app.parse.create("UserImage", body, KEYS)
+        row = app.parse.get(f"/classes/UserImage/{object_id}").json
+        assert (row.get("image"), app.columns(f"/classes/UserImage/{object_id}")) == (None, {})
+        assert row["x"] == 1
+    path = app.image()
+    assert app.columns(path) == PENDING
+    assert app.parse.put(path, {"image": None}, MASTER).status_code == 200
+    assert app.columns(path) == {}
 
 
 # --- classes of the server's own ------------------------------------------------------------------
