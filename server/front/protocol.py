@@ -16,6 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.front.connections import Connections
+from server.front.websockets import WebSocketProtocol
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,9 @@ class RequestProtocol(HttpToolsProtocol):
         self._expect_nothing()
         self.all.forget(self)
         super().handle_websocket_upgrade()
+        protocol = self.transport.get_protocol()
+        if isinstance(protocol, WebSocketProtocol):
+            self.loop.call_later(self.bounds.head_s, protocol.end_handshake)
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that does not read
@@ -216,8 +220,16 @@ class RequestProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_bytes = None
         self._wire_bytes = self._body_bytes = 0
+        if self.parser.should_upgrade() and self._should_upgrade():
+            self._check_upgrade()
         self._expect_nothing()
         super().on_headers_complete()
+
+    def _check_upgrade(self) -> None:
+        """Refuse, by way of the parser's error, what cannot be a WebSocket's handshake."""
+        is_handshake = self.parser.get_method() == b"GET" and _content_length(self.headers) == 0
+        if not is_handshake or self._running is not None:
+            raise ValueError("an upgrade must be a GET without a body, and not sent ahead")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer, which llhttp reports alike, must not become one."""

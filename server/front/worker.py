@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from uvicorn_worker import UvicornWorker
 
 from server.front.application import Front
+from server.front.websockets import WebSocketProtocol
 from server.live_query.limits import MAX_MESSAGE_BYTES, PING_EVERY_S
 
 # How long requests may take to end once the process is told to stop.
@@ -28,7 +29,7 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "uvloop",
-        "ws": "websockets-sansio",
+        "ws": WebSocketProtocol,
         "ws_max_size": MAX_MESSAGE_BYTES,
         "ws_ping_interval": PING_EVERY_S,
         "ws_per_message_deflate": False,  # it costs memory for each client, and hides large frames

@@ -8,6 +8,7 @@ import uvicorn
 
 from server.front.application import Front
 from server.front.protocol import Bounds
+from server.front.websockets import WebSocketProtocol
 
 BOUNDS = Bounds(max_body_bytes=300_000, large_bodies=2, head_s=0.4, min_bytes_per_s=1_000_000)
 
@@ -20,8 +21,8 @@ class FrontServer:
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            front, http=front.protocol, loop="uvloop", lifespan="off", log_config=None,
-            access_log=False, timeout_graceful_shutdown=5,
+            front, http=front.protocol, ws=WebSocketProtocol, loop="uvloop", lifespan="off",
+            log_config=None, access_log=False, timeout_graceful_shutdown=5,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, args=[listener])

@@ -1,0 +1,80 @@
+"""Upgrades end in a WebSocket, in a refusal or in time; none disturbs what others do."""
+
+import asyncio
+import time
+
+import pytest
+from front_server import post, read_answer, read_to_end
+
+UPGRADE = (
+    b"Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+)
+NO_HANDSHAKES = {
+    "a body that comes": b"POST / HTTP/1.1\r\n" + UPGRADE + b"Content-Length: 3\r\n\r\nabc",
+    "a body that does not": b"POST / HTTP/1.1\r\n" + UPGRADE + b"Content-Length: 3\r\n\r\n",
+    "a body of a GET": b"GET / HTTP/1.1\r\n" + UPGRADE + b"Content-Length: 3\r\n\r\nabc",
+    "chunks": b"GET / HTTP/1.1\r\n" + UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "another method": b"POST / HTTP/1.1\r\n" + UPGRADE + b"\r\n",
+    "too many headers": b"GET / HTTP/1.1\r\n" + UPGRADE + b"X: y\r\n" * 200 + b"\r\n",
+    "too long a header": b"GET / HTTP/1.1\r\n" + UPGRADE + b"X: " + b"y" * 20_000 + b"\r\n\r\n",
+    "no key": b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", NO_HANDSHAKES.values(), ids=NO_HANDSHAKES)
+def test_upgrade_that_is_no_handshake_is_refused(front, echo, request_bytes):
+    with front.connect() as connection:
+        connection.sendall(request_bytes)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400")
+    assert echo.environs == []
+
+
+def test_upgrade_sent_ahead_does_not_get_into_the_answer_before_it(front, echo):
+    echo.gate.clear()
+    with front.connect() as connection:
+        connection.sendall(post(b"1", close=False) + b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n")
+        assert read_to_end(connection) == b""
+    echo.gate.set()
+
+
+def test_handshake_that_does_not_end_is_cut_off(start_front, echo):
+    async def never_accepts(_scope, _receive, _send):
+        await asyncio.sleep(3)
+
+    front = start_front(echo, websockets=never_accepts)
+    began = time.monotonic()
+    with front.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n")
+        assert read_to_end(connection) == b""
+    assert time.monotonic() - began < 2
+
+
+def test_websocket_that_is_accepted_stays_open(start_front, echo):
+    async def accepts(_scope, receive, send):
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    front = start_front(echo, websockets=accepts)
+    with front.connect(timeout_s=1) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 101")
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        front.tell_to_stop()
+        assert read_to_end(connection)[:4] == b"\x88\x02" + (1012).to_bytes(2)
+
+
+@pytest.mark.parametrize("request_bytes", NO_HANDSHAKES.values(), ids=NO_HANDSHAKES)
+def test_upgrades_do_not_disturb_a_stop(front, echo, request_bytes):
+    echo.gate.clear()
+    with front.connect() as whole, front.connect() as other:
+        whole.sendall(post(b"whole"))
+        other.sendall(request_bytes)
+        while not echo.environs:
+            time.sleep(0.01)
+        front.tell_to_stop()
+        time.sleep(0.3)
+        echo.gate.set()
+        assert read_answer(whole) == (200, b"5")
