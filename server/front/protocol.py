@@ -48,6 +48,8 @@ class Bounds:
     """For a request's line and headers, and on top of the time that a body may take, either way."""
     min_bytes_per_s: float = 8 * 1024
     """Slower than any mobile network that can show a picture."""
+    progress_s: float = 10.0
+    """A body that has a place must have come on by as much in each such span."""
     connections: int = MOST_CONNECTIONS
     """Open at once, WebSockets included."""
     unread_bytes: int = 128 * 1024 * 1024
@@ -99,6 +101,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._arrives_by: asyncio.TimerHandle | None = None
         self._is_read_by: asyncio.TimerHandle | None = None
         self._has_place = self._wants_place = False
+        self._comes_on_by: asyncio.TimerHandle | None = None
         self._running: Any = None  # the cycle that the application answers
         self._wire_bytes = self._body_bytes = 0  # since the head, as received and as content
 
@@ -252,9 +255,8 @@ class RequestProtocol(HttpToolsProtocol):
             self._hand_on(cycle, app)
             return
         self._unstarted = cycle, app
-        if length != 0:
-            allowed = self.bounds.max_body_bytes if length is None else length
-            self._expect_within(self._patience_s(allowed))
+        if length != 0:  # of chunks nobody knows; those that need a place get longer
+            self._expect_within(self._patience_s(SMALL_BODY_BYTES if length is None else length))
         if cycle.waiting_for_100_continue:
             cycle.waiting_for_100_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -267,7 +269,7 @@ class RequestProtocol(HttpToolsProtocol):
         cycle.body += body
         if len(cycle.body) > self.bounds.max_body_bytes:
             self._start()
-        elif len(cycle.body) > SMALL_BODY_BYTES and not self._has_place:
+        elif len(cycle.body) > SMALL_BODY_BYTES and not self._has_place and self._unstarted:
             self._ask_for_place()
 
     def on_message_complete(self) -> None:
@@ -276,6 +278,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _start(self) -> None:
         self._expect_nothing()
+        self._demand_nothing()
         if self._unstarted is not None:
             cycle, app = self._unstarted
             self._unstarted = None
@@ -298,8 +301,13 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _ask_for_place(self) -> None:
         if not self._wants_place:
+            length = _content_length(self.headers)
+            most = self.bounds.max_body_bytes if length is None else length
+            self._expect_within(self._patience_s(most))
             self._has_place = self.places.take(self)
             self._wants_place = not self._has_place
+            if self._has_place:
+                self._demand_progress()
         if self._wants_place:
             self.flow.pause_reading()
 
@@ -309,9 +317,29 @@ class RequestProtocol(HttpToolsProtocol):
             return False
         self._wants_place, self._has_place = False, True
         self.flow.resume_reading()
+        self._demand_progress()
         return True
 
+    def _demand_progress(self) -> None:
+        """Whoever holds a place keeps others from it: cut off who stalls, long before the end."""
+        demanded = self._body_bytes + self.bounds.min_bytes_per_s * self.bounds.progress_s
+        self._comes_on_by = self.loop.call_later(
+            self.bounds.progress_s, self._check_progress, demanded
+        )
+
+    def _check_progress(self, demanded: float) -> None:
+        if self._body_bytes < demanded:
+            self._cut_off("arrive")
+        else:
+            self._demand_progress()
+
+    def _demand_nothing(self) -> None:
+        if self._comes_on_by is not None:
+            self._comes_on_by.cancel()
+            self._comes_on_by = None
+
     def _release_place(self) -> None:
+        self._demand_nothing()
         self._wants_place = False
         if self._has_place:
             self._has_place = False

@@ -48,6 +48,8 @@ def test_client_that_asks_first_is_told_to_go_on(front):
         assert read_answer(connection) == (200, b"9")
 
 
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
 LATE = {
     "nothing": b"",
     "part of a line": b"POST / HT",
@@ -158,6 +160,43 @@ def test_large_bodies_wait_for_a_place_and_get_it(front, echo):
         connection.close()
 
 
+@pytest.mark.parametrize("kind", ["length", "chunked"])
+def test_place_of_a_client_that_stalls_is_free_long_before_its_time(start_front, echo, kind):
+    bounds = replace(BOUNDS, head_s=30, min_bytes_per_s=10_000, progress_s=0.4)
+    front = start_front(echo, bounds=bounds)
+    request = post(b"x" * 200_000)[:100_000]
+    if kind == "chunked":
+        request = CHUNKED + b"\r\n30d40\r\n" + b"x" * 100_000
+    stalled = [front.connect() for _ in range(2)]
+    for connection in stalled:
+        connection.sendall(request)
+    began = time.monotonic()
+    assert front.talk(post(b"x" * 200_000)).endswith(b"200000")
+    assert time.monotonic() - began < 5
+    for connection in stalled:
+        assert read_to_end(connection) == b""
+        connection.close()
+
+
+def test_slow_body_that_comes_on_keeps_its_place(start_front, echo):
+    bounds = replace(BOUNDS, head_s=30, min_bytes_per_s=10_000, progress_s=0.4)
+    front = start_front(echo, bounds=bounds)
+    request = post(b"x" * 170_000)
+    with front.connect() as connection:
+        connection.sendall(request[:100_000])
+        for at in range(100_000, len(request), 5_000):
+            time.sleep(0.1)
+            connection.sendall(request[at : at + 5_000])
+        assert read_answer(connection) == (200, b"170000")
+
+
+def test_stalled_chunks_have_the_time_of_a_small_body(start_front):
+    front = start_front(None, bounds=replace(BOUNDS, max_body_bytes=60_000_000))
+    began = time.monotonic()
+    assert front.talk(CHUNKED + b"\r\n5\r\nab") == b""
+    assert time.monotonic() - began < 5
+
+
 def test_place_of_a_client_that_went_away_is_free_again(front):
     for _ in range(3):
         gone = [front.connect() for _ in range(2)]
@@ -167,9 +206,6 @@ def test_place_of_a_client_that_went_away_is_free_again(front):
         for connection in gone:
             connection.close()
     assert front.talk(post(b"x" * 200_000)).endswith(b"200000")
-
-
-CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
 
 
 @pytest.mark.parametrize("trailer", [b"X-Forwarded-For: 127.0.0.1", b"X-Parse-Master-Key: k"])
