@@ -11,7 +11,13 @@ from datetime import datetime
 from cloud.moderation.items import LONGEST_CLAIM, Claim, Decision, Item, Lane, State
 from cloud.operations import AddUnique, Delete, Operation, Set
 from cloud.values import Pointer
-from server.moderation.item_columns import claim_columns, claim_of_row, decision_of_row, item_of_row
+from server.moderation.item_columns import (
+    claim_columns,
+    claim_of_row,
+    decision_of_row,
+    item_of_row,
+    readable,
+)
 from server.moderation.items import CLAIM, DECISION, ITEM, declare_items
 from server.objects.schemas import Schemas
 from server.storage.port import (
@@ -49,7 +55,7 @@ class StoredClaims:
         self._declare()
         rows = self._objects.find(ITEM, Query(_is_of(session_id)))
         rows.sort(key=_by_risk if riskiest_first else _by_age)
-        items = map(item_of_row, rows)
+        items = readable(item_of_row, rows)
         return [i for i in items if i.lane is lane and i.claim is not None and i.claim.holds(now)]
 
     def free(
@@ -77,7 +83,7 @@ class StoredClaims:
         self._objects.update_all(ITEM, is_to_be_had, operations)
         taken = self._objects.find(ITEM, Query(All((is_one, is_ours))))
         places = {item_id: place for place, item_id in enumerate(item_ids)}
-        return sorted(map(item_of_row, taken), key=lambda item: places[item.item_id])
+        return sorted(readable(item_of_row, taken), key=lambda item: places[item.item_id])
 
     def renew(self, item_ids: Collection[str], session_id: str, until: datetime) -> list[str]:
         self._declare()
@@ -103,7 +109,7 @@ class StoredClaims:
             )
         )
         rows = self._objects.find(ITEM, Query(is_held, columns=frozenset(CLAIM)))
-        return [claim for claim in map(claim_of_row, rows) if claim is not None]
+        return [claim for claim in readable(claim_of_row, rows) if claim is not None]
 
     def _declare(self) -> None:
         if not self._declared:
@@ -122,7 +128,7 @@ class StoredRecords:
     def decisions(self, item_id: str) -> list[Decision]:
         self._declare()
         is_items = Equals("item", Pointer(ITEM.class_name, item_id))
-        decisions = map(decision_of_row, self._objects.find(DECISION, Query(is_items)))
+        decisions = readable(decision_of_row, self._objects.find(DECISION, Query(is_items)))
         return sorted(decisions, key=lambda decision: decision.number)
 
     def waiting(self, lane: Lane) -> int:

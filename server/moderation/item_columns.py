@@ -1,9 +1,10 @@
 """Items and decisions to columns and back; where they are stored is not known here."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from cloud.moderation.items import (
     Claim,
@@ -20,6 +21,10 @@ from cloud.moderation.predictions import from_objects, to_objects
 from ml_models.types import Label
 from server import fingerprints
 from server.storage.port import Document
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 # The classes that the risk of an image is the greatest probability of.
 _RISKS = (Label.HENTAI, Label.PORN, Label.SEXY)
@@ -102,6 +107,25 @@ def claim_columns(claim: Claim) -> dict[str, Any]:
         "claimSession": claim.session_id,
         "claimedUntil": claim.until,
     }
+
+
+def readable(read: Callable[[Document], _T], rows: Iterable[Document]) -> Iterator[_T]:
+    """Yield what is read of rows, but for those that cannot be read.
+
+    Such a row was written past this server. It is logged, and ends nothing for the others.
+    """
+    for row in rows:
+        try:
+            made = read(row)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            logger.error("row %s of moderation cannot be read: %r", row.get("objectId"), error)
+        else:
+            yield made
+
+
+def readable_item(row: Document | None) -> Item | None:
+    """Read a row of ModerationItem; None for none, and for one that cannot be read."""
+    return None if row is None else next(readable(item_of_row, [row]), None)
 
 
 def item_of_row(document: Document) -> Item:

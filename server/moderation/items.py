@@ -12,6 +12,8 @@ from server.moderation.item_columns import (
     decision_columns,
     evidence_columns,
     item_of_row,
+    readable,
+    readable_item,
     remark_columns,
     score_columns,
     subject_columns,
@@ -33,6 +35,7 @@ from server.storage.port import (
     Exists,
     Index,
     ObjectStore,
+    OneOf,
     Order,
     Query,
     SortKey,
@@ -133,8 +136,7 @@ class StoredItems:
         return again
 
     def get(self, item_id: str) -> Item | None:
-        document = self._objects.get(ITEM, item_id)
-        return None if document is None else item_of_row(document)
+        return readable_item(self._objects.get(ITEM, item_id))
 
     def lease(self, item_id: str, now: datetime, until: datetime) -> Item | None:
         where = All((Equals("objectId", item_id), _is_due(now)))
@@ -143,8 +145,7 @@ class StoredItems:
             "attempts": Increment(1),
             "updatedAt": Set(now),
         }
-        document = self._objects.update(ITEM, where, operations)
-        return None if document is None else item_of_row(document)
+        return readable_item(self._objects.update(ITEM, where, operations))
 
     def put_off(self, item: Item, until: datetime, problem: str, *, counts: bool) -> None:
         operations: dict[str, Operation] = {"dueAt": Set(until), "problem": Set(problem)}
@@ -221,7 +222,16 @@ class StoredItems:
             )
         )
         query = Query(since, order=(SortKey("unsettledSince"),), limit=limit)
-        return [item_of_row(document) for document in self._objects.find(ITEM, query)]
+        rows = self._objects.find(ITEM, query)
+        items = list(readable(item_of_row, rows))
+        self._put_off_unread({row["objectId"] for row in rows} - {i.item_id for i in items}, before)
+        return items
+
+    def _put_off_unread(self, item_ids: set[str], before: datetime) -> None:
+        """Let rows that cannot be read come after all others, and fill the log no faster."""
+        if item_ids:
+            later = {"unsettledSince": Set(before + _LONGEST_WAIT)}
+            self._objects.update_all(ITEM, OneOf("objectId", tuple(item_ids)), later)
 
     def of_object(self, class_name: str, object_id: str) -> list[Item]:
         self._declare()
@@ -232,7 +242,7 @@ class StoredItems:
                 Differs("state", State.ENDED.value),
             )
         )
-        return [item_of_row(document) for document in self._objects.find(ITEM, Query(where))]
+        return list(readable(item_of_row, self._objects.find(ITEM, Query(where))))
 
     def took_anothers_place(self, item: Item) -> bool:
         subject = item.subject

@@ -15,7 +15,7 @@ from cloud.values import Pointer
 from server.moderation.aged_rows import DELIVERIES_BY_AGE, MATCHES_BY_AGE, PAGE_SIZE, AgedRows
 from server.moderation.history_indexes import BY_DECISION, BY_TIME
 from server.moderation.holds import HOLD, LegalHolds
-from server.moderation.item_columns import decision_of_row
+from server.moderation.item_columns import decision_of_row, readable
 from server.moderation.items import DECISION, ITEM, declare_items
 from server.moderation.memory import MATCH
 from server.moderation.subjects import shown_column, shows, subject_schema
@@ -117,7 +117,8 @@ class Purge:
         pointers = tuple(Pointer(ITEM.class_name, item_id) for item_id in item_ids)
         of_items = OneOf("item", pointers)
         if not self._dry_run:
-            log = [decision_of_row(row) for row in self._objects.find(DECISION, Query(of_items))]
+            rows = self._objects.find(DECISION, Query(of_items))
+            log = list(readable(decision_of_row, rows))
             for decision in _last_of_each(log):
                 self._release_object(decision)
             self._objects.delete(HOLD, of_items)

@@ -30,11 +30,12 @@ from server.objects.access import (
     protected_columns,
 )
 from server.objects.identity import new_object_id, utc_now
-from server.objects.schemas import Schemas
+from server.objects.schemas import Schemas, is_servers_own
 from server.objects.triggers import Triggers
 from server.parse.decode import decode_column
 from server.parse.errors import (
     INCORRECT_TYPE,
+    OPERATION_FORBIDDEN,
     ParseError,
     duplicate_value,
     object_not_found,
@@ -218,6 +219,7 @@ class Saver:
         caller.require_write()
         schema = self._schemas.for_reading(caller, class_name)
         condition_to("create", caller, schema)
+        self._refuse_record(class_name)
         save = Save(caller, schema, new_object_id(), dict(changes), dict(context))
         save.from_cloud_code = from_cloud_code
         self._prepare(save)
@@ -247,6 +249,7 @@ class Saver:
         caller.require_write()
         schema = self._schemas.for_reading(caller, class_name)
         where = self._writable(caller, schema, "update", object_id)
+        self._refuse_record(class_name)
         original = self._original(schema, where)
         save = Save(caller, schema, object_id, dict(changes), dict(context), original)
         save.guard = guard
@@ -262,6 +265,7 @@ class Saver:
         caller.require_write()
         schema = self._schemas.for_reading(caller, class_name)
         where = self._writable(caller, schema, "delete", object_id)
+        self._refuse_record(class_name)
         original = self._original(schema, where)
         shared = dict(context)
         self._triggers.before_delete(caller, class_name, original, shared)
@@ -271,6 +275,13 @@ class Saver:
             raise object_not_found()
         rules.deleted(class_name, original)
         self._triggers.after_delete(caller, class_name, original, shared)
+
+    def _refuse_record(self, class_name: str) -> None:
+        """Keep the record of moderation from everybody's hands, the master key's and cloud code's:
+        who could write a decision could say that one was made. Lists are written by their rules."""
+        if is_servers_own(class_name) and class_name not in self._rules:
+            message = f"{class_name} is a class of the server's own, which it alone writes."
+            raise ParseError(OPERATION_FORBIDDEN, message)
 
     def _writable(
         self, caller: Caller, schema: ClassSchema, operation: str, object_id: str

@@ -23,7 +23,7 @@ from server.objects.schema_rules import (
     read_indexes,
     read_permissions,
 )
-from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.schemas import SYSTEM_CLASSES, Schemas, is_servers_own
 from server.parse.errors import (
     INCORRECT_TYPE,
     INVALID_QUERY,
@@ -237,7 +237,6 @@ def _changed_options(schema: ClassSchema, edits: ColumnEdits) -> dict[str, Mappi
 
 
 def _refuse_own(class_name: str) -> None:
-    ours = SYSTEM_CLASSES.get(class_name)
-    if ours is not None and ours.permissions is not None:
+    if is_servers_own(class_name):
         message = f"{class_name} is a class of the server's own, and stays as it is."
         raise ParseError(OPERATION_FORBIDDEN, message)

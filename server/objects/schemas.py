@@ -121,6 +121,12 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
 """The classes whose first columns Parse defines, and the one that the Node original did."""
 
 
+def is_servers_own(class_name: str) -> bool:
+    """Whether moderation keeps its record in the class, which nobody's schema or object changes."""
+    ours = SYSTEM_CLASSES.get(class_name)
+    return ours is not None and ours.permissions is not None
+
+
 _TOKENS = dict.fromkeys(
     ("_email_verify_token", "_perishable_token", "sessionToken"), ColumnType("String")
 )

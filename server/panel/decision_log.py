@@ -8,7 +8,7 @@ from cloud.moderation.items import Decision
 from cloud.moderation.statements import LoggedDecision
 from cloud.values import Pointer
 from server.moderation.history_indexes import BY_TIME
-from server.moderation.item_columns import decision_of_row
+from server.moderation.item_columns import decision_of_row, readable
 from server.moderation.items import DECISION, ITEM
 from server.panel.searching import within
 from server.storage.port import (
@@ -53,7 +53,7 @@ class DecisionLog:
                 index=BY_TIME,
             )
             rows = self._objects.find(DECISION, query)
-            yield [decision_of_row(row) for row in rows]
+            yield list(readable(decision_of_row, rows))
             if len(rows) < self._page_size:
                 return
             beyond = _after(rows[-1])
@@ -78,7 +78,7 @@ class DecisionLog:
             DECISION, Query(OneOf("item", pointers), order=(SortKey("number"),))
         )
         logs: dict[str, list[Decision]] = {}
-        for decision in map(decision_of_row, rows):
+        for decision in readable(decision_of_row, rows):
             logs.setdefault(decision.item_id, []).append(decision)
         return logs
 

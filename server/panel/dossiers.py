@@ -7,7 +7,7 @@ from admin.ports.history import Delivery, Dossier
 from cloud.moderation.items import Decision, Subject
 from cloud.values import Pointer
 from server.moderation.holds import LegalHolds
-from server.moderation.item_columns import decision_of_row, item_of_row
+from server.moderation.item_columns import decision_of_row, readable, readable_item
 from server.moderation.items import DECISION, ITEM
 from server.moderation.subjects import subject_schema
 from server.objects.schemas import Schemas
@@ -26,11 +26,12 @@ class Dossiers:
         self._declared = False
 
     def of(self, item_id: str) -> Dossier | None:
-        """Return an item's; None: there is no such item."""
+        """Return an item's; None: there is no such item, or none that can be read."""
         row = self._objects.get(ITEM, item_id)
-        if row is None:
+        item = readable_item(row)
+        if row is None or item is None:
             return None
-        item, log = item_of_row(row), self._log(item_id)
+        log = self._log(item_id)
         return Dossier(
             item=item,
             log=log,
@@ -43,7 +44,7 @@ class Dossiers:
     def _log(self, item_id: str) -> list[Decision]:
         of_item = Equals("item", Pointer(ITEM.class_name, item_id))
         rows = self._objects.find(DECISION, Query(of_item, order=(SortKey("number"),)))
-        return [decision_of_row(row) for row in rows]
+        return list(readable(decision_of_row, rows))
 
     def _columns(self, subject: Subject) -> Mapping[str, Any] | None:
         schema = subject_schema(subject.class_name, subject.column)

@@ -15,6 +15,7 @@ from admin.ports.history import Found, ImagePrint, Search
 from ml_models.types import Fingerprint
 from server import fingerprints
 from server.moderation.history_indexes import BY_DECISION
+from server.moderation.item_columns import readable
 from server.moderation.items import ITEM
 from server.moderation.last_read import LastRead
 from server.objects.identity import utc_now
@@ -72,9 +73,9 @@ class ItemCopies:
         if wanted.content_sha256 is not None:
             rows |= self._same_bytes(wanted.content_sha256, search)
         copies = [
-            found(row, _distance(row, wanted))
-            for row in rows.values()
-            if _has_same_bytes(row, wanted) or _distance(row, wanted) <= self._max_distance
+            copy
+            for copy in readable(lambda row: found(row, _distance(row, wanted)), rows.values())
+            if (copy.distance or 0) <= self._max_distance
         ]
         copies.sort(key=lambda copy: copy.item.created_at, reverse=True)
         return sorted(copies, key=lambda copy: copy.distance or 0)[:limit]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from admin.ports.history import Found, FoundPage, Place, Search, Span
 from cloud.moderation.items import State
 from server.moderation.history_indexes import BY_DECIDER, BY_DECISION, BY_UPLOAD, BY_UPLOADER
-from server.moderation.item_columns import item_of_row
+from server.moderation.item_columns import item_of_row, readable
 from server.moderation.items import ITEM
 from server.storage.matching import matcher
 from server.storage.port import (
@@ -46,7 +46,7 @@ class ItemSearch:
         if len(rows) <= limit and _may_be_pending(search):
             rows += self._pending(search, after, limit + 1 - len(rows))
         following = _place(rows[limit - 1]) if len(rows) > limit else None
-        return FoundPage([found(row) for row in rows[:limit]], following)
+        return FoundPage(list(readable(found, rows[:limit])), following)
 
     def among(self, item_ids: Sequence[str], search: Search) -> list[Document]:
         """Return those of the items that fulfil the search, in no order."""
@@ -82,7 +82,7 @@ class ItemSearch:
         if item is not None and name not in {row["objectId"] for row in rows}:
             rows.append(item)
         rows.sort(key=lambda row: row.get("decidedAt", _BEGINNING), reverse=True)
-        return [found(row) for row in _fulfilling(search, rows)]
+        return list(readable(found, _fulfilling(search, rows)))
 
 
 def found(row: Document, distance: int | None = None) -> Found:

@@ -10,13 +10,14 @@ from parse_app import error, outcome
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import State
 from cloud.moderation.predictions import to_objects
+from cloud.objects import ParseObject
 from cloud.operations import Delete
 from cloud.values import File
 from config import SettingsError, load_settings
 from server.app import check_moderated_files
 from server.moderation import saves
 from server.moderation.items import ITEM
-from server.objects.schemas import NOBODY, column_types
+from server.objects.schemas import NOBODY, SYSTEM_CLASSES, column_types
 from server.storage.port import ClassSchema, Equals, Query, SchemaChange
 
 PENDING = {"isSafe": False, "deleted": False, "moderationRequired": False}
@@ -873,3 +874,29 @@ def test_what_is_another_column_is_refused(value):
     settings = load_settings(_env_file=None, moderated_files=value)
     with pytest.raises(SettingsError, match="MODERATED_FILES: "):
         check_moderated_files(settings)
+
+
+def test_the_master_key_and_cloud_code_only_read_the_record(app_on_each, cloud_code):
+    """Whoever could write it could say that somebody decided, or what nobody can read."""
+    app = app_on_each
+    app.image()
+    app.judge()
+    (row,) = app.parse.find("ModerationItem", by=MASTER)
+    for name in (n for n, s in SYSTEM_CLASSES.items() if s.permissions == NOBODY):
+        if name == "ModerationMemory":  # lists are written by hand
+            continue
+        path, body = f"/classes/{name}", {"state": "review", "unsettled": {"a": 1}}
+        sentence = f"{name} is a class of the server's own, which it alone writes."
+
+        def save(request, name=name):
+            request.as_master.save(ParseObject(name, {"state": "approved"}))
+
+        cloud_code.define("save")(save)
+        for answer in [
+            app.parse.post(path, body, MASTER),
+            app.parse.put(f"{path}/{row['objectId']}", body, MASTER),
+            app.parse.delete(f"{path}/{row['objectId']}", MASTER),
+            app.parse.post("/functions/save", {}, KEYS),
+        ]:
+            assert error(answer) == (119, sentence)
+    assert app.parse.find("ModerationItem", by=MASTER) == [row]
