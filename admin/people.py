@@ -46,11 +46,20 @@ class Moderator:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """A browser in which a user was signed in before, by a cookie that nobody else can make."""
+
+    user_id: str
+    device_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """Where a sign-in comes from, as far as a request tells."""
 
     address: str = ""
     user_agent: str = ""
+    known: KnownDevice | None = None
 
 
 @dataclass(frozen=True, slots=True)

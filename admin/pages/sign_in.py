@@ -10,7 +10,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from admin.access import current_reviewer, current_session, missing_step
-from admin.cookies import carry
+from admin.cookies import carry, known_device
 from admin.passwords import MIN_LENGTH, WeakPassword
 from admin.people import Device
 from admin.ports.sign_ins import LockedOut, SignInError, Wrong
@@ -104,7 +104,8 @@ def _pass_second_factor(services: PanelServices) -> _Answer:
 
 def device() -> Device:
     """Return where this request comes from."""
-    return Device(request.remote_addr or "", request.headers.get("User-Agent", ""))
+    user_agent = request.headers.get("User-Agent", "")
+    return Device(request.remote_addr or "", user_agent, known_device())
 
 
 def enrol(services: PanelServices) -> _Answer:

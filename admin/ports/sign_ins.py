@@ -18,8 +18,8 @@ class Wrong(SignInError):
 
 
 class LockedOut(SignInError):
-    """Too many were wrong, for this account or from this address: even the right one is refused
-    until `until`."""
+    """Too many were wrong, for this account or from this address, or on this known device: even
+    the right one is refused until `until`."""
 
     def __init__(self, until: datetime) -> None:
         self.until = until

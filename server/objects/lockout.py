@@ -215,6 +215,11 @@ def account_key(user_id: str | None, name: str) -> Key:
     return Key(f"account {user_id}" if user_id is not None else f"name {name.strip().casefold()}")
 
 
+def device_key(user_id: str, device_id: str) -> Key:
+    """What tries on an account are counted by from a device that its user was let in on before."""
+    return Key(f"device {user_id} {device_id}")
+
+
 def address_key(address: str) -> Key:
     """What tries from an address are counted by: of IPv6, where each has many, their network."""
     return Key(f"address {network_of(address)}", is_address=True)

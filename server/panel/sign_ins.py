@@ -10,7 +10,7 @@ from admin.ports.sign_ins import Enrolled, Enrolment, Wrong
 from cloud.clock import utc_now
 from cloud.operations import Set
 from server.auth import Caller
-from server.objects.lockout import Lockout, Try, account_key, address_key
+from server.objects.lockout import Key, Lockout, Try, account_key, address_key, device_key
 from server.objects.passwords import is_password
 from server.panel.second_factors import FORGOTTEN, RECOVERY, AccountCodes, has_second_factor
 from server.panel.sessions import Sessions
@@ -42,8 +42,7 @@ class StoredSignIns:
         now = self._now()
         user = self._tables.user_named(name)
         user_id = None if user is None else user["objectId"]
-        keys = (account_key(user_id, name), address_key(device.address))
-        tried = self._lockout.begin(keys, now)
+        tried = self._lockout.begin(_keys(user_id, name, device), now)
         hashed = None if user is None else user.get("_hashed_password")
         is_right = is_password(password, hashed)  # as slow for nobody as for somebody
         account = {} if user is None else self._tables.account(user["objectId"])
@@ -122,8 +121,7 @@ class StoredSignIns:
 
     def _begin(self, session: PanelSession, device: Device, now: datetime) -> Try:
         who = session.moderator
-        keys = (account_key(who.user_id, who.name), address_key(device.address))
-        return self._lockout.begin(keys, now)
+        return self._lockout.begin(_keys(who.user_id, who.name, device), now)
 
     def _user(self, session: PanelSession) -> Document:
         """The session's user; one that is gone has no password that fits."""
@@ -134,3 +132,12 @@ class StoredSignIns:
         if token is None:  # ended meanwhile
             raise Wrong
         return token
+
+
+def _keys(user_id: str | None, name: str, device: Device) -> tuple[Key, ...]:
+    """What tries are counted by: a device that the user was signed in on has a count of its own,
+    so that nobody who tries the user's name, or the same address, can lock her out there."""
+    known = device.known
+    if known is not None and known.user_id == user_id:
+        return (device_key(known.user_id, known.device_id),)
+    return account_key(user_id, name), address_key(device.address)

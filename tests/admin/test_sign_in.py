@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pyotp
 import pytest
+from image_host import KEYS
 from panel_client import PASSWORD, notices, otpauth_uri, set_up_second_factor, value_of
 
 from cloud.clock import utc_now
@@ -80,6 +81,62 @@ def test_the_lock_says_how_long(panel):
     answer = browser.sign_in("bob")
     assert answer.status_code == 429
     assert "Even the right one is refused" in notices(answer)[0]
+
+
+def guess(panel, name="bob", doors=("panel", "api")):
+    """Lock an account and the address that tests come from, through the doors given."""
+    for number in range(9):
+        if doors[number % len(doors)] == "panel":
+            panel.browser().sign_in(name, "wrong")
+        else:
+            panel.app.test_client().post(
+                "/parse/login", json={"username": name, "password": "wrong"}, headers=KEYS
+            )
+
+
+def test_strangers_lock_nobody_out_of_a_browser_she_was_signed_in_on(panel):
+    at_home = panel.browser("bob")
+    at_home.post("/sign-out", of="/account")
+    guess(panel)
+    assert panel.browser().sign_in("bob").status_code == 429
+    assert at_home.sign_in("bob").status_code == 303
+    assert at_home.get("/account").status_code == 200
+
+
+def test_a_known_browser_has_eight_tries_of_its_own(panel):
+    at_home = panel.browser("bob")
+    at_home.post("/sign-out", of="/account")
+    answers = [at_home.sign_in("bob", "wrong").status_code for _ in range(9)]
+    assert answers == [403] * 7 + [429] * 2
+    assert at_home.sign_in("bob").status_code == 429
+    assert panel.browser().sign_in("bob").status_code == 303
+
+
+def test_a_browser_is_known_for_its_user_alone(panel):
+    alices = panel.browser("alice")
+    alices.post("/sign-out", of="/account")
+    guess(panel)
+    assert alices.sign_in("bob").status_code == 429
+    assert alices.sign_in("alice").status_code == 303
+
+
+@pytest.mark.parametrize("of", ["forged", "session"])
+def test_no_browser_makes_itself_known(panel, of):
+    browser = panel.browser("bob")
+    cookie = browser.client.get_cookie("parsewarden_device", path="/admin")
+    session = browser.client.get_cookie("parsewarden_panel", path="/admin")
+    assert (cookie.http_only, cookie.same_site, cookie.path) == (True, "Lax", "/admin")
+    stranger, value = panel.browser(), cookie.value[:-1] + "!" if of == "forged" else session.value
+    stranger.client.set_cookie("parsewarden_device", value, path="/admin")
+    guess(panel)
+    assert stranger.sign_in("bob").status_code == 429
+
+
+def test_a_right_password_without_the_code_makes_no_browser_known(panel):
+    set_up_second_factor(panel.browser("bob"))
+    browser = panel.browser("bob")
+    assert browser.get("/review").headers["Location"].startswith("/admin/second-factor")
+    assert browser.client.get_cookie("parsewarden_device", path="/admin") is None
 
 
 def test_absurd_names_and_passwords_are_wrong_ones(panel):
