@@ -21,7 +21,8 @@ SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 test: $(VENV)/installed-dev ## Obtain all three models and run the whole test suite
 	@$(BIN)/python -m server models fetch --all
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone"
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" --ignore=tests/browser
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" tests/browser
 	$(BIN)/python -m pytest -m alone
 
 test-mongodb: $(VENV)/installed-dev ## The same with a mongo-java-server as well; needs Java 17 and Maven

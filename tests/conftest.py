@@ -6,6 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
@@ -19,6 +20,12 @@ from ml_models.errors import ModelUnavailable
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)  # the operator's settings are not for tests
 os.environ.pop("MONGODB_URI", None)
+
+# A busy machine makes nothing wrong: what takes long is for `bench/`.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 NX_SERVER = _REPOSITORY / "tests" / "server" / "nx_server.py"

@@ -61,16 +61,22 @@ class _OneLine(logging.Formatter):
 
 
 def set_up(form: Format) -> None:
-    """Send the log to standard error in this form."""
-    handler = logging.StreamHandler()
-    handler.addFilter(_Belonging())
-    handler.setFormatter(_json() if form == "json" else _OneLine(_TEXT))
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    """Send the log to standard error in this form, unless somebody else has taken it over."""
+    root = logging.getLogger()
+    if any(handler is not _handler for handler in root.handlers):
+        return
+    _handler.setFormatter(_json() if form == "json" else _OneLine(_TEXT))
+    _handler.addFilter(_belonging)
+    root.addHandler(_handler)
+    root.setLevel(logging.INFO)
 
 
 def _json() -> logging.Formatter:
     names = {"levelname": "level", "name": "logger"}
     return JsonFormatter(_JSON, style=",", timestamp=True, rename_fields=names)
+
+
+_handler, _belonging = logging.StreamHandler(), _Belonging()
 
 
 class ServersLog(GunicornLogger):  # type: ignore[misc]  # gunicorn carries no types

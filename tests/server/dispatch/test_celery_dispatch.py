@@ -19,7 +19,7 @@ def waiting(redis):
     return redis.ask("LLEN", QUEUE)
 
 
-def eventually(condition, timeout_s=10):
+def eventually(condition, timeout_s=60):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,10 +11,13 @@ from server.front.threads import Threads
 
 
 def run(most, scenario):
+    """Run the scenario in an event loop of its own, whatever else this thread has."""
+
     async def with_threads():
         return await scenario(Threads(most, asyncio.get_running_loop()))
 
-    return asyncio.run(with_threads())
+    with ThreadPoolExecutor(1) as loops:
+        return loops.submit(lambda: asyncio.run(with_threads())).result()
 
 
 def test_result_and_error_reach_who_asked():

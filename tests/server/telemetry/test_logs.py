@@ -1,7 +1,9 @@
 """The log's lines: one for each event, in two forms, each with its request's id."""
 
+import io
 import json
 import logging
+import sys
 import threading
 
 import pytest
@@ -10,20 +12,30 @@ from server.telemetry import logs
 
 
 @pytest.fixture
-def log_in(capsys):
+def log_in():
     """Set the log up in a form, log, and return the lines that came out."""
-    root = logging.getLogger()
+    root, stream = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level
 
     def lines(form, *messages, request_id=None):
+        root.handlers[:] = []
         logs.set_up(form)
+        root.handlers[0].setStream(stream)
         with logs.working_for(request_id):
             for message in messages:
                 logging.getLogger("test").info(message)
-        return capsys.readouterr().err.splitlines()
+        return stream.getvalue().splitlines()
 
     yield lines
+    root.handlers[0].setStream(sys.stderr)
     root.handlers[:], root.level = before
+
+
+def test_log_that_somebody_else_took_over_is_left_alone():
+    before = logging.getLogger().handlers[:]
+    assert before, "pytest has it"
+    logs.set_up("json")
+    assert logging.getLogger().handlers == before
 
 
 def test_text_ends_with_the_request(log_in):
