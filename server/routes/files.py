@@ -3,6 +3,9 @@
 Every file is served as what cannot run in a page; `server.files` holds the rules.
 """
 
+from collections.abc import Iterator
+from itertools import chain
+
 from flask import Blueprint, Response, request
 from werkzeug.http import is_resource_modified
 
@@ -32,6 +35,8 @@ from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
 from server.storage.port import FileStore, StoredFile
 from server.uploads import Upload, check_content
+
+_PIECE_BYTES = 256 * 1024
 
 
 def add_routes(router: ParseRouter, services: Services) -> None:
@@ -155,14 +160,29 @@ def _serve(stored: FileStore, file: StoredFile) -> Response:
     except RangeNotSatisfiable:
         return Response(status=416, headers={"Content-Range": f"bytes */{file.length}"})
     start, end = part or (0, file.length)
-    data = stored.read(file.name, start, end)
-    if data is None:  # deleted a moment ago
+    # Without a random part, a file may be replaced meanwhile: it is read at once.
+    step = _PIECE_BYTES if "ETag" in response.headers else file.length
+    first = stored.read(file.name, start, min(start + step, end))
+    if first is None:  # deleted a moment ago
         return _not_found()
-    response.set_data(data)
+    if start + step < end:
+        response.response = chain([first], _rest(stored, file.name, start + step, end))
+        response.content_length = end - start
+    else:
+        response.set_data(first)
     if part:
         response.status_code = 206
         response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.length}"
     return response
+
+
+def _rest(stored: FileStore, name: str, start: int, end: int) -> Iterator[bytes]:
+    """Read no faster than it is sent: a slow client costs one piece of memory."""
+    for at in range(start, end, _PIECE_BYTES):
+        data = stored.read(name, at, min(at + _PIECE_BYTES, end))
+        if data is None:  # deleted meanwhile: the connection is closed, short of its length
+            return
+        yield data
 
 
 def _wanted_part(response: Response, length: int) -> tuple[int, int] | None:

@@ -283,6 +283,31 @@ def test_range_that_we_do_not_speak_is_the_whole_file(client, files, wanted):
     assert (answer.status_code, answer.data) == (200, TEN_BYTES)
 
 
+@pytest.mark.parametrize(("wanted", "start"), [(None, 0), ("bytes=5-", 5)])
+def test_large_file_is_read_in_pieces_as_they_are_sent(client, files, wanted, start):
+    name, data = f"{'a' * 32}_large.gif", GIF + bytes(1000) * 900 + b"end"
+    files.put(name, data, {})
+    answer = client.get(f"/parse/files/myAppId/{name}", headers={"Range": wanted} if wanted else {})
+    pieces = list(answer.response)
+    assert b"".join(pieces) == data[start:]
+    assert max(map(len, pieces)) == 256 * 1024
+    assert int(answer.headers["Content-Length"]) == len(data) - start
+
+
+def test_large_file_that_is_deleted_while_it_is_sent_ends_there(client, files):
+    name = f"{'a' * 32}_large.gif"
+    files.put(name, GIF + bytes(900_000), {})
+    pieces = iter(client.get(f"/parse/files/myAppId/{name}").response)
+    next(pieces)
+    files.delete(name)
+    assert list(pieces) == []
+
+
+def test_large_file_that_may_be_replaced_is_read_at_once(client, files):
+    files.put("large.gif", GIF + bytes(900_000), {})
+    assert len(list(client.get("/parse/files/myAppId/large.gif").response)) == 1
+
+
 def test_head_says_what_get_would(client, files):
     files.put("ten.gif", TEN_BYTES, {})
     path = "/parse/files/myAppId/ten.gif"
