@@ -223,16 +223,21 @@ class RequestProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_bytes = None
         self._wire_bytes = self._body_bytes = 0
-        if self.parser.should_upgrade() and self._should_upgrade():
+        if self.parser.should_upgrade():
             self._check_upgrade()
         self._expect_nothing()
         super().on_headers_complete()
 
     def _check_upgrade(self) -> None:
-        """Refuse, by way of the parser's error, what cannot be a WebSocket's handshake."""
-        is_handshake = self.parser.get_method() == b"GET" and _content_length(self.headers) == 0
-        if not is_handshake or self._running is not None:
-            raise ValueError("an upgrade must be a GET without a body, and not sent ahead")
+        """Refuse, by way of the parser's error, what cannot be a WebSocket's handshake.
+
+        llhttp takes a body after any upgrade for another protocol, and httptools loses it.
+        """
+        if _content_length(self.headers) != 0:
+            raise ValueError("an upgrade must not have a body")
+        is_get = self.parser.get_method() == b"GET"
+        if self._should_upgrade() and (not is_get or self._running is not None):
+            raise ValueError("a handshake must be a GET, and not be sent ahead")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer, which llhttp reports alike, must not become one."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 from front_server import post, read_answer, read_to_end
@@ -28,6 +29,28 @@ def test_upgrade_that_is_no_handshake_is_refused(front, echo, request_bytes):
         connection.sendall(request_bytes)
         assert read_to_end(connection).startswith(b"HTTP/1.1 400")
     assert echo.environs == []
+
+
+@pytest.mark.parametrize("pause_s", [0, 0.1])
+def test_body_after_another_upgrade_is_not_taken_for_a_request(front, echo, pause_s):
+    inner = b"GET /inner HTTP/1.1\r\nHost: x\r\n\r\n"
+    upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    request = post(inner, close=False, headers=upgrade)
+    with front.connect() as connection:
+        connection.sendall(request[: -len(inner)])
+        time.sleep(pause_s)
+        with suppress(OSError):
+            connection.sendall(inner)
+        read_to_end(connection)
+    assert echo.environs == []
+
+
+def test_upgrade_that_we_do_not_speak_is_answered_as_if_it_were_none(front):
+    with front.connect() as connection:
+        connection.sendall(
+            b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        )
+        assert read_answer(connection) == (200, b"0")
 
 
 def test_upgrade_sent_ahead_does_not_get_into_the_answer_before_it(front, echo):
