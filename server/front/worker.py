@@ -5,8 +5,13 @@ import logging
 import os
 import signal
 import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from gunicorn.arbiter import Arbiter
+from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker
 
 from server.front.application import Front
@@ -55,18 +60,33 @@ class FrontWorker(UvicornWorker):  # type: ignore[misc]  # it carries no types
         self.config.http = front.protocol
         if self.cfg.workers == 1:
             self.sockets = [again for one in self.sockets for again in _listening(one)]
-        await super()._serve()
-
-    def _install_sigquit_handler(self) -> None:
-        """End as on SIGTERM when gunicorn, told SIGINT, tells its workers SIGQUIT."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGQUIT, os.kill, os.getpid(), signal.SIGTERM)
+        self.config.app = front
+        server = _Server(self.config)
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
     async def callback_notify(self) -> None:
         """Tell gunicorn that all is well; end when there is no gunicorn any more."""
         await super().callback_notify()
         if os.getppid() != self.ppid:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _Server(Server):
+    """uvicorn's server, which leaves what comes after it to this process.
+
+    uvicorn's own raises the signal that stopped it once more at its end. That would end the process
+    before `worker_exit` has let the images in hand come to their end. gunicorn, told SIGINT, tells
+    its workers SIGQUIT.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
 
 
 def _listening(listener: socket.socket) -> list[socket.socket]:
