@@ -6,12 +6,13 @@ product itself writes are known here by their form; any other is shown as it sta
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from babel.numbers import format_percent
 
 from admin.texts import locale, t
 from cloud.moderation.items import item_of
+from cloud.moderation.rules import ON_BLACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ _FORMS = {
     "no_policy": r"no policy: moderationScores is not set",
     "animation": r"only the first frame of an animation was judged",
     "rules_reject": r"the rules reject it",
+    "rules_review": r"the rules send it to review",
     "flood": r"the entry matched (?P<n>\d+) images within an hour, more than (?P<most>\d+): .*",
     "cut_short": r"not classified: (?P<n>\d+) attempts were cut short",
     "not_classified": r"not classified after (?P<n>\d+) attempts: (?P<problem>.*)",
@@ -52,6 +54,9 @@ _MEMORY = re.compile(
 
 def explain(reason: str, name_of: NameOf) -> Explanation:
     """Say a sentence of the log to whoever reads the page; `name_of` names who decided."""
+    if reason.startswith(ON_BLACK):
+        said = explain(reason.removeprefix(ON_BLACK), name_of)
+        return replace(said, sentence=t("explain.on_black", reason=said.sentence))
     for kind, form in _KNOWN.items():
         found = form.fullmatch(reason)
         if found is not None:

@@ -79,6 +79,7 @@ class Worker:
         prepared = time.perf_counter()
         probabilities = self._interpreter.probabilities(resized)
         ended = time.perf_counter()
+        on_black = self._on_black(data) if self._buffer.is_seen_through else None
         seconds = {
             "decode": decoded - began,
             "prepare": prepared - decoded,
@@ -86,10 +87,16 @@ class Worker:
         }
         return {
             "probabilities": probabilities,
+            "on_black": on_black,
             "pdq": seen.pdq,
             "quality": seen.quality,
             "seconds": seconds,
         }
+
+    def _on_black(self, data: bytes) -> list[float]:
+        """What is blank on white may be a whole picture on a dark page."""
+        pixels = decode(data, self._max_pixels, self._buffer, background="black")
+        return self._interpreter.probabilities(resize(pixels, self._input_size_px))
 
 
 def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_pixels: int) -> None:

@@ -167,7 +167,10 @@ class PatientClassifier:
 def _inspection(answer: dict[str, Any]) -> Inspection:
     try:
         predictions = _most_probable_first(answer["probabilities"])
-        return Inspection(predictions, Fingerprint(answer["pdq"], answer["quality"]))
+        seen = Fingerprint(answer["pdq"], answer["quality"])
+        black = answer["on_black"]
+        on_black = None if black is None else _most_probable_first(black)
+        return Inspection(predictions, seen, on_black)
     except ValueError as error:
         raise ModelDamaged(f"the model answers nonsense: {error}") from error
 

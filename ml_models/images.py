@@ -6,7 +6,7 @@ Owns format recognition, limits, decoding, orientation and nsfwjs's resize. Know
 import io
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pillow_heif
@@ -20,6 +20,9 @@ from ml_models.errors import DecodeError, ImageTooLarge, UnsupportedImage
 Pixels = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
 
+Background = Literal["white", "black"]
+"""What lies under a picture that one can see through."""
+
 # Pillow knows some forty formats; those that no phone or browser uploads only widen the attack
 # surface.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
@@ -29,6 +32,11 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 MAX_JPEG_SCANS = 100
 
 _STRIP_PIXELS = 1_000_000
+
+# How Pillow names samples of PNG that it widens to 8 bits, unlike the transparent one among them:
+# left so it would show as opaque what browsers see through. Of 48 bits it keeps too few to mend it.
+_WIDENED = {"1": (1, 255), "L;2": (3, 85), "L;4": (15, 17)}  # the mask of its bits, and the factor
+_DEEP_COLOURS = "RGB;16B"
 
 _END_OF_IMAGE = b"\xff\xd9"
 
@@ -43,12 +51,15 @@ pillow_heif.options.DECODE_THREADS = 1
 
 class PixelBuffer:
     """Memory for one image's pixels, used again for the next: asking the kernel for it anew takes
-    as long as a third of decoding. Holds the pixels of the last `decode` it was given to."""
+    as long as a third of decoding. Holds the pixels of the last `decode` it was given to.
+
+    `is_seen_through` says whether the background shows anywhere in them."""
 
     _KEPT_BYTES = 64 * 1024 * 1024
 
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
+        self.is_seen_through = False
 
     def shaped(self, height: int, width: int) -> Pixels:
         """Return [height, width, 3] of it, grown if need be; what is very large is not kept."""
@@ -66,12 +77,14 @@ def decode(
     buffer: PixelBuffer | None = None,
     *,
     enough_px: int | None = None,
+    background: Background = "white",
 ) -> Pixels:
     """Decode an image of any supported format to RGB.
 
-    Returns uint8 [H, W, 3]: EXIF orientation applied, alpha composited on white, 16-bit samples
-    cut to their high byte, first frame of animations. With a `buffer` the pixels may lie in it,
-    until it is given to the next call. Thread-safe, with a buffer for each thread.
+    Returns uint8 [H, W, 3]: EXIF orientation applied, alpha composited on white or, for what a
+    dark page would show, on black; 16-bit samples cut to their high byte, first frame of
+    animations. With a `buffer` the pixels may lie in it, until it is given to the next call.
+    Thread-safe, with a buffer for each thread.
 
     With `enough_px` a JPEG comes out smaller, in a fraction of the time, if its longest side keeps
     at least so many pixels.
@@ -79,6 +92,8 @@ def decode(
     Raises UnsupportedImage when the content is of no supported format, ImageTooLarge before
     anything is allocated when width x height > max_pixels, DecodeError when it is not whole.
     """
+    buffer = buffer or PixelBuffer()
+    buffer.is_seen_through = False
     image = _open(data)
     width, height = image.size
     if width * height > max_pixels:
@@ -87,17 +102,18 @@ def decode(
         _refuse_scan_bomb(data)
         if image.mode in ("RGB", "L"):
             if enough_px is None or enough_px >= max(width, height):
-                into: dict[str, Any] = {"buffer": (buffer or PixelBuffer()).shaped(height, width)}
+                into: dict[str, Any] = {"buffer": buffer.shaped(height, width)}
             else:
                 least = scaled_size(width, height, enough_px)
                 into = {"min_width": least[0], "min_height": least[1]}
             return _upright(_decode_jpeg(data, into), _orientation(image))
     if image.format == "PNG":
         _check_png(data)
-    buffer = buffer or PixelBuffer()
-    if image.format == "WEBP" and (pixels := _decode_webp(data, image, buffer)) is not None:
-        return _upright(pixels, _orientation(image))
-    return _decode_with_pillow(image, buffer)
+    if image.format == "WEBP":
+        pixels = _decode_webp(data, image, buffer, background)
+        if pixels is not None:
+            return _upright(pixels, _orientation(image))
+    return _decode_with_pillow(image, buffer, background)
 
 
 def scaled_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
@@ -192,7 +208,9 @@ def _turbojpeg(data: bytes, into: Mapping[str, Any]) -> Pixels:
     return decoded
 
 
-def _decode_webp(data: bytes, image: Image.Image, buffer: PixelBuffer) -> Pixels | None:
+def _decode_webp(
+    data: bytes, image: Image.Image, buffer: PixelBuffer, background: Background
+) -> Pixels | None:
     """Decode in a fraction of the memory that Pillow takes; None where only Pillow can, or says
     what is wrong."""
     width, height = image.size
@@ -202,14 +220,18 @@ def _decode_webp(data: bytes, image: Image.Image, buffer: PixelBuffer) -> Pixels
     layers = np.empty((height, width, 4), np.uint8)
     if not webp.decode_into(data, layers):
         return None
-    return _rgb(Image.frombuffer("RGBA", image.size, layers, "raw", "RGBA", 0, 1), buffer)
+    layered = Image.frombuffer("RGBA", image.size, layers, "raw", "RGBA", 0, 1)
+    return _rgb(layered, buffer, background)
 
 
-def _decode_with_pillow(image: Image.Image, buffer: PixelBuffer) -> Pixels:
+def _decode_with_pillow(image: Image.Image, buffer: PixelBuffer, background: Background) -> Pixels:
     try:
+        tiles = getattr(image, "tile", ()) if image.format == "PNG" else ()
+        samples = tiles[0].args if tiles else None
         image.load()
+        _mend_transparency(image, samples)
         orientation = _orientation(image)  # after load(): Pillow turns some formats itself
-        pixels = _rgb(image, buffer)
+        pixels = _rgb(image, buffer, background)
     except DecodeError:
         raise
     except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
@@ -217,7 +239,18 @@ def _decode_with_pillow(image: Image.Image, buffer: PixelBuffer) -> Pixels:
     return _upright(pixels, orientation)
 
 
-def _rgb(image: Image.Image, buffer: PixelBuffer) -> Pixels:
+def _mend_transparency(image: Image.Image, samples: Any) -> None:
+    """Name the transparent grey as its samples are after loading."""
+    if "transparency" not in image.info:
+        return
+    if samples == _DEEP_COLOURS:
+        raise DecodeError("PNG: which of its colours of 48 bits is transparent is not known")
+    if samples in _WIDENED:
+        mask, factor = _WIDENED[samples]
+        image.info["transparency"] = (image.info["transparency"] & mask) * factor
+
+
+def _rgb(image: Image.Image, buffer: PixelBuffer, background: Background) -> Pixels:
     """Convert strip by strip: each step over the whole would hold a copy of it more."""
     if image.mode in ("I", "F") and not (image.mode == "I" and image.format == "PNG"):
         raise DecodeError(f"{image.format}: samples of mode {image.mode} have no defined range")
@@ -228,19 +261,27 @@ def _rgb(image: Image.Image, buffer: PixelBuffer) -> Pixels:
         bottom = min(top + rows, height)
         strip = image.crop((0, top, width, bottom))
         strip.info = image.info  # transparency of palettes and single colours
-        pixels[top:bottom] = np.asarray(_to_rgb(strip))
+        layer = _layer(strip)
+        if layer.mode == "RGBA":
+            buffer.is_seen_through = True
+            layer = Image.alpha_composite(Image.new("RGBA", layer.size, background), layer)
+        pixels[top:bottom] = np.asarray(layer.convert("RGB"))
     return pixels
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _layer(image: Image.Image) -> Image.Image:
+    """Return RGBA where anything is seen through, and any other mode where nothing is."""
     if image.mode.startswith("I"):  # 16 bits
-        high_byte = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-        return Image.fromarray(high_byte).convert("RGB")
-    if image.has_transparency_data:
+        samples = np.asarray(image).astype(np.uint32)
+        layer = Image.fromarray((samples >> 8).astype(np.uint8)).convert("RGB")
+        if "transparency" in image.info:  # one grey, of 16 bits as well
+            layer.putalpha(Image.fromarray(samples != image.info["transparency"]).convert("L"))
+    elif image.has_transparency_data:
         layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
+    else:
+        return image
+    is_opaque = layer.mode == "RGB" or layer.getchannel("A").getextrema() == (255, 255)
+    return layer.convert("RGB") if is_opaque else layer
 
 
 def _orientation(image: Image.Image) -> int:

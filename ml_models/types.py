@@ -50,10 +50,12 @@ class Fingerprint:
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What is found out about one image: all five predictions, most probable first, and its
-    fingerprint."""
+    fingerprint, of the picture on white."""
 
     predictions: tuple[Prediction, ...]
     fingerprint: Fingerprint
+    on_black: tuple[Prediction, ...] | None = None
+    """What the model says of it on black; None where nothing is seen through."""
 
 
 @dataclass(frozen=True, slots=True)

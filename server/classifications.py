@@ -28,6 +28,7 @@ _COLUMNS = {
     "modelVersion": "String",
     "modelInputSize": "Number",
     "predictions": "Array",
+    "predictionsOnBlack": "Array",
     "pdqHash": "String",
     "pdqQuality": "Number",
     "outcome": "String",
@@ -83,6 +84,7 @@ class StoredClassifications:
     ) -> Classification:
         """See the port."""
         columns = _verdict_columns(verdict) | fingerprints.to_columns(recorded.fingerprint)
+        columns |= _on_black_columns(recorded)
         operations: dict[str, Operation] = {name: Set(value) for name, value in columns.items()}
         operations |= {"lastSeenAt": Set(at), "updatedAt": Set(at)}
         if source_url is not None:
@@ -120,6 +122,7 @@ def _document(classification: Classification) -> Document:
         "modelVersion": classification.model.version,
         "modelInputSize": classification.model.input_size_px,
         "predictions": to_objects(classification.predictions),
+        **_on_black_columns(classification),
         **fingerprints.to_columns(classification.fingerprint),
         "seenCount": classification.seen_count,
         "lastSeenAt": classification.last_seen_at,
@@ -127,6 +130,12 @@ def _document(classification: Classification) -> Document:
     if classification.source_url is not None:
         document["sourceUrl"] = classification.source_url
     return document | _verdict_columns(classification.verdict)
+
+
+def _on_black_columns(classification: Classification) -> dict[str, Any]:
+    """No column for a picture that nothing is seen through, as in rows of earlier versions."""
+    on_black = classification.on_black
+    return {} if on_black is None else {"predictionsOnBlack": to_objects(on_black)}
 
 
 def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
@@ -137,7 +146,7 @@ def _verdict_columns(verdict: Verdict) -> dict[str, Any]:
 
 
 def _classification(document: Document) -> Classification:
-    version = document.get("policyVersion")
+    version, on_black = document.get("policyVersion"), document.get("predictionsOnBlack")
     return Classification(
         content_sha256=document["contentSha256"],
         byte_count=int(document["byteCount"]),
@@ -155,4 +164,5 @@ def _classification(document: Document) -> Classification:
         seen_count=int(document["seenCount"]),
         first_seen_at=document["createdAt"],
         last_seen_at=document["lastSeenAt"],
+        on_black=None if on_black is None else from_objects(on_black),
     )

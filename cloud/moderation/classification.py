@@ -99,7 +99,7 @@ class ClassificationService:
     ) -> Classification:
         recorded = self._records.find(content_sha256, model)
         if recorded is not None:
-            verdict = judge(recorded.predictions, policy)
+            verdict = judge(recorded.predictions, policy, recorded.on_black)
             return self._records.seen_again(recorded, verdict, source_url, utc_now())
         inspection = self._classifier.classify(data)
         now = utc_now()
@@ -110,11 +110,12 @@ class ClassificationService:
                 model=model,
                 predictions=inspection.predictions,
                 fingerprint=inspection.fingerprint,
-                verdict=judge(inspection.predictions, policy),
+                verdict=judge(inspection.predictions, policy, inspection.on_black),
                 source_url=source_url,
                 seen_count=1,
                 first_seen_at=now,
                 last_seen_at=now,
+                on_black=inspection.on_black,
             )
         )
 

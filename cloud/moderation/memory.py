@@ -28,20 +28,24 @@ class Recollection:
 
 
 def opinion(
-    recollection: Recollection, max_matches: int, *, rules_say: State
+    recollection: Recollection, max_matches: int, *, rules_say: State, is_seen_through: bool = False
 ) -> tuple[State, tuple[str, ...]]:
     """Say what becomes of an image that was known again, and why.
 
     A near copy of what was approved is not approved over rules that reject it: whoever knows the
-    hash can paint another picture with it.
+    hash can paint another picture with it. Nor over rules that send it to review, if one can see
+    through it: it is a near copy on white alone.
 
     An entry that matches more than `max_matches` an hour may be a mistake that sweeps away what it
     should not: a moderator has to look.
     """
     reasons = (_cite(recollection),)
     is_near = recollection.distance is not None
-    if is_near and recollection.after is State.APPROVED and rules_say is State.REJECTED:
+    is_approval = is_near and recollection.after is State.APPROVED
+    if is_approval and rules_say is State.REJECTED:
         return State.REVIEW, (*reasons, "the rules reject it")
+    if is_approval and is_seen_through and rules_say is State.REVIEW:
+        return State.REVIEW, (*reasons, "the rules send it to review")
     if recollection.matches <= max_matches:
         return recollection.after, reasons
     flood = (

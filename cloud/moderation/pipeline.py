@@ -229,7 +229,8 @@ class ModerationPipeline:
             self._follow_rules(item, classification, is_still=not may_be_animated(data))
 
     def _follow_rules(self, item: Item, classification: Classification, *, is_still: bool) -> None:
-        verdict = judge_upload(classification.predictions, self._policies.current())
+        on_black = classification.on_black
+        verdict = judge_upload(classification.predictions, self._policies.current(), on_black)
         after, reasons = _STATES[verdict.outcome], verdict.reasons
         if not is_still and after is State.APPROVED:
             after, reasons = State.REVIEW, ("only the first frame of an animation was judged",)
@@ -241,7 +242,8 @@ class ModerationPipeline:
             model_version=classification.model.version,
             policy_version=verdict.policy_version,
         )
-        self._conclude(item, after, BY_RULES, reasons, evidence)
+        is_seen_through = on_black is not None
+        self._conclude(item, after, BY_RULES, reasons, evidence, is_seen_through=is_seen_through)
 
     def _conclude(
         self,
@@ -250,6 +252,8 @@ class ModerationPipeline:
         decided_by: str,
         reasons: Sequence[str],
         evidence: Evidence,
+        *,
+        is_seen_through: bool = False,
     ) -> None:
         """Decide what a moderator decided about this image before; if none did, as given."""
         try:
@@ -259,7 +263,12 @@ class ModerationPipeline:
             return
         if recollection is not None:
             decided_by = BY_MEMORY
-            after, reasons = opinion(recollection, self._max_matches_per_hour, rules_say=after)
+            after, reasons = opinion(
+                recollection,
+                self._max_matches_per_hour,
+                rules_say=after,
+                is_seen_through=is_seen_through,
+            )
         self._decide_or_leave(item, after, decided_by, reasons, evidence)
 
     def _learn(self, decision: Decision) -> None:

@@ -6,13 +6,44 @@ from dataclasses import replace
 from cloud.moderation.types import Outcome, Policy, Threshold, Verdict
 from ml_models.types import Prediction
 
+ON_BLACK = "on black: "
+_SEVERITY = (Outcome.APPROVED, Outcome.REVIEW, Outcome.REJECTED)
 
-def judge(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
+
+def judge(
+    predictions: Sequence[Prediction],
+    policy: Policy,
+    on_black: Sequence[Prediction] | None = None,
+) -> Verdict:
     """Apply the thresholds of the Node original.
 
     Any listed class with probability > max rejects; else any with min <= probability <= max goes to
-    review; else the image is approved. A policy that lists no class approves nothing.
+    review; else the image is approved. A policy that lists no class approves nothing. Of a picture
+    that one can see through, which may look otherwise `on_black`, the more severe verdict counts.
     """
+    verdict = _judge(predictions, policy)
+    if on_black is None:
+        return verdict
+    dark = _judge(on_black, policy)
+    if _SEVERITY.index(dark.outcome) <= _SEVERITY.index(verdict.outcome):
+        return verdict
+    return replace(dark, reasons=tuple(f"{ON_BLACK}{reason}" for reason in dark.reasons))
+
+
+def judge_upload(
+    predictions: Sequence[Prediction],
+    policy: Policy,
+    on_black: Sequence[Prediction] | None = None,
+) -> Verdict:
+    """Judge an image that was saved: without automation a moderator looks at each."""
+    verdict = judge(predictions, policy, on_black)
+    if policy.automation_enabled:
+        return verdict
+    reasons = ("moderationAutomation is not switched on", *verdict.reasons)
+    return replace(verdict, outcome=Outcome.REVIEW, reasons=reasons)
+
+
+def _judge(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
     if not policy.thresholds:
         reason = "no policy: moderationScores is not set"
         return Verdict(Outcome.REVIEW, (reason,), policy.version)
@@ -24,15 +55,6 @@ def judge(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
     if between:
         return Verdict(Outcome.REVIEW, between, policy.version)
     return Verdict(Outcome.APPROVED, (), policy.version)
-
-
-def judge_upload(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
-    """Judge an image that was saved: without automation a moderator looks at each."""
-    verdict = judge(predictions, policy)
-    if policy.automation_enabled:
-        return verdict
-    reasons = ("moderationAutomation is not switched on", *verdict.reasons)
-    return replace(verdict, outcome=Outcome.REVIEW, reasons=reasons)
 
 
 def _above(prediction: Prediction, threshold: Threshold) -> str:

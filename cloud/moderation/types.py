@@ -71,7 +71,8 @@ class Verdict:
 class Classification:
     """What is recorded of one content and one model.
 
-    `predictions` are most probable first; `verdict` is by the policy in force when last seen;
+    `predictions` are most probable first, and so are those `on_black` instead of white, for a
+    picture that one can see through; `verdict` is by the policy in force when last seen;
     `source_url` is where it was last seen, without credentials, query or fragment.
     """
 
@@ -85,3 +86,4 @@ class Classification:
     seen_count: int
     first_seen_at: datetime
     last_seen_at: datetime
+    on_black: tuple[Prediction, ...] | None = None

@@ -10,12 +10,14 @@ from typing import Any
 from cloud.operations import same
 from cloud.values import Value
 from server.auth import Caller
+from server.live_query.limits import PATTERNS_OF_WRITE_S, pattern_budget
 from server.live_query.subscriptions import Subscription, right_to
 from server.live_query.writes import Write
 from server.objects.access import both, own_rows, permits, visible
 from server.parse.encode import FileUrl, object_json, to_json
 from server.storage.matching import matcher
 from server.storage.port import EVERYTHING, ClassSchema, Document, Refused
+from server.storage.regex import Budget
 
 _ALWAYS_SHOWN = frozenset({"className", "objectId", "createdAt", "updatedAt", "ACL"})
 
@@ -32,24 +34,35 @@ class Event:
     original: Document | None = None
 
 
+class PatternsOverrun(Exception):
+    """The patterns of other clients have taken all the time that there is for one write."""
+
+
 class Told:
     """One write, as it is told to all who may hear of it. Not thread-safe."""
 
     def __init__(self, write: Write, schema: ClassSchema) -> None:
         self._write, self._schema = write, schema
-        self._found: dict[str, tuple[bool, bool] | Refused] = {}
+        self._found: dict[str, tuple[bool, bool]] = {}
+        self._patterns = Budget(PATTERNS_OF_WRITE_S)
+        self._budgets: dict[str, Budget] = {}
         self._states: dict[Any, States] = {}
         self._texts: dict[Any, str] = {}
 
-    def event_of(self, subscription: Subscription, caller: Caller) -> Event | None:
+    @property
+    def pattern_seconds(self) -> dict[str, float]:
+        """What the patterns of each client have taken that has any."""
+        return {client_id: budget.spent_s for client_id, budget in self._budgets.items()}
+
+    def event_of(self, subscription: Subscription, caller: Caller, client_id: str) -> Event | None:
         """Return what the write is to the subscription; None if its client is not to hear of it.
 
         Of the object's state before and after, only one that the caller may read is told. Raises
-        ParseError once the caller has lost the right to the query itself, and Refused when a
-        pattern takes too long.
+        ParseError once the caller has lost the right to the query itself, Refused when its client's
+        patterns take too long, and PatternsOverrun when everybody's do.
         """
         before, after = self._readable(subscription, caller)
-        found_before, found_after = self._finds(subscription)
+        found_before, found_after = self._finds(subscription, client_id)
         event = _choose(self._write, before, after, found_before, found_after)
         if event is None or not _is_watched(event, subscription.watch):
             return None
@@ -67,23 +80,34 @@ class Told:
             self._texts[key] = to_json(shown)
         return self._texts[key]
 
-    def _finds(self, subscription: Subscription) -> tuple[bool, bool]:
-        """Whether the query found the object before, and finds it now."""
+    def _finds(self, subscription: Subscription, client_id: str) -> tuple[bool, bool]:
+        """Whether the query found the object before, and finds it now.
+
+        That one client has no time left says nothing of another one that asks the same.
+        """
         found = self._found.get(subscription.text)
         if found is None:
+            budget = self._budget_of(subscription, client_id)
             try:
-                test = subscription.test()
+                test = subscription.test(budget)
                 before, after = self._write.before, self._write.after
                 found = (
                     before is not None and test(before),
                     after is not None and test(after),
                 )
             except Refused as refusal:
-                found = refusal
+                if self._patterns.is_spent and not budget.is_spent:
+                    raise PatternsOverrun from refusal
+                raise
             self._found[subscription.text] = found
-        if isinstance(found, Refused):
-            raise found
         return found
+
+    def _budget_of(self, subscription: Subscription, client_id: str) -> Budget:
+        if subscription.plain_test is not None:
+            return pattern_budget()
+        if client_id not in self._budgets:
+            self._budgets[client_id] = pattern_budget(self._patterns)
+        return self._budgets[client_id]
 
     def _readable(self, subscription: Subscription, caller: Caller) -> States:
         """Return what the caller may see; who has the same rights sees the same."""

@@ -16,8 +16,12 @@ from cloud.moderation.errors import StoreUnavailable
 from server.auth import Caller
 from server.live_query.bus import Bus
 from server.live_query.callers import Callers
-from server.live_query.events import Event, Told
-from server.live_query.limits import MAX_SUBSCRIPTIONS, MAX_SUBSCRIPTIONS_OF_CLIENT
+from server.live_query.events import Event, PatternsOverrun, Told
+from server.live_query.limits import (
+    MAX_SUBSCRIPTIONS,
+    MAX_SUBSCRIPTIONS_OF_CLIENT,
+    PATTERNS_OF_CLIENT_S,
+)
 from server.live_query.messages import Subscribe, Voice, error_message
 from server.live_query.subscriptions import Subscription, read_subscription
 from server.live_query.writes import PublishedClasses, Write
@@ -92,6 +96,7 @@ class Hub:
         self._lock = threading.Lock()
         self._by_class: dict[str, dict[_Key, _Subscriber]] = {}
         self._by_client: dict[str, dict[int, str]] = {}
+        self._slowness: dict[str, float] = {}  # the most seconds that a client's patterns took
         self._count = 0
         self._writes: queue.Queue[Write | None] = queue.Queue(_MAX_WRITES_WAITING)
         self._has_lost = threading.Event()
@@ -162,6 +167,7 @@ class Hub:
             for request_id in list(self._by_client.get(client.voice.client_id, ())):
                 self._remove(client, request_id)
             self._by_client.pop(client.voice.client_id, None)
+            self._slowness.pop(client.voice.client_id, None)
 
     def _remove(self, client: Client, request_id: int) -> bool:
         own = self._by_client.get(client.voice.client_id, {})
@@ -218,15 +224,37 @@ class Hub:
         if not subscribers:
             return
         told = Told(write, self._schema(write.class_name))
-        for subscriber in subscribers:
+        for subscriber in self._quickest_first(subscribers):
+            client = subscriber.client
             try:
-                caller = self._callers.with_session(subscriber.client.caller, subscriber.token)
-                event = told.event_of(subscriber.subscription, caller)
+                caller = self._callers.with_session(client.caller, subscriber.token)
+                event = told.event_of(subscriber.subscription, caller, client.voice.client_id)
+            except PatternsOverrun:
+                client.end(_TRY_AGAIN_LATER, "some events could not be told")
+                self.leave(client)  # at once, for the next write may be as slow
+                continue
             except Exception as error:
                 self._failed(subscriber, error)
                 continue
             if event is not None:
                 self._send(subscriber, event, told)
+        self._note_slowness(told)
+
+    def _quickest_first(self, subscribers: list[_Subscriber]) -> list[_Subscriber]:
+        """Put those without patterns first, and last those whose client was slow or is new."""
+
+        def slowness(subscriber: _Subscriber) -> float:
+            if subscriber.subscription.plain_test is not None:
+                return 0.0
+            return self._slowness.get(subscriber.client.voice.client_id, PATTERNS_OF_CLIENT_S)
+
+        return sorted(subscribers, key=slowness)
+
+    def _note_slowness(self, told: Told) -> None:
+        with self._lock:
+            for client_id, seconds in told.pattern_seconds.items():
+                if seconds > 0 and client_id in self._by_client:
+                    self._slowness[client_id] = max(seconds, self._slowness.get(client_id, 0.0))
 
     def _send(self, subscriber: _Subscriber, event: Event, told: Told) -> None:
         client, keys = subscriber.client, subscriber.subscription.keys

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from cloud.values import Pointer, Value
 from server.auth import Caller
+from server.live_query.limits import pattern_budget
 from server.live_query.messages import Subscribe
 from server.objects.access import condition_to
 from server.objects.finding import paths, refuse_protected
@@ -25,10 +26,6 @@ from server.storage.port import (
 )
 from server.storage.regex import Budget
 
-# What all subscriptions with the same query may take of a write: an honest pattern on a text
-# takes microseconds.
-_REGEX_LIMIT_S = 0.05
-
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -47,10 +44,10 @@ class Subscription:
     plain_test: Callable[[Mapping[str, Any]], bool] | None = field(default=None, repr=False)
     """The query as a test, if it has no pattern, whose time has to be counted for each write."""
 
-    def test(self) -> Callable[[Mapping[str, Any]], bool]:
+    def test(self, budget: Budget) -> Callable[[Mapping[str, Any]], bool]:
         """Return the query as a test for the states of one object. Raises Refused, and so does the
         test, when its patterns take too long."""
-        return self.plain_test or matcher(self.where, budget=Budget(_REGEX_LIMIT_S))
+        return self.plain_test or matcher(self.where, budget=budget)
 
 
 def read_subscription(asked: Subscribe, caller: Caller, schema: ClassSchema) -> Subscription:
@@ -59,7 +56,7 @@ def read_subscription(asked: Subscribe, caller: Caller, schema: ClassSchema) -> 
         raise ParseError(INVALID_SESSION_TOKEN, "Invalid session token")
     where = read_where(asked.where, _NoSubqueries(), master=caller.searches_all)
     _refuse_relations(schema, paths(where))
-    test = matcher(where, budget=Budget(_REGEX_LIMIT_S))
+    test = matcher(where, budget=pattern_budget())
     names_one = asked.where.keys() == {"objectId"} and isinstance(asked.where["objectId"], str)
     subscription = Subscription(
         asked.class_name,

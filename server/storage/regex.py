@@ -17,8 +17,8 @@ _BUDGET_S = 1.0
 _MAX_PATTERN_LENGTH = 10_000
 _MAX_BYTES = 1 << 20  # of a compiled pattern with all that its searches remember; re2 keeps 128
 # At worst RE2 takes each step of the pattern at each byte of the text, in up to 5 ns, and nothing
-# stops it meanwhile.
-_MAX_STEPS = 200_000_000
+# stops it meanwhile: a second.
+MAX_STEPS = 200_000_000
 _OPTIONS = frozenset("imsx")
 
 _QUOTED = re.compile(r"\\(?:Q(.*?)(?:\\E|\Z)|E|.)", re.DOTALL)
@@ -36,20 +36,47 @@ class RegexRefused(RefusedQuery):
 
 
 class Budget:
-    """The time that the patterns of one query may take together. Not thread-safe."""
+    """The time that the patterns of one query may take together, and the steps that one search may
+    come to. What is spent of it is spent of the budget `within` which it lies, too. Not
+    thread-safe."""
 
-    def __init__(self, seconds: float = _BUDGET_S) -> None:
-        self._left_s = seconds
+    def __init__(
+        self,
+        seconds: float = _BUDGET_S,
+        *,
+        max_steps: int = MAX_STEPS,
+        within: "Budget | None" = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.max_steps, self.spent_s = max_steps, 0.0
+        self._seconds, self._within, self._clock = seconds, within, clock
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left of its own time."""
+        return self.spent_s >= self._seconds
 
     def spend(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Do the work. Raises RegexRefused when the time was used up before."""
-        if self._left_s <= 0:
-            raise RegexRefused("the regular expression takes too long")
-        started = time.perf_counter()
+        """Do the work. Raises RegexRefused when the time is used up, before or by it."""
+        self._check()
+        started = self._clock()
         try:
-            return work(*arguments)
+            result = work(*arguments)
         finally:
-            self._left_s -= time.perf_counter() - started
+            self._charge(self._clock() - started)
+        self._check()
+        return result
+
+    def _check(self) -> None:
+        if self.is_spent:
+            raise RegexRefused("the regular expression takes too long")
+        if self._within is not None:
+            self._within._check()
+
+    def _charge(self, seconds: float) -> None:
+        self.spent_s += seconds
+        if self._within is not None:
+            self._within._charge(seconds)
 
 
 class Search:
@@ -63,7 +90,7 @@ class Search:
     def finds(self, text: str) -> bool:
         """Whether the pattern is in the text. Raises RegexRefused when that takes too long."""
         data = text.encode()
-        if self._compiled.programsize * len(data) > _MAX_STEPS:
+        if self._compiled.programsize * len(data) > self._budget.max_steps:
             raise RegexRefused("the regular expression takes too long for so long a text")
         return self._budget.spend(self._compiled.search, data) is not None
 

@@ -50,6 +50,9 @@ def test_what_the_rules_say(said):
         "Porn 55 % is from 0 % to 55 %.",
     ]
     assert said("de", above)[0].sentence == "Porno 55 % liegt über 50 %."
+    (dark,) = judge((), policy(0.1, 0.5), PORN).reasons
+    assert said("en", dark)[0].sentence == "On black: Porn 55 % is above 50 %."
+    assert said("de", dark)[0].sentence == "Auf Schwarz: Porno 55 % liegt über 50 %."
 
 
 def test_what_memory_says_names_who_decided_and_leads_to_it(said):
@@ -69,6 +72,9 @@ def test_every_sentence_of_the_product_is_known_in_german(said):
         *judge_upload(PORN, Policy({})).reasons,
         *opinion(recollection(matches=99), 10, rules_say=State.APPROVED)[1],
         *opinion(recollection(after=State.APPROVED), 10, rules_say=State.REJECTED)[1],
+        *opinion(
+            recollection(after=State.APPROVED), 10, rules_say=State.REVIEW, is_seen_through=True
+        )[1][1:],
         REVIEWED,
         ESCALATED,
         UNDONE,

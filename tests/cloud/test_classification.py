@@ -115,6 +115,16 @@ def test_classification_is_recorded_before_it_is_returned(world):
     assert result.first_seen_at.microsecond % 1000 == 0
 
 
+def test_verdict_on_black_counts_at_once_and_when_seen_again(world):
+    harmless = tuple(Prediction(label, 0.2) for label in Label)
+    world.classifier.classify = lambda data: Inspection(harmless, FINGERPRINT, PORN)
+    for _ in range(2):
+        result = world.service.classify(BytesSource(b"picture"))
+        assert (result.predictions, result.on_black) == (harmless, PORN)
+        assert result.verdict.outcome is Outcome.REJECTED
+        assert result.verdict.reasons == ("on black: Porn 0.9000 is above 0.8",)
+
+
 def test_same_bytes_are_inferred_once_and_counted_twice(world):
     world.fetcher.answers["https://a.example/x?token=secret"] = b"picture"
     world.service.classify(BytesSource(b"picture"))

@@ -15,6 +15,7 @@ from cloud.moderation.predictions import to_objects
 from cloud.moderation.types import Policy
 from cloud.operations import Set
 from ml_models.errors import ClassifierBusy, DecodeError, ModelMissing
+from ml_models.types import Fingerprint, Inspection
 from server.moderation.checks import SCHEMA as CHECK
 from server.moderation.items import ITEM
 from server.moderation.memory import ENTRY, MATCH, StoredMemory
@@ -72,6 +73,23 @@ def test_the_rules_decide_and_say_why(moderation, policy, porn, state, reasons):
     assert decision["reasons"] == reasons
     flags = (state is State.APPROVED, state is State.REJECTED, state is State.REVIEW)
     assert moderation.shown(item) == (*flags, to_objects(predictions(porn)))
+
+
+@pytest.mark.parametrize(
+    ("porn", "state", "reason"),
+    [
+        (0.9, State.REJECTED, "on black: Porn 0.9000 is above 0.8"),
+        (0.5, State.REVIEW, "on black: Porn 0.5000 is from 0.4 to 0.8"),
+    ],
+)
+def test_what_only_a_dark_page_shows_is_not_approved(moderation, porn, state, reason):
+    seen_through = Inspection(predictions(0.1), Fingerprint("0" * 64, 0), predictions(porn))
+    moderation.classifier.classify = lambda data: seen_through
+    item = moderation.image()
+    moderation.pipeline.process(item.item_id)
+    (decision,) = moderation.decisions(item)
+    assert (moderation.state(item), decision["reasons"]) == (state, [reason])
+    assert moderation.shown(item)[3] == to_objects(predictions(0.1))
 
 
 def test_a_decision_names_policy_model_and_content(moderation):

@@ -1,9 +1,11 @@
 """The rules: exact bounds, and nothing approved without a policy."""
 
+from dataclasses import replace
+
 import pytest
 
 from cloud.moderation.policy import InvalidPolicy, read_policy
-from cloud.moderation.rules import judge
+from cloud.moderation.rules import judge, judge_upload
 from cloud.moderation.types import Outcome, Policy, Threshold
 from ml_models.types import Label, Prediction
 
@@ -53,6 +55,19 @@ def test_reasons_name_class_probability_and_threshold():
     assert rejected.reasons == ("Porn 0.9100 is above 0.8",)
     review = judge(predictions(Porn=0.5, Sexy=0.7), POLICY)
     assert review.reasons == ("Porn 0.5000 is from 0.4 to 0.8", "Sexy 0.7000 is from 0.6 to 1")
+
+
+@pytest.mark.parametrize("on_white", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("on_black", [0.1, 0.5, 0.9])
+def test_the_more_severe_of_white_and_black_counts(on_white, on_black):
+    white, black = predictions(Porn=on_white), predictions(Porn=on_black)
+    worst = predictions(Porn=max(on_white, on_black))
+    for policy in (POLICY, replace(POLICY, automation_enabled=True)):
+        for rules in (judge, judge_upload):
+            verdict = rules(white, policy, black)
+            assert verdict.outcome is rules(worst, policy).outcome
+            says_black = any(reason.startswith("on black: Porn") for reason in verdict.reasons)
+            assert says_black is (on_black > on_white)
 
 
 @pytest.mark.parametrize("scores", [None, {}])

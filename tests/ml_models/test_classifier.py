@@ -80,6 +80,26 @@ def test_all_labels_are_predicted_most_probable_first(make_classifier):
     assert sum(probabilities) == pytest.approx(1, abs=1e-5)
 
 
+def test_what_one_can_see_through_is_judged_on_black_too(make_classifier):
+    """A white sheet whose alpha channel is the picture is blank on a white page alone."""
+    classifier, grey = make_classifier(), Image.open(image_path(next(iter(REFERENCE)))).convert("L")
+    sheet = Image.new("RGBA", grey.size, "white")
+    sheet.putalpha(grey)
+    found = classifier.classify(encoded(sheet, "PNG"))
+    blank = classifier.classify(encoded(Image.new("RGB", grey.size, "white"), "PNG"))
+    shown = classifier.classify(encoded(grey, "PNG"))
+    assert probabilities(found.predictions) == pytest.approx(probabilities(blank.predictions))
+    assert probabilities(found.on_black) == pytest.approx(
+        probabilities(shown.predictions), abs=0.02
+    )
+    assert blank.on_black is None
+    assert classifier.classify(encoded(picture().convert("RGBA"), "PNG")).on_black is None
+
+
+def probabilities(predictions):
+    return {p.label.value: p.probability for p in predictions}
+
+
 def test_fingerprint_is_that_of_the_decoded_pixels(make_classifier):
     seen = make_classifier().classify(JPEG).fingerprint
     assert seen == fingerprint(decode(JPEG, 1_000_000))

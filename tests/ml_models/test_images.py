@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFilter
 
 from ml_models.errors import DecodeError, ImageError, ImageTooLarge, UnsupportedImage
-from ml_models.images import MAX_JPEG_SCANS, decode, resize
+from ml_models.images import MAX_JPEG_SCANS, PixelBuffer, decode, resize
 
 MAX_PIXELS = 50_000_000
 LOSSLESS = ["PNG", "GIF", "BMP", "TIFF"]
@@ -108,6 +108,60 @@ def test_transparent_palette_entry_becomes_white():
     index = image.getpixel((0, 0))
     pixels = decode(encoded(image, "PNG", transparency=index), MAX_PIXELS)
     assert pixels[0, 0].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "AVIF", "HEIF"])
+def test_what_is_blank_on_white_shows_on_black(format):
+    image = Image.new("RGBA", (32, 32), "white")
+    image.putalpha(picture(32, 32).convert("L"))
+    data, buffer = encoded(image, format), PixelBuffer()
+    assert decode(data, MAX_PIXELS, buffer).min() > 250
+    assert buffer.is_seen_through
+    dark = decode(data, MAX_PIXELS, buffer, background="black")
+    assert mean_difference(dark, picture(32, 32).convert("L")) < 6
+
+
+@pytest.mark.parametrize("image", [picture().convert("RGBA"), picture().convert("LA"), picture()])
+def test_nothing_is_seen_through_what_is_opaque(image):
+    buffer = PixelBuffer()
+    decode(encoded(Image.new("LA", (4, 4)), "PNG"), MAX_PIXELS, buffer)
+    assert buffer.is_seen_through
+    decode(encoded(image, "PNG"), MAX_PIXELS, buffer)
+    assert not buffer.is_seen_through
+    decode(encoded(Image.new("LA", (4, 4)), "PNG"), MAX_PIXELS, buffer)
+    decode(encoded(picture(), "JPEG"), MAX_PIXELS, buffer)
+    assert not buffer.is_seen_through
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_transparent_grey_of_any_depth_is_seen_through(bits):
+    """Beside it stands the next grey or, of one bit, the other; of 16 both have one high byte."""
+    most = 2**bits - 1
+    clear = most - 1
+    row = f"{most:0{bits}b}{clear:0{bits}b}".ljust(32, "0")
+    data = png(2, bits, 0, int(row, 2).to_bytes(4), clear.to_bytes(2))
+    buffer = PixelBuffer()
+    assert decode(data, MAX_PIXELS, buffer)[0].min() == 255
+    assert buffer.is_seen_through
+    dark = decode(data, MAX_PIXELS, buffer, background="black")
+    assert dark[0].tolist() == [[255] * 3, [0] * 3]
+
+
+def test_transparent_colour_of_48_bits_is_refused():
+    row, clear = struct.pack(">6H", *[0xFFFF] * 3, *[0xFFFE] * 3), struct.pack(">3H", *[0xFFFE] * 3)
+    with pytest.raises(DecodeError, match="48 bits"):
+        decode(png(2, 16, 2, row, clear), MAX_PIXELS)
+
+
+def png(width, bits, colour_type, row, transparent):
+    """A PNG of one row, with the sample that is transparent."""
+    header = struct.pack(">IIBBBBB", width, 1, bits, colour_type, 0, 0, 0)
+    used = row[: -(-width * bits * (3 if colour_type == 2 else 1) // 8)]
+    chunks = [(b"IHDR", header), (b"tRNS", transparent), (b"IDAT", zlib.compress(b"\0" + used))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in [*chunks, (b"IEND", b"")]
+    )
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF"])

@@ -50,6 +50,15 @@ def test_record_comes_back_as_it_was_added(records):
     assert records.find(RECORD.content_sha256, MODEL) == RECORD
 
 
+def test_what_is_seen_through_comes_back_with_its_predictions_on_black(database, records):
+    seen_through = replace(RECORD, on_black=RECORD.predictions[::-1])
+    assert records.add(seen_through) == seen_through
+    assert records.find(RECORD.content_sha256, MODEL) == seen_through
+    database.objects.update(SCHEMA, EVERYTHING, {"predictionsOnBlack": Delete()})
+    assert records.find(RECORD.content_sha256, MODEL) == RECORD
+    assert records.add(seen_through).on_black == seen_through.on_black
+
+
 def test_record_belongs_to_its_model_and_size(records):
     records.add(RECORD)
     for other in [

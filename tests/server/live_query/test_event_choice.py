@@ -30,7 +30,7 @@ def row(a, acl=None, **columns):
 def heard(before, after, caller=NOBODY, schema=SCHEMA, watch=None, where=None):
     asked = Subscribe(1, "Note", {"a": 1} if where is None else where, watch=watch)
     subscription = read_subscription(asked, caller, SCHEMA)
-    return Told(Write("Note", before, after), schema).event_of(subscription, caller)
+    return Told(Write("Note", before, after), schema).event_of(subscription, caller, "client")
 
 
 NOT_FOUND, FOUND, UNREADABLE = row(0, SHOWN), row(1, SHOWN), row(1, HIDDEN)
@@ -141,13 +141,13 @@ def test_what_is_decided_for_one_client_does_not_hold_for_another():
     told = Told(Write("Note", None, row(1, {"alice": {"read": True}}, b=2)), schema)
     subscription = read_subscription(Subscribe(1, "Note", {"a": 1}), NOBODY, schema)
     seen = {
-        name: told.event_of(subscription, caller)
+        name: told.event_of(subscription, caller, "client")
         for name, caller in {"n": NOBODY, "a": ALICE, "r": manager, "m": MASTER}.items()
     }
     assert seen["n"] is None
     assert "b" not in seen["a"].object
     assert seen["r"].object["b"] == seen["m"].object["b"] == 2
-    assert told.event_of(subscription, ALICE).object is seen["a"].object
+    assert told.event_of(subscription, ALICE, "client").object is seen["a"].object
 
 
 def test_a_pattern_that_took_too_long_is_not_tried_again_for_others():
@@ -158,7 +158,7 @@ def test_a_pattern_that_took_too_long_is_not_tried_again_for_others():
     for _ in range(2):
         started = time.perf_counter()
         with pytest.raises(Refused):
-            told.event_of(subscription, NOBODY)
+            told.event_of(subscription, NOBODY, "client")
         took_s = time.perf_counter() - started
     assert took_s < 0.01
 

@@ -1,6 +1,7 @@
 """What hostile, broken and slow clients come to."""
 
 import json
+import random
 import socket
 import time
 
@@ -143,6 +144,56 @@ def test_a_pattern_that_takes_too_long_ends_its_own_subscription_alone(live, par
     answer = attacker.hear()
     assert (answer["op"], answer["code"], answer["requestId"]) == ("error", 102, 1)
     assert attacker.hears_nothing()
+
+
+SLOW = "[ab]*a[ab]{200}y<%d>"
+
+
+def test_slow_patterns_of_one_client_share_what_one_may_take(live, parse):
+    """Each a search of its own, just within the steps of one."""
+    attacker, good = live.connect(), live.connect()
+    for n in range(20):
+        attacker.subscribe("Note", {"big": {"$regex": SLOW % n}})
+    good.subscribe("Note", {"n": {"$gte": 0}}, keys=["n"])
+    parse.create("Note", {"n": 0, "big": random_text(400_000)})
+    started = time.monotonic()
+    parse.create("Note", {"n": 1, "big": random_text(40_000)})
+    assert [good.hear()["object"]["n"] for _ in range(2)] == [0, 1]
+    assert time.monotonic() - started < 1
+    assert {attacker.hear()["code"] for _ in range(20)} == {102}
+
+
+def test_many_slow_clients_hold_up_a_write_for_half_a_second(live, parse):
+    attackers = [live.connect() for _ in range(14)]
+    quick = live.connect()
+    quick.subscribe("Note", {"big": {"$regex": "^[ab]"}}, keys=["n"])
+    parse.create("Note", {"n": 0, "big": "a"})
+    assert quick.hear()["object"]["n"] == 0
+    for n, attacker in enumerate(attackers):
+        for number in range(20):
+            attacker.subscribe("Note", {"big": {"$regex": SLOW % (100 * n + number)}})
+    good = live.connect()
+    good.subscribe("Note", keys=["n"])
+    started = time.monotonic()
+    for n in (1, 2):
+        parse.create("Note", {"n": n, "big": random_text(40_000)})
+    assert [good.hear()["object"]["n"] for _ in range(2)] == [1, 2]
+    assert [quick.hear()["object"]["n"] for _ in range(2)] == [1, 2]
+    assert time.monotonic() - started < 3
+
+
+def test_who_has_no_time_left_takes_no_answer_from_another(live, parse):
+    attacker, good = live.connect(), live.connect()
+    for n in range(20):
+        attacker.subscribe("Note", {"big": {"$regex": SLOW % n}})
+    for client in (attacker, good):
+        client.subscribe("Note", {"big": {"$regex": "^[ab]"}}, keys=["n"])
+    parse.create("Note", {"n": 1, "big": random_text(40_000)})
+    assert good.hear()["object"]["n"] == 1
+
+
+def random_text(length):
+    return "".join(random.Random(1).choices("ab", k=length))
 
 
 def test_connecting_again_begins_anew(live, parse):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from image_host import ASTRONAUT, MASTER, noise
+from PIL import Image
 
 from cloud.moderation.errors import ModerationError
 from cloud.moderation.policy import InvalidPolicy
@@ -180,6 +181,33 @@ def test_image_is_safe_by_the_moderation_scores(client, image_host):
     assert answer() == (False, False)
     scores({"Neutral": {"min": 0.1, "max": 0.5}})
     assert answer() == (False, True)
+
+
+def test_what_only_a_dark_page_shows_is_not_safe(client):
+    with Image.open(io.BytesIO(ASTRONAUT)) as image:
+        shown = image.convert("L")
+    sheet = Image.new("RGBA", shown.size, "white")
+    sheet.putalpha(shown)
+    on_white, on_black = scores_of(client, sheet), scores_of(client, shown)
+    assert on_white == scores_of(client, Image.new("RGB", shown.size, "white"))
+    label = max(on_white, key=lambda name: on_black[name] - on_white[name])
+    between = (on_white[label] + on_black[label]) / 2
+    body = {"params": {"moderationScores": {label: {"min": between, "max": between}}}}
+    assert client.put("/parse/config", json=body, headers=MASTER).status_code == 200
+    answer = client.post(IS_SAFE, data=png(sheet)).json
+    assert (answer["isSafe"], answer["isToxic"]) == (False, True)
+    assert client.post(IS_SAFE, data=png(sheet.convert("RGB"))).json["isSafe"]
+
+
+def scores_of(client, image):
+    answer = client.post(CLASSIFY, data=png(image)).json
+    return {found["className"]: found["probability"] for found in answer}
+
+
+def png(image):
+    encoded = io.BytesIO()
+    image.save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def test_unknown_route_is_a_json_404(client):
