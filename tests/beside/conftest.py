@@ -1,9 +1,9 @@
 """A Parse Server from npm and our server, on one database."""
 
 import os
-import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 from node_packages import BIN, PATH, installed
 from parse_client import Client
@@ -33,10 +33,11 @@ def theirs(shared_uri, tmp_path_factory):
     command = [BIN / "node", _HERE / "parse_server.cjs", str(port), shared_uri]
     environment = os.environ | {"PATH": PATH, "NODE_PATH": str(modules)}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        process = psutil.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     wait_for_port(port, process, timeout_s=60)
     yield Client("Parse Server", port)
-    process.terminate()
+    for one in [*process.children(recursive=True), process]:  # PyPI's node is a wrapper
+        one.terminate()
     process.wait()
 
 
