@@ -20,7 +20,7 @@ from ml_models.errors import DecodeError, ImageTooLarge, UnsupportedImage
 Pixels = NDArray[np.uint8]
 """uint8 [H, W, 3], RGB."""
 
-Background = Literal["white", "black"]
+Background = Literal["white", "black", "grey"]
 """What lies under a picture that one can see through."""
 
 # Pillow knows some forty formats; those that no phone or browser uploads only widen the attack

@@ -22,9 +22,12 @@ _PLACEHOLDER_MAX_PIXELS = 9_000_000
 
 
 def picture(data: bytes, max_pixels: int, rendering: Rendering) -> bytes:
-    """Make a JPEG, never larger than the image itself. Raises ImageError as `decode` does."""
+    """Make a JPEG, never larger than the image itself. Raises ImageError as `decode` does.
+
+    What is seen through lies on grey, where what only a white or only a dark page shows is seen.
+    """
     side = rendering.longest_side_px
-    pixels = _shrink(decode(data, max_pixels, enough_px=side), side)
+    pixels = _shrink(decode(data, max_pixels, enough_px=side, background="grey"), side)
     if rendering.veiled:
         pixels = _veil(pixels)
     made: bytes = simplejpeg.encode_jpeg(pixels, _JPEG_QUALITY, colorsubsampling="420")

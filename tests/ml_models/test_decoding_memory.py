@@ -4,11 +4,14 @@ import subprocess
 import sys
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 from running_server import REPOSITORY
 
 PIXELS = (4000, 3000)
+pillow_heif.register_heif_opener()
+
 # Bytes for each pixel, from docs/performance.md, and for what a process takes besides.
 MOST = {"JPEG": 4, "PNG": 7, "GIF": 7, "BMP": 8, "TIFF": 11, "AVIF": 10, "HEIF": 9, "WEBP": 9}
 BESIDES = 45_000_000

@@ -135,3 +135,15 @@ def test_what_must_be_decoded_whole_and_is_large_has_no_placeholder():
     with pytest.raises(ImageTooLarge):
         placeholder(encoded(large, "PNG"), MAX_PIXELS)
     assert len(placeholder(encoded(large, "JPEG"), MAX_PIXELS)) == 28
+
+
+@pytest.mark.parametrize("ink", ["white", "black"])
+def test_what_only_one_page_shows_is_seen_by_who_moderates(ink):
+    layer = Image.new("RGBA", (64, 64), ink)
+    mask = Image.new("L", (64, 64), 0)
+    mask.paste(255, (16, 16, 48, 48))
+    layer.putalpha(mask)
+    buffer = io.BytesIO()
+    layer.save(buffer, "PNG")
+    pixels = np.asarray(made(buffer.getvalue()).convert("L")).astype(int)
+    assert abs(pixels[32, 32] - pixels[4, 4]) > 90
