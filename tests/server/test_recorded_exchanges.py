@@ -280,10 +280,10 @@ DIFFERENCES: dict[int, Answer] = {
 
 _COLLATIONS = {328, 373}
 
-# What these servers cannot do, and what shows it later. Of nx-27017 also: members of objects,
-# regular expressions that are none.
 # In memory two objects are made within a millisecond, so that -createdAt orders them by chance.
 _SAME_MOMENT = {283}
+# What these servers cannot do, and what shows it later. Of nx-27017 also: members of objects,
+# regular expressions that are none.
 GAPS = {
     "nx": _COLLATIONS | {204, 219, 225, 465, 256},
     "java": _COLLATIONS | _SAME_MOMENT,
