@@ -84,14 +84,15 @@ def test_a_break_is_suggested_once_in_a_while(lane, accessible):
     page.evaluate("lane.exposure.breakAfter = 2")
     for _ in range(2):
         lane.press("r")
-        lane.press("l")
+        item = lane.press("l")
+        if lane.item == item:  # one that could not be classified
+            lane.press("l")
     page.wait_for_selector("#break-dialog[open]")
     accessible(page)
     item = lane.press("l")  # nothing is decided by somebody who did not see the dialog come
     assert lane.item == item
     page.click("#break-dialog button")
     lane.press("r")
-    lane.press("l")
     assert not page.is_visible("#break-dialog")
     assert page.inner_text("#exposure") == "3 looked at"
 
