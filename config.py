@@ -28,6 +28,8 @@ DEVELOPMENT_KEYS = {
 BROKER_PATHS = {"redis": "/?|/[0-9]+", "rediss": "/?|/[0-9]+", "amqp": ".*", "amqps": ".*"}
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
+_LOOPBACK_NETWORKS = (ip_network("127.0.0.1"), ip_network("::1"))
+
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -42,6 +44,7 @@ def usable_cores() -> int:
 
 
 PositiveInt = Annotated[int, Field(gt=0)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 Uploader = Literal["master", "users", "anonymous", "public"]
 
 
@@ -68,15 +71,11 @@ class Settings(BaseSettings):
     dotnet_key: str = Field("", repr=False)
     master_key: str = Field("", repr=False)
     read_only_master_key: str = Field("", repr=False)
-    master_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
-        ip_network("127.0.0.1"),
-        ip_network("::1"),
-    )
+    master_key_ips: Networks = _LOOPBACK_NETWORKS
 
     maintenance_key: str = Field("", repr=False)
     maintenance_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
-        ip_network("127.0.0.1"),
-        ip_network("::1"),
+        _LOOPBACK_NETWORKS
     )
 
     # What is moderated
@@ -170,10 +169,7 @@ class Settings(BaseSettings):
 
     # What the operator sees
     log_format: Literal["text", "json"] = "text"
-    metrics_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
-        ip_network("127.0.0.1"),
-        ip_network("::1"),
-    )
+    metrics_ips: Networks = _LOOPBACK_NETWORKS
     metrics_token: str = Field("", repr=False)
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
 
@@ -429,8 +425,17 @@ class Settings(BaseSettings):
     def live_query_redis(self) -> str:
         """The Redis that carries writes between processes: LIVE_QUERY_REDIS_URL, or the broker's
         where that is one; empty where processes of one machine tell each other."""
+        return self.live_query_redis_url or self._redis_of_broker
+
+    @property
+    def rate_limit_store(self) -> str:
+        """Where calls are counted: RATE_LIMIT_STORAGE, or the broker's Redis, or memory."""
+        return self.rate_limit_storage or self._redis_of_broker or "memory://"
+
+    @property
+    def _redis_of_broker(self) -> str:
         is_redis = self.celery_broker_url.startswith(("redis://", "rediss://"))
-        return self.live_query_redis_url or (self.celery_broker_url if is_redis else "")
+        return self.celery_broker_url if is_redis else ""
 
     @property
     def worker_permits(self) -> int:

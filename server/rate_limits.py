@@ -77,7 +77,7 @@ class RateLimits:
     """Counts calls and refuses those beyond a limit; thread-safe, one for each process."""
 
     def __init__(self, settings: Settings) -> None:
-        self._store = _Store(storage_uri(settings))
+        self._store = _Store(settings.rate_limit_store)
         self._rules = {
             "classify": parse_rules(settings.rate_limit_classify),
             "upload": parse_rules(settings.rate_limit_upload),
@@ -145,12 +145,6 @@ class _Store:
             logger.warning("rate limits hold for nobody, their store is away: %s", error)
             return
         raise TooManyRequests(message, max(1, math.ceil(resets_at - time.time())))
-
-
-def storage_uri(settings: Settings) -> str:
-    """Where counts are kept: RATE_LIMIT_STORAGE, else a broker that is Redis, else memory."""
-    broker = settings.celery_broker_url
-    return settings.rate_limit_storage or (broker if broker.startswith("redis") else "memory://")
 
 
 def _whose(limit: RateLimit, caller: Caller) -> Iterator[str]:

@@ -21,7 +21,7 @@ from server.parse.errors import (
     OPERATION_FORBIDDEN,
     ParseError,
 )
-from server.parse.request import read_json
+from server.parse.request import read_json_text
 
 _HEADERS = {"metadata": "X-Parse-File-Metadata", "tags": "X-Parse-File-Tags"}
 _RESERVED = ("metadata",)  # which is a route
@@ -133,7 +133,7 @@ def _json_object(text: str | None) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        value = read_json(text.encode("utf-8", "surrogatepass"))
+        value = read_json_text(text)
     except ParseError:
         value = None
     if not isinstance(value, dict):

@@ -11,7 +11,7 @@ from typing import Any
 
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
-from server.parse.request import Credentials, read_json
+from server.parse.request import Credentials, read_json_text
 
 # What codes mean here, and only here (Parse Server's ParseLiveQueryServer).
 BAD_MESSAGE = 1
@@ -70,7 +70,7 @@ def read_message(text: str) -> Message:
     """Read one frame; `update` is a Subscribe, which replaces what has its number. Raises
     BadMessage."""
     try:
-        message = read_json(text.encode("utf-8", "surrogatepass"))
+        message = read_json_text(text)
     except ParseError:
         raise BadMessage("The message is not valid JSON.") from None
     if not isinstance(message, dict):

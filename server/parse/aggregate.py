@@ -18,7 +18,7 @@ from server.parse.query import (
     read_preference,
     read_where_json,
 )
-from server.parse.request import read_json
+from server.parse.request import read_json_text
 from server.parse.row_conditions import read_match
 from server.parse.row_names import RowNames, bad_pipeline, is_row_path
 from server.storage.pipeline import (
@@ -93,7 +93,7 @@ def _from_text(name: str, value: Any) -> Any:
     if not isinstance(value, str) or name == "where":
         return value
     try:
-        return read_json(value.encode("utf-8", "surrogatepass"))
+        return read_json_text(value)
     except ParseError:
         return value
 

@@ -17,7 +17,7 @@ from server.parse.errors import INVALID_JSON, INVALID_KEY_NAME, INVALID_QUERY, P
 from server.parse.geo import GEO_OPERATORS, check_near, read_geo
 from server.parse.operations import check_column_name
 from server.parse.relative_time import relative_date
-from server.parse.request import read_json
+from server.parse.request import read_json_text
 from server.parse.text_search import check_text, read_text
 from server.storage.port import (
     READ_PREFERENCES,
@@ -152,7 +152,7 @@ def read_where_json(where: Any) -> Mapping[str, Any]:
     """Read a `where` that may be text, as JSON still. Raises ParseError 107."""
     if isinstance(where, str):
         try:
-            where = read_json(where.encode("utf-8", "surrogatepass"))
+            where = read_json_text(where)
         except ParseError:
             where = ""
     if where is None or where == []:  # PHP has one word for no list and no object
@@ -178,7 +178,7 @@ def _whole_number(params: Mapping[str, Any], name: str, default: int) -> int:
 def read_hint(value: Any) -> Hint | None:
     """Read the index to go by, a name or keys; None if there is none. Raises ParseError 102."""
     if isinstance(value, str) and value.startswith(("{", "[")):
-        value = read_json(value.encode("utf-8", "surrogatepass"))
+        value = read_json_text(value)
     if not _is_true(value) or value == {}:
         return None
     if isinstance(value, str) and "\0" not in value:
@@ -219,7 +219,7 @@ def _texts(params: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     """Return the parts of a list with commas, or of a list; None if there is neither."""
     value = params.get(name)
     if isinstance(value, str) and value[:1] in ('"', "["):  # JSON inside a query string
-        value = read_json(value.encode("utf-8", "surrogatepass"))
+        value = read_json_text(value)
     if isinstance(value, str):
         value = value.split(",")
     if value is None:

@@ -131,6 +131,11 @@ def parse_body(data: bytes, content_type: str) -> dict[str, Any]:
     return body
 
 
+def read_json_text(text: str) -> Any:
+    """`read_json` of a text, which may hold half characters: they are refused as all JSON's are."""
+    return read_json(text.encode("utf-8", "surrogatepass"))
+
+
 def read_json(data: bytes) -> Any:
     """Read JSON within bounds: 28 MB of `[0,0,...` would become 3 GB of numbers.
 
@@ -220,7 +225,7 @@ def _context(header: str | None, in_body: Any) -> dict[str, Any]:
         return {}
     if isinstance(context, str):
         try:
-            context = read_json(context.encode("utf-8", "surrogatepass"))
+            context = read_json_text(context)
         except ParseError:
             context = None
     if not isinstance(context, dict):

@@ -10,7 +10,8 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from server.routes.answers import json_answer
+from server.parse.encode import to_json
+from server.routes.answers import JSON
 
 Json = dict[str, Any]
 
@@ -100,11 +101,11 @@ _COMPONENTS: Json = {
 def openapi_blueprint(mount: str, routes: Iterable[tuple[str, str]]) -> Blueprint:
     """Describe these Parse routes below `mount`, and the plain ones; no key needed."""
     blueprint = Blueprint("openapi", __name__)
-    document = describe(mount, routes)
+    document = to_json(describe(mount, routes))
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        return json_answer(document)
+        return Response(document, content_type=JSON)
 
     return blueprint
 

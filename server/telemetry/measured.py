@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING
 
 from cloud.moderation.errors import FetchError, ImageTooManyBytes
 from cloud.moderation.items import Claim, Decision, is_person
@@ -20,9 +19,6 @@ from server.moderation.items import StoredItems
 from server.objects.schemas import Schemas
 from server.storage.port import Database
 from server.telemetry.tracing import Span, make_span
-
-if TYPE_CHECKING:
-    pass
 
 
 class Telemetry:

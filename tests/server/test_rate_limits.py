@@ -11,7 +11,7 @@ from running_server import free_port
 from cloud.code import RateLimit, Validator
 from config import SettingsError, load_settings
 from server.app import check_settings
-from server.rate_limits import RateLimits, parse_rules, storage_uri
+from server.rate_limits import RateLimits, parse_rules
 
 NEAR, FAR = "203.0.113.5", "198.51.100.7"
 MINUTE = timedelta(minutes=1)
@@ -269,7 +269,7 @@ def test_a_limit_that_cannot_be_read_is_refused_at_start(tmp_path, text):
 
 def test_the_store_is_the_broker_where_that_is_redis(tmp_path):
     def uri(**settings):
-        return storage_uri(load_settings(_env_file=None, data_dir=tmp_path, **settings))
+        return load_settings(_env_file=None, data_dir=tmp_path, **settings).rate_limit_store
 
     assert uri() == "memory://"
     assert uri(celery_broker_url="redis://r:6379/0") == "redis://r:6379/0"
