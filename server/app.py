@@ -22,14 +22,15 @@ from config import Settings, SettingsError
 from ml_models import pretrained
 from ml_models.classifier import NsfwClassifier, PatientClassifier
 from server.auth import Caller
-from server.classifications import StoredClassifications
 from server.dispatch.local import LocalDispatch
 from server.dispatch.sweeper import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
+from server.files.placeholders import Placeholders
 from server.guarded_answers import GuardedAnswers
 from server.idempotency import Idempotency
-from server.jobs import JobRunner
+from server.jobs.runner import JobRunner
+from server.jobs.scheduler import JobScheduler
 from server.live_query.bus import Bus
 from server.live_query.publishing import PublishingDatabase
 from server.live_query.redis_carrier import RedisCarrier
@@ -38,6 +39,7 @@ from server.live_query.writes import PublishedClasses
 from server.mail.wiring import make_outbox
 from server.moderation.category_words import OwnersWords
 from server.moderation.checks import StoredChecks
+from server.moderation.classifications import StoredClassifications
 from server.moderation.memory import ENTRY, StoredMemory
 from server.moderation.memory_lists import memory_class
 from server.moderation.near_copies import NearCopies
@@ -58,7 +60,6 @@ from server.panel.wiring import make_panel_services, panel_secret
 from server.parse_config import ParseConfig
 from server.parse_face import ParseFace
 from server.paths import CaseInsensitivePrefixes
-from server.placeholders import Placeholders
 from server.rate_limits import RateLimits
 from server.routes.account_pages import account_pages_blueprint
 from server.routes.answers import add_cors, answer_of_error, json_answer
@@ -66,7 +67,6 @@ from server.routes.files import files_blueprint
 from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
 from server.routes.openapi import openapi_blueprint
-from server.scheduler import JobScheduler
 from server.services import Services
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Database

@@ -16,7 +16,8 @@ from werkzeug.wrappers import Request
 from cloud.errors import SCRIPT_FAILED
 from server.auth import Caller, authorise
 from server.body import whole_body
-from server.files import public_mount_url
+from server.files.names import public_mount_url
+from server.files.uploads import Upload, json_upload, raw_upload
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request
@@ -37,7 +38,6 @@ from server.routes import (
 from server.routes.answers import CORS_HEADERS, JSON, answer_of_error, logger
 from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
-from server.uploads import Upload, json_upload, raw_upload
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

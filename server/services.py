@@ -14,8 +14,10 @@ from ml_models.classifier import NsfwClassifier
 from ml_models.errors import ModelError
 from server.auth import Caller
 from server.dispatch.sweeper import SweptDispatch
+from server.files.placeholders import Placeholders
 from server.idempotency import Idempotency
-from server.jobs import JobRunner
+from server.jobs.runner import JobRunner
+from server.jobs.scheduler import JobScheduler
 from server.live_query.bus import Bus
 from server.mail.outbox import Outbox
 from server.moderation.memory import StoredMemory
@@ -24,9 +26,7 @@ from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.panel.retention import RetentionKeeper
 from server.parse_config import ParseConfig
-from server.placeholders import Placeholders
 from server.rate_limits import RateLimits
-from server.scheduler import JobScheduler
 from server.storage.port import Database
 from server.telemetry.measured import Telemetry
 from server.webhooks.deliverer import Deliverer

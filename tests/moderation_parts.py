@@ -10,9 +10,9 @@ from cloud.moderation.policy import read_policy
 from cloud.moderation.review import ReviewDesk, Reviewer
 from cloud.values import File
 from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Prediction
-from server.classifications import StoredClassifications
 from server.moderation.checks import StoredChecks
 from server.moderation.claims import StoredClaims, StoredRecords
+from server.moderation.classifications import StoredClassifications
 from server.moderation.items import DECISION, ITEM, StoredItems
 from server.moderation.subjects import StoredSubjects, shown_column, shows, subject_schema
 from server.moderation.unowned import UnownedImages

@@ -10,8 +10,8 @@ import click
 
 from config import Settings
 from ml_models.types import Fingerprint
-from server import fingerprints
 from server.app import open_database
+from server.moderation import fingerprints
 from server.moderation.memory_lists import MemoryLists
 from server.objects.schemas import Schemas
 from server.storage.port import Document

@@ -19,7 +19,7 @@ from cloud.moderation.items import (
 )
 from cloud.moderation.predictions import from_objects, to_objects
 from ml_models.types import Label
-from server import fingerprints
+from server.moderation import fingerprints
 from server.storage.port import Document
 
 logger = logging.getLogger(__name__)

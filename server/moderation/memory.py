@@ -17,7 +17,7 @@ from cloud.moderation.items import Decision, Evidence, State
 from cloud.moderation.memory import Recollection
 from cloud.operations import Delete, Operation, Set
 from cloud.values import Pointer
-from server import fingerprints
+from server.moderation import fingerprints
 from server.moderation.near_copies import NearCopies
 from server.objects.identity import utc_now
 from server.objects.schemas import NOBODY, Schemas

@@ -13,7 +13,7 @@ from typing import Any
 from cloud.errors import VALIDATION_ERROR
 from cloud.operations import Operation, Set
 from ml_models.types import Fingerprint
-from server import fingerprints
+from server.moderation import fingerprints
 from server.moderation.memory import (
     ENTRY,
     ENTRY_INDEXES,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from cloud.moderation.items import State
 from cloud.moderation.memory import NotReadYet
 from ml_models.types import Fingerprint
-from server import fingerprints
+from server.moderation import fingerprints
 from server.moderation.last_read import LastRead
 from server.objects.identity import utc_now
 from server.storage.port import (

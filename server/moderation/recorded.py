@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cloud.moderation.policy_check import Recorded
 from cloud.moderation.predictions import from_objects
-from server.classifications import SCHEMA
+from server.moderation.classifications import SCHEMA
 from server.storage.port import Compares, ObjectStore, Order, Query, SortKey
 
 _PAGE = 500

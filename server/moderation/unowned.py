@@ -13,8 +13,8 @@ from cloud.moderation.items import Evidence, Item, State, Subject, mirror
 from cloud.moderation.types import Classification
 from cloud.operations import Delete, Operation, Set
 from cloud.values import File
-from server.classifications import SCHEMA as RECORD
-from server.classifications import record_id
+from server.moderation.classifications import SCHEMA as RECORD
+from server.moderation.classifications import record_id
 from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
 from server.objects.schemas import Schemas
 from server.storage.port import (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from admin.ports.history import Found, ImagePrint, Search
 from ml_models.types import Fingerprint
-from server import fingerprints
+from server.moderation import fingerprints
 from server.moderation.history_indexes import BY_DECISION
 from server.moderation.item_columns import readable
 from server.moderation.items import ITEM

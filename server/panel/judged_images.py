@@ -4,7 +4,7 @@ from cloud.moderation.items import State
 from cloud.moderation.people_figures import PersonsDecision
 from cloud.moderation.policy_check import Recorded
 from cloud.moderation.predictions import from_objects
-from server.classifications import SCHEMA as CLASSIFICATION
+from server.moderation.classifications import SCHEMA as CLASSIFICATION
 from server.moderation.items import DECISION
 from server.panel.newest import Log
 from server.storage.port import EVERYTHING, Document, Equals

@@ -23,7 +23,7 @@ from cloud.moderation.items import Item, State
 from ml_models.classifier import NsfwClassifier
 from ml_models.errors import ImageError, MlModelsError
 from ml_models.types import Rendering
-from server.files import image_type
+from server.files.names import image_type
 from server.storage.port import FileStore
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """`/files`: uploads, deletion with the master key, and downloads, which need no key.
 
-Every file is served as what cannot run in a page; `server.files` holds the rules.
+Every file is served as what cannot run in a page; `server/files/` holds the rules.
 """
 
 from collections.abc import Iterator
@@ -12,8 +12,7 @@ from werkzeug.http import is_resource_modified
 from cloud.values import File
 from config import Uploader
 from server.auth import Caller
-from server.file_triggers import FileTriggers
-from server.files import (
+from server.files.names import (
     RangeNotSatisfiable,
     download_headers,
     file_url,
@@ -23,6 +22,8 @@ from server.files import (
     public_metadata,
     requested_bytes,
 )
+from server.files.triggers import FileTriggers
+from server.files.uploads import Upload, check_content
 from server.parse.errors import (
     FILE_DELETE_ERROR,
     FILE_SAVE_ERROR,
@@ -34,7 +35,6 @@ from server.routes.answers import json_answer
 from server.routes.router import Answer, Call, ParseRouter
 from server.services import Services
 from server.storage.port import FileStore, StoredFile
-from server.uploads import Upload, check_content
 
 _PIECE_BYTES = 256 * 1024
 

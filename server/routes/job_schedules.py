@@ -5,6 +5,7 @@ from typing import Any
 
 from cloud.code import cloud
 from cloud.errors import VALIDATION_ERROR
+from server.jobs.schedules import read_schedule
 from server.objects.identity import utc_now
 from server.parse.encode import iso_date
 from server.parse.errors import INTERNAL_SERVER_ERROR, INVALID_JSON, ParseError
@@ -12,7 +13,6 @@ from server.parse.operations import read_changes
 from server.parse.query import read_find
 from server.routes.object_answers import ObjectAnswers
 from server.routes.router import Answer, Call, ParseRouter
-from server.schedules import read_schedule
 from server.services import Services
 
 _CLASS = "_JobSchedule"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.auth import Caller
+from server.files.uploads import Upload
 from server.parse.errors import COMMAND_UNAVAILABLE, ParseError
-from server.uploads import Upload
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from running_server import REPOSITORY
 from admin.api_calls import ApiCall, Incomplete, Route, Source, read_call, to_request
 from admin.ports.api import ApiDoor
 from admin.snippets import JS_KEY, REST_KEY, snippets
-from server.classifications import SCHEMA as CLASSIFICATION
+from server.moderation.classifications import SCHEMA as CLASSIFICATION
 from server.storage.port import EVERYTHING
 
 ASTRONAUT = (REPOSITORY / "docs" / "astronaut.jpg").read_bytes()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from admin.people import Role
 from cloud.moderation.items import Evidence, Remark, State
-from server.files import extension_of
+from server.files.names import extension_of
 
 # --- uploads --------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from parse_app import ParseApp
 from cloud.code import cloud
 from config import load_settings
 from server.app import create_app
-from server.classifications import StoredClassifications
+from server.moderation.classifications import StoredClassifications
 from server.storage.mongo.database import MongoDatabase
 from server.storage.sqlite.database import SqliteDatabase
 

@@ -79,7 +79,9 @@ def source(*names):
 
 
 def test_headers_are_those_of_the_table():
-    read = source("server/parse/request.py", "server/routes/jobs.py", "server/uploads.py").lower()
+    read = source(
+        "server/parse/request.py", "server/routes/jobs.py", "server/files/uploads.py"
+    ).lower()
     for header in spoken("header"):
         assert f'"{header.lower()}"' in read, header
     for header in refused("header"):

@@ -10,7 +10,7 @@ from image_host import MASTER, noise
 from cloud.moderation.items import State
 from cloud.moderation.types import Classification, Outcome, Verdict
 from ml_models.types import Fingerprint, Label, ModelSpec, Prediction
-from server.classifications import StoredClassifications, record_id
+from server.moderation.classifications import StoredClassifications, record_id
 from server.moderation.items import StoredItems
 from server.moderation.unowned import SCHEMA, UnownedImages
 from server.objects.schemas import Schemas

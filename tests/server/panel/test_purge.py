@@ -12,7 +12,7 @@ from cloud.moderation.memory import Recollection
 from cloud.moderation.types import Classification, Outcome, Verdict
 from cloud.values import File
 from ml_models.types import Fingerprint, ModelSpec
-from server.classifications import StoredClassifications
+from server.moderation.classifications import StoredClassifications
 from server.moderation.holds import HOLD, LegalHolds
 from server.moderation.items import DECISION, ITEM
 from server.moderation.memory import ENTRY, MATCH, StoredMemory

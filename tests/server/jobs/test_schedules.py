@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from server.jobs.schedules import read_schedule
 from server.parse.errors import ParseError
-from server.schedules import read_schedule
 
 # 29 November 2026 is a Sunday.
 SUNDAY = "2026-11-29"

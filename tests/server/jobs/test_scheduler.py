@@ -8,10 +8,10 @@ import pytest
 from running_server import Server
 
 from cloud.operations import Set
-from server.jobs import JobRunner
+from server.jobs.runner import JobRunner
+from server.jobs.scheduler import JobScheduler
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import REQUEST_LIMIT_EXCEEDED, ParseError
-from server.scheduler import JobScheduler
 from server.storage.port import Equals, Query
 from server.storage.sqlite.database import SqliteDatabase
 

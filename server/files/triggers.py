@@ -9,8 +9,8 @@ from cloud.files import CloudFile
 from cloud.requests import RequestContext
 from cloud.running import run_file_trigger
 from cloud.values import File
+from server.files.uploads import Upload
 from server.parse.errors import FILE_DELETE_ERROR, FILE_SAVE_ERROR, ParseError
-from server.uploads import Upload
 
 
 class FileTriggers:

@@ -14,11 +14,11 @@ from typing import Any
 from cloud.code import RequestContext, cloud
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Delete, Operation, Set
-from server.jobs import JobRunner
+from server.jobs.runner import JobRunner
+from server.jobs.schedules import Schedule, read_schedule
 from server.objects.identity import utc_now
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
-from server.schedules import Schedule, read_schedule
 from server.storage.port import All, Database, Document, Equals, Query, SortKey
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from ml_models.images import decode
 from server.app import make_services
 from server.commands.demo_pictures import demo_pictures, photograph
 from server.commands.demo_scenes import SCENES
-from server.files import image_extension
+from server.files.names import image_extension
 from server.moderation.items import DECISION, ITEM
 from server.moderation.subjects import subject_schema
 from server.objects.schemas import SYSTEM_CLASSES

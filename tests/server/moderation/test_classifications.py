@@ -9,7 +9,7 @@ from pymongo import MongoClient
 from cloud.moderation.types import Classification, Outcome, Verdict
 from cloud.operations import Delete
 from ml_models.types import Fingerprint, Label, ModelSpec, Prediction
-from server.classifications import SCHEMA, StoredClassifications
+from server.moderation.classifications import SCHEMA, StoredClassifications
 from server.objects.schemas import Schemas
 from server.storage.port import EVERYTHING
 

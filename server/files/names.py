@@ -13,9 +13,9 @@ from urllib.parse import quote
 from werkzeug.http import parse_range_header
 
 from config import Settings
+from server.files.uploads import Upload
 from server.parse.errors import FILE_SAVE_ERROR, INVALID_FILE_NAME, ParseError
 from server.storage.port import StoredFile
-from server.uploads import Upload
 
 # --- placeholders -------------------------------------------------------------------------------
 

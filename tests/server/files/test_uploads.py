@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
+from server.files.uploads import Upload, check_content, json_upload, raw_upload
 from server.parse.errors import ParseError
-from server.uploads import Upload, check_content, json_upload, raw_upload
 
 GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00"
 STREAM = {"x-parse-upload-mode": "stream"}

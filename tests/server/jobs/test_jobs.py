@@ -9,7 +9,7 @@ import pytest
 from cloud.code import Definition, RequestContext
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Set
-from server.jobs import _MAX_JOBS, JobRunner
+from server.jobs.runner import _MAX_JOBS, JobRunner
 from server.objects.identity import utc_now
 from server.objects.schemas import Schemas
 from server.parse.errors import ParseError

@@ -11,7 +11,7 @@ from PIL import Image
 
 from config import Settings, SettingsError, load_settings
 from ml_models.images import FORMATS
-from server.files import (
+from server.files.names import (
     IMAGE_EXTENSIONS,
     RangeNotSatisfiable,
     download_headers,
@@ -22,9 +22,9 @@ from server.files import (
     public_mount_url,
     requested_bytes,
 )
+from server.files.uploads import Upload
 from server.parse.errors import ParseError
 from server.storage.port import StoredFile
-from server.uploads import Upload
 
 IMAGES_ONLY = Settings.model_fields["file_upload_extensions"].default
 ANY = frozenset({"*"})

@@ -9,7 +9,7 @@ from cloud.moderation.predictions import from_objects, to_objects
 from cloud.moderation.types import Classification, Outcome, Verdict
 from cloud.operations import Increment, Operation, Set
 from ml_models.types import Fingerprint, ModelSpec
-from server import fingerprints
+from server.moderation import fingerprints
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,

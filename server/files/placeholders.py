@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ml_models.classifier import NsfwClassifier
 from ml_models.errors import MlModelsError
-from server.files import image_extension
+from server.files.names import image_extension
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from cloud.moderation.predictions import to_objects
 from cloud.operations import Set
 from cloud.values import File
 from ml_models.types import Label, Prediction
-from server.classifications import SCHEMA as CLASSIFICATION
+from server.moderation.classifications import SCHEMA as CLASSIFICATION
 from server.moderation.items import DECISION, ITEM
 from server.moderation.policies import PolicyVersions
 from server.moderation.policy_changes import PolicyChanges

@@ -11,8 +11,8 @@ from ml_models import pretrained
 from ml_models.classifier import NsfwClassifier
 from ml_models.errors import ClassifierBusy
 from ml_models.pictures import placeholder
-from server import placeholders
-from server.placeholders import Placeholders
+from server.files import placeholders
+from server.files.placeholders import Placeholders
 
 IMAGE = noise(1)
 

@@ -1,0 +1,1 @@
+"""Background jobs: run and kept in `_JobStatus`, and started when a schedule says so."""
