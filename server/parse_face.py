@@ -16,8 +16,8 @@ from werkzeug.wrappers import Request
 from cloud.errors import SCRIPT_FAILED
 from server.auth import Caller, authorise
 from server.body import whole_body
-from server.files.names import public_mount_url
 from server.files.uploads import Upload, json_upload, raw_upload
+from server.files.urls import public_mount_url
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request

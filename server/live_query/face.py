@@ -17,7 +17,7 @@ from typing import Any
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
 from server.auth import Caller, authorise
-from server.files.names import file_url
+from server.files.urls import file_url
 from server.live_query.callers import Callers
 from server.live_query.handshake import Handshake, read_handshake
 from server.live_query.hub import Hub

@@ -7,7 +7,7 @@ from typing import Any
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
-from server.files.names import public_mount_url
+from server.files.urls import public_mount_url
 
 _SCHEMES = {"ws": "http", "wss": "https"}
 _NOBODYS_ADDRESS = "0.0.0.0"  # noqa: S104 - in no network of MASTER_KEY_IPS but 0.0.0.0/0

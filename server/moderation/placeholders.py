@@ -8,7 +8,7 @@ import logging
 from cloud.moderation.items import placeholder_column
 from cloud.operations import Change, Delete, Set
 from cloud.values import File
-from server.files.names import placeholder_of
+from server.files.placeholders import placeholder_of
 from server.objects.schemas import Schemas
 from server.storage.port import ClassSchema, ColumnConflict, ColumnType, FileStore
 

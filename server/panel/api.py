@@ -9,7 +9,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from admin.ports.api import ApiAnswer, ApiDoor, ApiRequest
 from config import Settings
-from server.files.names import public_mount_url
+from server.files.urls import public_mount_url
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

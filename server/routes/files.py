@@ -12,18 +12,12 @@ from werkzeug.http import is_resource_modified
 from cloud.values import File
 from config import Uploader
 from server.auth import Caller
-from server.files.names import (
-    RangeNotSatisfiable,
-    download_headers,
-    file_url,
-    is_stored_name,
-    metadata_to_store,
-    name_to_store,
-    public_metadata,
-    requested_bytes,
-)
+from server.files.downloads import RangeNotSatisfiable, download_headers, requested_bytes
+from server.files.names import is_stored_name, name_to_store
+from server.files.placeholders import metadata_to_store, public_metadata
 from server.files.triggers import FileTriggers
 from server.files.uploads import Upload, check_content
+from server.files.urls import file_url
 from server.parse.errors import (
     FILE_DELETE_ERROR,
     FILE_SAVE_ERROR,

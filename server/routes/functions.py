@@ -6,7 +6,7 @@ from typing import Any
 from cloud.code import CloudRequest, cloud
 from cloud.errors import SCRIPT_FAILED
 from cloud.running import run_function
-from server.files.names import file_url
+from server.files.urls import file_url
 from server.parse.decode import decode
 from server.parse.errors import ParseError
 from server.parse.results import result_json

@@ -8,7 +8,7 @@ from typing import Any
 from cloud.operations import Delete
 from cloud.values import File
 from config import Settings
-from server.files.names import file_url
+from server.files.urls import file_url
 from server.objects.finding import Found
 from server.objects.saving import Saved
 from server.parse.encode import FileUrl, iso_date, object_json
