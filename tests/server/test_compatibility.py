@@ -3,8 +3,10 @@
 import ast
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from image_host import KEYS
 
 from cloud.values import Pointer
 from server.parse import errors
@@ -31,12 +33,40 @@ FLASK_ROUTES = {
 POINTER = {"__type": "Pointer", "className": "_User", "objectId": "abc"}
 
 
+class Row(NamedTuple):
+    """A line of a table: what it is about, yes, no or partial, a remark, and who proves it."""
+
+    head: str
+    name: str
+    answer: str
+    remark: str
+    tests: tuple[tuple[str, str], ...]
+    """Names of tests, each with the label of its file."""
+
+
+def rows_of_the_docs():
+    """Every row of every table that has a column for tests."""
+    for table in re.findall(r"(?:^\|.*\n)+", DOCS, re.MULTILINE):
+        head, _, *lines = [
+            [cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()
+        ]
+        for line in lines:
+            name, answer, remark, tests = line if head[-1] == "test" else [*line, ""]
+            assert answer in ("yes", "partial", "no"), line
+            named = tuple(re.findall(r"\[(test_\w+)\]\[(\w+)\]", tests))
+            yield Row(head[0], name.strip("`"), answer, remark, named)
+
+
+ROWS = list(rows_of_the_docs())
+FILES = {
+    label: REPOSITORY / path
+    for label, path in re.findall(r"^\[(\w+)\]: \.\./(tests/\S+)$", DOCS, re.MULTILINE)
+}
+
+
 def table(head):
-    """The rows of the table whose head begins so: name and yes, no or partial."""
-    body = DOCS.split(f"\n| {head} |", 1)[1].split("\n\n", 1)[0]
-    rows = re.findall(r"^\| `?([^|`]+?)`? \| (\w+) \|", body, re.MULTILINE)
-    assert len(rows) == body.count("\n") - 1, "every row says yes, no or partial"
-    return dict(rows)
+    """The rows of the table with this head: name and yes, no or partial."""
+    return {row.name: row.answer for row in ROWS if row.head == head}
 
 
 def spoken(head):
@@ -45,6 +75,36 @@ def spoken(head):
 
 def refused(head):
     return {name for name, answer in table(head).items() if answer == "no"}
+
+
+# --- reasons and proofs ---------------------------------------------------------------------------
+
+
+def test_what_is_not_done_whole_has_a_reason_beside_it():
+    without = [row.name for row in ROWS if row.answer != "yes" and not row.remark]
+    assert without == []
+
+
+def test_what_is_done_names_its_test():
+    tested = {row.head for row in ROWS if row.tests}
+    without = [row.name for row in ROWS if row.head in tested and not row.tests]
+    assert without == []
+
+
+def functions_of(path):
+    return {
+        node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)
+    }
+
+
+def test_every_test_that_is_named_is_there():
+    functions = {label: functions_of(path) for label, path in FILES.items()}
+    named = {test for row in ROWS for test in row.tests}
+    assert [name for name, label in named if name not in functions.get(label, ())] == []
+    assert FILES.keys() == {label for _, label in named}
+
+
+# --- what the code knows --------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -72,6 +132,32 @@ def test_a_route_that_is_a_no_is_refused_with_a_reason(client):
         keys = {"X-Parse-Application-Id": "myAppId", "X-Parse-Master-Key": "myMasterKey"}
         response = client.open(f"/parse{path}", method=method, headers=keys)
         assert (response.status_code, response.json["code"]) == (404, 108), route
+
+
+VARIABLES = {"app_id": "myAppId", "class_name": "Thing", "object_id": "x", "name": "x"}
+
+
+def answers_of_routes(client, keys):
+    """What each route of the table answers to such keys: its remark, status and body."""
+    for row in ROWS:
+        if row.head == "route":
+            method, path = row.name.split()
+            path = re.sub(r"<(\w+)>", lambda found: VARIABLES[found[1]], path)
+            answer = client.open(f"/parse{path}", method=method, json={}, headers=keys)
+            yield row, answer.status_code, answer.get_json(silent=True) or {}
+
+
+def test_the_master_key_is_needed_where_the_table_says_so(parse):
+    parse.create("Thing")
+    for row, status, body in answers_of_routes(parse.client, KEYS):
+        is_refused = body.get("code") == 119 or (status == 403 and "master key" in body["error"])
+        assert is_refused is row.remark.startswith("M"), row.name
+
+
+def test_keys_are_needed_unless_the_table_says_that_none_are(client):
+    for row, status, body in answers_of_routes(client, {"X-Parse-Application-Id": "myAppId"}):
+        is_refused = (status, body) == (403, {"error": "unauthorized"})
+        assert is_refused is ("needs no key" not in row.remark), row.name
 
 
 def source(*names):

@@ -377,7 +377,8 @@ def test_a_link_that_looks_ahead_verifies_nothing(verifying, mailbox):
     assert verifying.find("_User", by=MASTER)[0]["emailVerified"] is False
 
 
-def test_an_expired_link_offers_another(verifying, mailbox):
+def test_an_expired_link_offers_another(make_parse, database_uri, mailbox):
+    verifying = make_parse(database_uri=database_uri, verify_user_emails=True)
     verifying.post("/users", ALICE)
     token = mailbox.token()
     with time_machine.travel(utc_now() + timedelta(days=1, seconds=1), tick=False):
@@ -391,7 +392,8 @@ def test_an_expired_link_offers_another(verifying, mailbox):
         assert page(verifying, "verify_email", token=other).status_code == 200
 
 
-def test_another_link_is_mailed_to_who_needs_one(verifying, mailbox):
+def test_another_link_is_mailed_to_who_needs_one(make_parse, database_uri, mailbox):
+    verifying = make_parse(database_uri=database_uri, verify_user_emails=True)
     alice_in(verifying, emailVerified=False)
     verifying.person("bob", email="bob@example.org", emailVerified=True)
     for name in ("alice", "bob", "nobody"):
@@ -471,6 +473,14 @@ def test_another_sites_form_changes_nothing(parse, mailbox):
         parse, "request_password_reset", "POST", headers=own, token=token, new_password=NEW
     )
     assert answer.status_code == 200
+
+
+def test_the_pages_take_forms_alone(parse, mailbox):
+    _, token = reset_token(parse, mailbox)
+    body = {"token": token, "new_password": NEW}
+    answer = parse.client.post("/parse/apps/myAppId/request_password_reset", json=body)
+    assert answer.status_code == 404
+    assert set_password(parse, token).status_code == 200
 
 
 def test_the_pages_are_below_every_mount_for_this_app_alone(parse, mailbox):

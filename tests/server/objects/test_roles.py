@@ -30,7 +30,8 @@ def test_roles_are_inherited_upwards_and_cycles_end(parse_on_each):
     assert names_of("nobody") == ()
 
 
-def test_a_role_opens_what_its_members_may_read_from_the_next_call_on(parse):
+def test_a_role_opens_what_its_members_may_read_from_the_next_call_on(parse_on_each):
+    parse = parse_on_each
     bob = parse.person("bob")
     role = make_role(parse, "Moderators")
     path = f"/classes/Post/{parse.create('Post', {'ACL': {'role:Moderators': {'read': True}}})}"

@@ -215,7 +215,8 @@ def test_the_originals_mount_answers_as_well(parse, post):
     assert created.headers["Location"].startswith(f"http://localhost/1{PATH}/")
 
 
-def test_roles_are_a_class_with_a_path_of_its_own(parse):
+def test_roles_are_a_class_with_a_path_of_its_own(parse_on_each):
+    parse = parse_on_each
     answer = parse.post("/roles", {"name": "Moderators", "ACL": {"*": {"read": True}}}, MASTER)
     role = answer.json["objectId"]
     assert answer.headers["Location"] == f"http://localhost/parse/classes/_Role/{role}"
@@ -223,6 +224,7 @@ def test_roles_are_a_class_with_a_path_of_its_own(parse):
     assert row["name"] == "Moderators"
     assert row["users"] == {"__type": "Relation", "className": "_User"}
     assert row["roles"] == {"__type": "Relation", "className": "_Role"}
+    assert parse.get("/roles").json["results"] == [row]
     assert parse.get("/classes/_Role").json["results"] == [row]
     assert outcome(parse.delete(f"/roles/{role}")) == (404, 101)
     assert parse.delete(f"/roles/{role}", MASTER).json == {}

@@ -50,6 +50,19 @@ def test_values_of_every_kind_come_back(client):
     assert type(answer["params"]["i"]) is int
 
 
+def test_either_database_keeps_the_config(make_app, database_uri):
+    client = make_app(database_uri=database_uri).test_client()
+    date = {"__type": "Date", "iso": "2020-01-02T03:04:05.678Z"}
+    params = {"s": "text", "n": 1.5, "b": True, "a": [1, {"k": 2}], "d": date, "secret": 1}
+    assert put(client, params, {"secret": True}).json == {"result": True}
+    assert put(client, {"s": {"__op": "Delete"}, "o": {"k": {"d": 1}}}).json == {"result": True}
+    expected = {"n": 1.5, "b": True, "a": [1, {"k": 2}], "d": date, "o": {"k": {"d": 1}}}
+    assert client.get(PATH, headers=KEYS).json["params"] == expected
+    everything = client.get(PATH, headers=MASTER).json
+    assert everything["params"] == {**expected, "secret": 1}
+    assert everything["masterKeyOnly"] == {**dict.fromkeys(expected, False), "secret": True}
+
+
 def test_keys_are_merged_and_removed_one_by_one(client):
     put(client, {"a": 1, "b": 2})
     put(client, {"c": 3})

@@ -389,8 +389,11 @@ def test_delete_of_a_javascript_sdk_is_a_post(client):
 def test_either_database_keeps_files(make_app, database_uri):
     client = make_app(database_uri=database_uri).test_client()
     photo = GIF + bytes(600_000)  # more than two chunks of GridFS
-    answer = upload(client, "a b@c.gif", photo, MASTER).json
+    stream = {"X-Parse-Upload-Mode": "stream", "X-Parse-File-Metadata": '{"album": "summer"}'}
+    answer = upload(client, "a b@c.gif", photo, MASTER | stream).json
     assert client.get(answer["url"]).data == photo
+    metadata = client.get(f"/parse/files/myAppId/metadata/{answer['name']}")
+    assert metadata.json == {"metadata": {"album": "summer"}}
     part = client.get(answer["url"], headers={"Range": "bytes=261110-522300"})
     assert (part.status_code, part.data) == (206, photo[261110:522301])
     assert client.delete(f"/parse/files/{answer['name']}", headers=MASTER).status_code == 200

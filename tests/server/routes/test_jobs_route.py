@@ -70,6 +70,18 @@ def test_job_is_started_as_the_dashboard_does(client, job):
     assert (row["jobName"], row["params"], row["message"]) == ("count", sent, "i")
 
 
+def test_either_database_keeps_the_status(make_app, database_uri, job):
+    app = make_app(database_uri=database_uri)
+    client = app.test_client()
+    job("count", lambda request: f"counted to {request.params['n']}")
+    for path, params in [("/jobs/count", {"n": 3}), ("/jobs", {"n": 3, "jobName": "count"})]:
+        row = finished(client, start(client, path, params))
+        assert (row["jobName"], row["status"], row["params"]) == ("count", "succeeded", params)
+        assert (row["message"], row["ACL"]) == ("counted to 3", {})
+        assert row["finishedAt"]["__type"] == "Date"
+    app.extensions["parsewarden"].jobs.close()
+
+
 def test_answer_does_not_wait_for_the_job(client, job):
     go = threading.Event()
 

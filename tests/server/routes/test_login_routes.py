@@ -129,7 +129,8 @@ def test_a_second_factor_that_nobody_would_check_is_refused(parse):
     assert error(parse.post("/login", body)) == refusal
 
 
-def test_there_is_no_challenge_to_take(parse):
+def test_there_is_no_challenge_to_take(parse_on_each):
+    parse = parse_on_each
     parse.post("/users", ALICE)
     anonymous = {"anonymous": {"id": "a1"}}
     parse.post("/users", {"authData": anonymous})

@@ -45,6 +45,25 @@ def test_the_class_route_signs_up_as_well(parse):
     assert parse.post("/login", ALICE).status_code == 200
 
 
+def test_the_life_of_a_user(parse_on_each):
+    parse = parse_on_each
+    user_id = parse.post("/users", ALICE).json["objectId"]
+    alice = with_token(parse.post("/login", ALICE).json["sessionToken"])
+    path = f"/users/{user_id}"
+    assert parse.get("/users").json == {"results": []}
+    [row] = parse.get("/users", alice).json["results"]
+    assert (row["objectId"], row["username"]) == (user_id, "alice")
+    assert parse.put(path, {"phone": "1"}, alice).json.keys() == {"updatedAt"}
+    assert parse.get(path, alice).json["phone"] == "1"
+    for by in (None, parse.person("charlie")):
+        assert outcome(parse.get(path, by)) == (404, 101)
+        assert outcome(parse.put(path, {"phone": "2"}, by)) == (400, 206)
+        assert outcome(parse.delete(path, by)) == (400, 206)
+    assert parse.delete(path, alice).json == {}
+    assert outcome(parse.get(path, MASTER)) == (404, 101)
+    assert outcome(parse.post("/login", ALICE)) == (404, 101)
+
+
 def test_a_sign_up_that_is_repeated_is_refused(parse, alice):
     assert error(parse.post("/users", ALICE)) == (
         202,
@@ -66,7 +85,9 @@ def test_an_anonymous_user_signs_up_once_and_logs_in_after(parse_on_each):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_login_answers_the_whole_user_and_a_session(parse, alice, method):
+def test_a_login_answers_the_whole_user_and_a_session(parse_on_each, method):
+    parse = parse_on_each
+    alice = parse.post("/users", ALICE).json
     params = {"username": "alice", "password": "secret"}
     answer = parse.get("/login", **params) if method == "GET" else parse.post("/login", params)
     assert answer.status_code == 200
@@ -88,7 +109,9 @@ def test_a_login_notes_the_installation(parse, alice):
     assert session["createdWith"] == {"action": "login", "authProvider": "password"}
 
 
-def test_a_logout_ends_this_session_alone(parse, alice):
+def test_a_logout_ends_this_session_alone(parse_on_each):
+    parse = parse_on_each
+    alice = parse.post("/users", ALICE).json
     other = parse.post("/login", ALICE).json["sessionToken"]
     token = with_token(alice["sessionToken"])
     assert parse.post("/logout", {}, token).json == {}
