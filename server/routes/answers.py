@@ -29,7 +29,7 @@ CORS_HEADERS = {
             "Pragma", "Cache-Control", "X-Parse-Client-Key", "X-Parse-Installation-Id",
             "X-Parse-Windows-Key", "X-Parse-Cloud-Context", "X-Parse-Upload-Mode",
             "X-Parse-File-Directory", "X-Parse-File-Metadata", "X-Parse-File-Tags",
-            "X-Parse-Maintenance-Key",
+            "X-Parse-Maintenance-Key", "X-Parse-File-Max-Upload-Size",
         ]
     ),
     "Access-Control-Expose-Headers": "X-Parse-Job-Status-Id, X-Parse-Push-Status-Id",

@@ -16,6 +16,7 @@ from server.parse.errors import ParseError
 from server.parse.operations import read_changes
 from server.parse.query import read_find, read_where
 from server.parse_face import parse_router
+from server.routes.answers import CORS_HEADERS
 from server.storage.pipeline import ACCUMULATORS, OPERATORS
 from server.storage.port import ClassSchema
 
@@ -164,14 +165,44 @@ def source(*names):
     return "\n".join((REPOSITORY / name).read_text() for name in names)
 
 
+def headers_of_the_table(*, ignored):
+    names = {row.name: row.remark.startswith("ignored") for row in ROWS if row.head == "header"}
+    return {name for name in spoken("header") if names[name] is ignored}
+
+
 def test_headers_are_those_of_the_table():
     read = source(
         "server/parse/request.py", "server/routes/jobs.py", "server/files/uploads.py"
     ).lower()
-    for header in spoken("header"):
+    for header in headers_of_the_table(ignored=False):
         assert f'"{header.lower()}"' in read, header
-    for header in refused("header"):
+    for header in refused("header") | headers_of_the_table(ignored=True):
         assert f'"{header.lower()}"' not in read, header
+
+
+def test_headers_that_are_ignored_change_no_answer(parse):
+    parse.create("Thing", {"n": 1})
+    sent = KEYS | dict.fromkeys(headers_of_the_table(ignored=True), "1")
+    assert parse.get("/classes/Thing", sent).json == parse.get("/classes/Thing").json
+    assert parse.post("/classes/Thing", {"n": 2}, sent).status_code == 201
+
+
+def test_browsers_may_send_every_header_of_the_table():
+    of_devices = {"X-Parse-App-Build-Version", "X-Parse-App-Display-Version", "X-Parse-OS-Version"}
+    in_answers = {"X-Parse-Job-Status-Id"}
+    of_browsers = {"Content-Type", "X-Requested-With", "Pragma", "Cache-Control"}
+    allowed = set(CORS_HEADERS["Access-Control-Allow-Headers"].split(", "))
+    sent = spoken("header") - of_devices - in_answers - {"Authorization"}
+    assert allowed == sent | of_browsers
+    assert CORS_HEADERS["Access-Control-Allow-Methods"] == "GET,PUT,POST,DELETE,OPTIONS"
+
+
+def test_a_session_that_is_over_is_told_on_every_route_but_login(client):
+    over = KEYS | {"X-Parse-Session-Token": "r:over"}
+    for row, _, body in answers_of_routes(client, over):
+        is_told = body == {"code": 209, "error": "Invalid session token"}
+        is_login = row.name.endswith(" /login")
+        assert is_told is not (is_login or "needs no key" in row.remark), row.name
 
 
 def test_keys_in_the_body_are_those_of_the_table():

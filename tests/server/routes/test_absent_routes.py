@@ -27,6 +27,7 @@ def test_events_are_taken_from_everybody_and_let_go(parse, name):
 def test_nothing_can_be_pushed(parse):
     answer = parse.post("/push", {"where": {}, "data": {"alert": "x"}}, MASTER)
     assert (answer.status_code, *error(answer)) == (400, 115, "Push controller is not set")
+    assert "X-Parse-Push-Status-Id" not in answer.headers
 
 
 def test_the_security_check_is_not_enabled(parse):
