@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests start hundreds of processes, which need not compile our modules each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run models test test-mongodb test-fast faults security lint types bench audit licences sbom lock clean
 
@@ -23,7 +25,7 @@ test: $(VENV)/installed-dev ## Obtain all three models and run the whole test su
 	@$(BIN)/python -m server models fetch --all
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" --ignore=tests/browser
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m "not alone" tests/browser
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone $$(grep -rl --include="test_*.py" "mark.alone" tests)
 
 test-mongodb: $(VENV)/installed-dev ## The same with a mongo-java-server as well; needs Java 17 and Maven
 	$(BIN)/python tests/mongo_java_server/run.py $(MAKE) test

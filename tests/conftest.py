@@ -1,6 +1,7 @@
 """The real models, obtained once and shared by all tests, and servers that run on them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -26,6 +27,11 @@ hypothesis.settings.register_profile(
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("house")
+
+# No test cuts the power: where there is room in memory, SQLite's writes wait for no disk.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes folders of its own in it
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 4 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 NX_SERVER = _REPOSITORY / "tests" / "server" / "nx_server.py"
