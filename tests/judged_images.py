@@ -14,7 +14,8 @@ from cloud.moderation.items import (
 )
 from cloud.operations import Set
 from ml_models.types import Label, Prediction
-from server.moderation.items import ITEM, StoredItems, declare_items
+from server.moderation.items import ITEM, ITEM_CLASSES, StoredItems
+from server.objects.declaration import Declaration
 from server.objects.schemas import Schemas
 from server.storage.port import Equals
 
@@ -40,7 +41,7 @@ class JudgedImages:
     def __init__(self, database):
         schemas = Schemas(database.schemas, clients_make_classes=False)
         self.objects, self.items = database.objects, StoredItems(database, schemas)
-        declare_items(database.objects, schemas)
+        Declaration(database.objects, schemas, *ITEM_CLASSES)()
         self.count = 0
 
     def image(self, after=State.APPROVED, *, by=BY_RULES, at=None, waited=1.0, version=1, **given):

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Operation, Set
+from server.objects.declaration import Declaration
 from server.objects.identity import new_object_id
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import ClassSchema, Compares, Database, Equals, Order, Query
@@ -45,8 +46,8 @@ class WorkerBook:
     def __init__(
         self, database: Database, schemas: Schemas, *, now: Callable[[], datetime] = utc_now
     ) -> None:
-        self._objects, self._schemas, self._now = database.objects, schemas, now
-        self._declared = False
+        self._objects, self._now = database.objects, now
+        self._declare = Declaration(database.objects, schemas, (WORKER, []))
 
     def tell(self, worker_id: str, threads: int) -> None:
         """Note that a worker lives."""
@@ -73,11 +74,6 @@ class WorkerBook:
 
     def _forget_the_dead(self, now: datetime) -> None:
         self._objects.delete(WORKER, Compares("seenAt", Order.LESS, now - _KEPT_FOR))
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(WORKER)
-            self._declared = True
 
 
 class Pulse:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from cloud.moderation.item_ports import Check
 from cloud.operations import Increment, Set
 from cloud.values import Pointer
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,
@@ -42,8 +43,8 @@ class StoredChecks:
     """The Checks port on a Database; see there for its contract."""
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._objects, self._schemas = database.objects, schemas
-        self._declared = False
+        self._objects = database.objects
+        self._declare = Declaration(database.objects, schemas, (SCHEMA, [_INDEX]))
 
     def add(self, check: Check) -> None:
         self._declare()
@@ -69,12 +70,6 @@ class StoredChecks:
     def put_off(self, check: Check, until: datetime) -> None:
         this = Equals("objectId", check.name)
         self._objects.update(SCHEMA, this, {"dueAt": Set(until), "looks": Increment(1)})
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._objects.ensure_index(SCHEMA, _INDEX)
-            self._declared = True
 
 
 def _document(check: Check) -> Document:

@@ -18,7 +18,8 @@ from server.moderation.item_columns import (
     item_of_row,
     readable,
 )
-from server.moderation.items import CLAIM, DECISION, ITEM, declare_items
+from server.moderation.items import CLAIM, DECISION, ITEM, ITEM_CLASSES
+from server.objects.declaration import Declaration
 from server.objects.schemas import Schemas
 from server.storage.port import (
     All,
@@ -46,8 +47,8 @@ class StoredClaims:
     """The Claims port on a Database; see there for its contract."""
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._objects, self._schemas = database.objects, schemas
-        self._declared = False
+        self._objects = database.objects
+        self._declare = Declaration(database.objects, schemas, *ITEM_CLASSES)
 
     def held(
         self, session_id: str, lane: Lane, now: datetime, *, riskiest_first: bool
@@ -111,19 +112,14 @@ class StoredClaims:
         rows = self._objects.find(ITEM, Query(is_held, columns=frozenset(CLAIM)))
         return [claim for claim in readable(claim_of_row, rows) if claim is not None]
 
-    def _declare(self) -> None:
-        if not self._declared:
-            declare_items(self._objects, self._schemas)
-            self._declared = True
-
 
 class StoredRecords:
     """The ItemRecords port on a Database; see there for its contract."""
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._objects, self._schemas = database.objects, schemas
+        self._objects = database.objects
         self._counted: dict[Lane, tuple[float, int]] = {}
-        self._declared = False
+        self._declare = Declaration(database.objects, schemas, *ITEM_CLASSES)
 
     def decisions(self, item_id: str) -> list[Decision]:
         self._declare()
@@ -153,11 +149,6 @@ class StoredRecords:
             state: self._objects.count(ITEM, All((is_hers, Equals("state", state.value))))
             for state in State
         }
-
-    def _declare(self) -> None:
-        if not self._declared:
-            declare_items(self._objects, self._schemas)
-            self._declared = True
 
 
 def _waits_in(lane: Lane) -> Condition:

@@ -10,6 +10,7 @@ from cloud.moderation.types import Classification, Outcome, Verdict
 from cloud.operations import Increment, Operation, Set
 from ml_models.types import Fingerprint, ModelSpec
 from server.moderation import fingerprints
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,
@@ -54,8 +55,8 @@ class StoredClassifications:
     """
 
     def __init__(self, store: ObjectStore, schemas: Schemas) -> None:
-        self._store, self._schemas = store, schemas
-        self._declared = False
+        self._store = store
+        self._declare = Declaration(store, schemas, (SCHEMA, [_NEWEST]))
 
     def find(self, content_sha256: str, model: ModelSpec) -> Classification | None:
         """See the port."""
@@ -67,7 +68,7 @@ class StoredClassifications:
 
     def add(self, classification: Classification) -> Classification:
         """See the port."""
-        self._declare_class()
+        self._declare()
         try:
             self._store.insert(SCHEMA, _document(classification))
         except DuplicateObject:
@@ -96,12 +97,6 @@ class StoredClassifications:
             anew = replace(recorded, verdict=verdict, source_url=source_url, last_seen_at=at)
             return self.add(replace(anew, seen_count=1, first_seen_at=at))
         return _classification(document)
-
-    def _declare_class(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._store.ensure_index(SCHEMA, _NEWEST)
-            self._declared = True
 
 
 def record_id(content_sha256: str, model: ModelSpec) -> str:

@@ -6,6 +6,7 @@ from admin.ports.history import HoldChange
 from cloud.operations import Delete, Set
 from cloud.values import Pointer
 from server.moderation.items import ITEM
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,
@@ -39,8 +40,9 @@ class LegalHolds:
     """
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._objects, self._schemas = database.objects, schemas
-        self._declared = False
+        self._objects = database.objects
+        self.declare = Declaration(database.objects, schemas, (HOLD, [INDEX]))
+        """Makes sure of the class and its index."""
 
     def change(self, item_id: str, by: str, reason: str, now: datetime, *, is_held: bool) -> bool:
         """Set or lift a hold; repeating it notes nothing twice. False: there is no such item."""
@@ -57,13 +59,6 @@ class LegalHolds:
         return [
             HoldChange(row["isHeld"], row["by"], row["reason"], row["createdAt"]) for row in rows
         ]
-
-    def declare(self) -> None:
-        """Make sure of the class and its index."""
-        if not self._declared:
-            self._schemas.declare(HOLD)
-            self._objects.ensure_index(HOLD, INDEX)
-            self._declared = True
 
     def _flag(self, item_id: str, *, is_held: bool) -> bool:
         operation = Set(True) if is_held else Delete()

@@ -1,5 +1,6 @@
 """Moderation items and the log of decisions, as objects for the master key alone."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cloud.moderation.items import Claim, Decision, Item, Lane, State
@@ -18,6 +19,7 @@ from server.moderation.item_columns import (
     score_columns,
     subject_columns,
 )
+from server.objects.declaration import Declaration, OwnClass
 from server.objects.identity import new_object_id
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import (
@@ -34,7 +36,6 @@ from server.storage.port import (
     Equals,
     Exists,
     Index,
-    ObjectStore,
     OneOf,
     Order,
     Query,
@@ -75,20 +76,30 @@ DECISION = ClassSchema(
     ),
     permissions=NOBODY,
 )  # fmt: skip
-_INDEXES = [
-    (ITEM, Index("state_due", ("state", "dueAt"))),
-    (ITEM, Index("unsettled_since", ("unsettledSince",))),
-    (ITEM, Index("lane_created", ("lane", "createdAt"))),
-    (ITEM, Index("lane_risk", ("lane", "risk"))),
-    (ITEM, Index("claim_session", ("claimSession",))),
-    (ITEM, Index("claimed_until", ("claimedUntil",))),
-    (ITEM, Index("uploader_state", ("uploader", "state"))),
-    *((ITEM, index) for index in ITEM_INDEXES),
-    (DECISION, Index("item", ("item",))),
-    (DECISION, BY_TIME),
-    (DECISION, Index("before_created", ("before", "createdAt"))),
-    (DECISION, Index("by_person_created", ("byPerson", "createdAt"))),
-]
+ITEM_CLASSES: Sequence[OwnClass] = (
+    (
+        ITEM,
+        [
+            Index("state_due", ("state", "dueAt")),
+            Index("unsettled_since", ("unsettledSince",)),
+            Index("lane_created", ("lane", "createdAt")),
+            Index("lane_risk", ("lane", "risk")),
+            Index("claim_session", ("claimSession",)),
+            Index("claimed_until", ("claimedUntil",)),
+            Index("uploader_state", ("uploader", "state")),
+            *ITEM_INDEXES,
+        ],
+    ),
+    (
+        DECISION,
+        [
+            Index("item", ("item",)),
+            BY_TIME,
+            Index("before_created", ("before", "createdAt")),
+            Index("by_person_created", ("byPerson", "createdAt")),
+        ],
+    ),
+)
 
 
 CLAIM = ("claimedBy", "claimSession", "claimedUntil")
@@ -98,20 +109,12 @@ CLAIM = ("claimedBy", "claimSession", "claimedUntil")
 _OF_THE_STATE_BEFORE = ("dueAt", "problem", "lane", "category", "note", "requestKey", *CLAIM)
 
 
-def declare_items(objects: ObjectStore, schemas: Schemas) -> None:
-    """Make sure of both classes and their indexes."""
-    for schema in (ITEM, DECISION):
-        schemas.declare(schema)
-    for schema, index in _INDEXES:
-        objects.ensure_index(schema, index)
-
-
 class StoredItems:
     """The ModerationItems port on a Database; see there for its contract."""
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._objects, self._schemas = database.objects, schemas
-        self._declared = False
+        self._objects = database.objects
+        self._declare = Declaration(database.objects, schemas, *ITEM_CLASSES)
 
     def add(self, item: Item) -> None:
         self._declare()
@@ -255,11 +258,6 @@ class StoredItems:
             )
         )
         return bool(self._objects.find(ITEM, Query(others, limit=1, columns=frozenset())))
-
-    def _declare(self) -> None:
-        if not self._declared:
-            declare_items(self._objects, self._schemas)
-            self._declared = True
 
 
 def _begun(decision: Decision, claim: Claim | None) -> dict[str, Operation]:

@@ -19,6 +19,7 @@ from cloud.operations import Delete, Operation, Set
 from cloud.values import Pointer
 from server.moderation import fingerprints
 from server.moderation.near_copies import NearCopies
+from server.objects.declaration import Declaration
 from server.objects.identity import utc_now
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
@@ -100,9 +101,11 @@ class StoredMemory:
     def __init__(
         self, database: Database, schemas: Schemas, near_copies: NearCopies | None
     ) -> None:
-        self._objects, self._schemas = database.objects, schemas
+        self._objects = database.objects
         self._near_copies = near_copies
-        self._declared = False
+        self._declare = Declaration(
+            database.objects, schemas, (ENTRY, ENTRY_INDEXES), (MATCH, MATCH_INDEXES)
+        )
 
     def start(self) -> None:
         """Begin to read what images are known by; never blocks, never raises."""
@@ -217,15 +220,6 @@ class StoredMemory:
             logger.info("item %s is judged once more", item_id)
         recent = Compares("createdAt", Order.GREATER, now - _HOUR)
         return self._objects.count(MATCH, All((Equals("entry", entry), recent)))
-
-    def _declare(self) -> None:
-        if self._declared:
-            return
-        for schema, indexes in ((ENTRY, ENTRY_INDEXES), (MATCH, MATCH_INDEXES)):
-            self._schemas.declare(schema)
-            for index in indexes:
-                self._objects.ensure_index(schema, index)
-        self._declared = True
 
 
 def _is_earlier_of_item(decision: Decision) -> Condition:

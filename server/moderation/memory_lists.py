@@ -23,6 +23,7 @@ from server.moderation.memory import (
     OUTCOMES,
     forgetting,
 )
+from server.objects.declaration import Declaration
 from server.objects.identity import utc_now
 from server.objects.saving import ClassRules, Save, SpecialClass
 from server.objects.schemas import Schemas
@@ -101,9 +102,7 @@ class MemoryLists:
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
         self._objects = database.objects
-        schemas.declare(ENTRY)
-        for index in ENTRY_INDEXES:
-            self._objects.ensure_index(ENTRY, index)
+        Declaration(database.objects, schemas, (ENTRY, ENTRY_INDEXES))()
 
     def add(
         self,

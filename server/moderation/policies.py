@@ -7,6 +7,7 @@ from typing import Any
 
 from cloud.moderation.policy import read_policy
 from cloud.moderation.types import Policy
+from server.objects.declaration import Declaration
 from server.objects.identity import utc_now
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
@@ -36,10 +37,10 @@ class PolicyVersions:
     """Numbers policies from 1; the same thresholds and switch have the same number for ever."""
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._database, self._schemas = database, schemas
+        self._objects = database.objects
         self._known: dict[str, int] = {}
         self._by_version: dict[int, Policy] = {}
-        self._declared = False
+        self._declare = Declaration(database.objects, schemas, (SCHEMA, [_INDEX]))
 
     def numbered(self, policy: Policy) -> Policy:
         """Return the policy with its number, recorded by now. Raises StoreUnavailable."""
@@ -53,7 +54,7 @@ class PolicyVersions:
         policy = self._by_version.get(version)
         if policy is None:
             self._declare()
-            found = self._database.objects.find(SCHEMA, Query(Equals("version", version), limit=1))
+            found = self._objects.find(SCHEMA, Query(Equals("version", version), limit=1))
             for row in found:
                 stored = read_policy(row["moderationScores"], row["moderationAutomation"])
                 policy = self._by_version[version] = replace(stored, version=version)
@@ -62,27 +63,21 @@ class PolicyVersions:
     def _find_or_add(self, row: dict[str, Any]) -> int:
         self._declare()
         while True:
-            found = self._database.objects.get(SCHEMA, row["objectId"])
+            found = self._objects.get(SCHEMA, row["objectId"])
             if found is not None:
                 return int(found["version"])
-            newest = self._database.objects.find(
+            newest = self._objects.find(
                 SCHEMA, Query(order=(SortKey("version", descending=True),), limit=1)
             )
             version = int(newest[0]["version"]) + 1 if newest else 1
             now = utc_now()
             try:
-                self._database.objects.insert(
+                self._objects.insert(
                     SCHEMA, {**row, "createdAt": now, "updatedAt": now, "version": version}
                 )
             except DuplicateObject:  # another process was faster, with this policy or another
                 continue
             return version
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._database.objects.ensure_index(SCHEMA, _INDEX)
-            self._declared = True
 
 
 def scores_of(policy: Policy) -> dict[str, dict[str, float]]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from cloud.clock import utc_now
 from cloud.moderation.policy_changes import BY_DATABASE, PolicyChange, PolicyChangedMeanwhile
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,
@@ -37,8 +38,8 @@ class PolicyChanges:
     """Numbers changes from 1; a change's objectId is its number, so there is one of each."""
 
     def __init__(self, database: Database, schemas: Schemas) -> None:
-        self._objects, self._schemas = database.objects, schemas
-        self._declared = False
+        self._objects = database.objects
+        self._declare = Declaration(database.objects, schemas, (SCHEMA, [_INDEX]))
 
     def newest(self) -> PolicyChange | None:
         """Return the last change; None before the first."""
@@ -94,12 +95,6 @@ class PolicyChanges:
         except DuplicateObject:  # somebody was faster
             return False
         return True
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._objects.ensure_index(SCHEMA, _INDEX)
-            self._declared = True
 
 
 def _change(row: Document) -> PolicyChange:

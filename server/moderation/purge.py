@@ -16,10 +16,11 @@ from server.moderation.aged_rows import DELIVERIES_BY_AGE, MATCHES_BY_AGE, PAGE_
 from server.moderation.history_indexes import BY_DECISION, BY_TIME
 from server.moderation.holds import HOLD, LegalHolds
 from server.moderation.item_columns import decision_of_row, readable
-from server.moderation.items import DECISION, ITEM, declare_items
+from server.moderation.items import DECISION, ITEM, ITEM_CLASSES
 from server.moderation.memory import MATCH
 from server.moderation.subjects import shown_column, shows, subject_schema
 from server.moderation.unowned import SCHEMA as UNOWNED
+from server.objects.declaration import Declaration
 from server.objects.schemas import Schemas
 from server.storage.port import (
     All,
@@ -171,7 +172,7 @@ class Purge:
 
     def _declare(self) -> None:
         """Only who purges pays for the indexes that a purge goes by."""
-        declare_items(self._objects, self._schemas)
+        Declaration(self._objects, self._schemas, *ITEM_CLASSES)()
         self._holds.declare()
         for schema, index in (
             (DELIVERY, DELIVERIES_BY_AGE),

@@ -16,6 +16,7 @@ from cloud.values import File
 from server.moderation.classifications import SCHEMA as RECORD
 from server.moderation.classifications import record_id
 from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
+from server.objects.declaration import Declaration
 from server.objects.schemas import Schemas
 from server.storage.port import (
     All,
@@ -44,8 +45,8 @@ class UnownedImages:
     """
 
     def __init__(self, database: Database, schemas: Schemas, items: ModerationItems) -> None:
-        self._database, self._schemas, self._items = database, schemas, items
-        self._declared = False
+        self._database, self._items = database, items
+        self._declare = Declaration(database.objects, schemas, (SCHEMA, []))
 
     def offer(self, classification: Classification, data: bytes) -> None:
         """See the port."""
@@ -82,8 +83,3 @@ class UnownedImages:
             self._items.add(Item(name, subject, State.PENDING, utc_now()))
         except DuplicateObject:  # another call was faster
             return
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._declared = True

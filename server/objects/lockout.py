@@ -17,6 +17,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from admin.ports.sign_ins import LockedOut
 from cloud.operations import Increment, Set
 from config import Settings
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import (
     All,
@@ -92,9 +93,9 @@ class Lockout:
     def __init__(
         self, objects: ObjectStore, schemas: Schemas, secret: bytes, limits: Limits | None = None
     ) -> None:
-        self._objects, self._schemas, self._secret = objects, schemas, secret
+        self._objects, self._secret = objects, secret
         self._limits = limits or Limits()
-        self._declared = False
+        self._declare = Declaration(objects, schemas, (TRIES, [_UNTIL]))
 
     def begin(self, keys: Sequence[Key], now: datetime) -> Try:
         """Count a try. Raises LockedOut when there were as many wrong ones already as may be.
@@ -143,13 +144,6 @@ class Lockout:
     def forget(self, key: Key) -> None:
         """Forget what was wrong with a key."""
         self._objects.delete(TRIES, Equals("objectId", self._counter(key)))
-
-    def _declare(self) -> None:
-        if self._declared:
-            return
-        self._schemas.declare(TRIES)
-        self._objects.ensure_index(TRIES, _UNTIL)
-        self._declared = True
 
     def _counter(self, key: Key) -> str:
         message = f"tries {key.name}".encode()

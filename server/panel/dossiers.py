@@ -10,6 +10,7 @@ from server.moderation.holds import LegalHolds
 from server.moderation.item_columns import decision_of_row, readable, readable_item
 from server.moderation.items import DECISION, ITEM
 from server.moderation.subjects import subject_schema
+from server.objects.declaration import Declaration
 from server.objects.schemas import Schemas
 from server.storage.port import Database, Document, Equals, Index, OneOf, Query, SortKey
 from server.webhooks import deliveries
@@ -21,9 +22,10 @@ class Dossiers:
     """Gathers them; thread-safe. Raises StoreUnavailable."""
 
     def __init__(self, database: Database, schemas: Schemas, holds: LegalHolds) -> None:
-        self._objects, self._schemas = database.objects, schemas
+        self._objects = database.objects
         self._holds = holds
-        self._declared = False
+        deliveries_class = (deliveries.SCHEMA, [DELIVERIES_BY_DECISION])
+        self._declare = Declaration(database.objects, schemas, deliveries_class)
 
     def of(self, item_id: str) -> Dossier | None:
         """Return an item's; None: there is no such item, or none that can be read."""
@@ -63,12 +65,6 @@ class Dossiers:
         for row in self._objects.find(deliveries.SCHEMA, query):
             by_decision.setdefault(row["decision"].object_id, []).append(_delivery(row))
         return by_decision
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(deliveries.SCHEMA)
-            self._objects.ensure_index(deliveries.SCHEMA, DELIVERIES_BY_DECISION)
-            self._declared = True
 
 
 def _delivery(row: Document) -> Delivery:

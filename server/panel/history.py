@@ -8,7 +8,8 @@ from cloud.moderation.errors import ImageTooManyBytes
 from cloud.moderation.statements import LoggedDecision
 from ml_models.errors import ImageError
 from server.moderation.holds import LegalHolds
-from server.moderation.items import declare_items
+from server.moderation.items import ITEM_CLASSES
+from server.objects.declaration import Declaration
 from server.panel.decision_log import DecisionLog
 from server.panel.dossiers import Dossiers
 from server.panel.item_copies import ItemCopies
@@ -21,7 +22,6 @@ class StoredHistory:
 
     def __init__(self, services: Services) -> None:
         settings, database = services.settings, services.database
-        self._objects, self._schemas = database.objects, services.schemas
         self._classifier, self._max_image_bytes = services.classifier, settings.max_image_bytes
         self._items, self._log = ItemSearch(database.objects), DecisionLog(database.objects)
         self._dossiers = Dossiers(
@@ -32,7 +32,8 @@ class StoredHistory:
             max_distance=settings.memory_distance,
             min_quality=settings.memory_min_quality,
         )
-        self._declared = False
+        # The indexes that are asked for by name have to be there.
+        self._declare = Declaration(database.objects, services.schemas, *ITEM_CLASSES)
 
     def search(self, search: Search, after: Place | None, limit: int) -> FoundPage:
         self._declare()
@@ -60,9 +61,3 @@ class StoredHistory:
     def decisions(self, search: Search) -> Iterator[LoggedDecision]:
         self._declare()
         return self._log.matching(search)
-
-    def _declare(self) -> None:
-        """The indexes that are asked for by name have to be there."""
-        if not self._declared:
-            declare_items(self._objects, self._schemas)
-            self._declared = True

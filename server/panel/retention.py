@@ -16,9 +16,10 @@ from admin.ports.retention import PurgeCounts, PurgeRun
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Operation, Set
 from server.moderation.holds import LegalHolds
-from server.moderation.items import declare_items
+from server.moderation.items import ITEM_CLASSES
 from server.moderation.purge import Purge, count_expired
 from server.moderation.upkeep import Upkeep
+from server.objects.declaration import Declaration
 from server.objects.identity import new_object_id, utc_now
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
@@ -60,7 +61,7 @@ class RecordedPurges:
     ) -> None:
         self._database, self._objects, self._schemas = database, database.objects, schemas
         self._now = now
-        self._declared = False
+        self._declare = Declaration(database.objects, schemas, (RUN, [_INDEX]))
 
     def run(
         self,
@@ -127,12 +128,6 @@ class RecordedPurges:
             operations["finishedAt"] = Set(finished_at)
         self._objects.update(RUN, Equals("objectId", run_id), operations)
 
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(RUN)
-            self._objects.ensure_index(RUN, _INDEX)
-            self._declared = True
-
 
 class RetentionKeeper:
     """The Retention port, and the thread that purges and sees to upkeep; make it after forking."""
@@ -148,7 +143,8 @@ class RetentionKeeper:
         look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
         self.days = days
-        self._objects, self._schemas = database.objects, schemas
+        self._objects = database.objects
+        self._declare_items = Declaration(database.objects, schemas, *ITEM_CLASSES)
         self._now, self._look_every_s = now, look_every_s
         self._purges = RecordedPurges(database, schemas, now=now)
         self._upkeep = Upkeep(database, schemas, webhook_log_days, now=now)
@@ -172,7 +168,7 @@ class RetentionKeeper:
                 thread.join()
 
     def preview(self, older_than_days: int) -> PurgeCounts:
-        declare_items(self._objects, self._schemas)
+        self._declare_items()
         cutoff = self._now() - timedelta(older_than_days)
         items = count_expired(self._objects, cutoff, held=False)
         return PurgeCounts(items=items, held=count_expired(self._objects, cutoff, held=True))

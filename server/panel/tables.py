@@ -1,8 +1,11 @@
 """The panel's own classes: accounts, sessions, the team's log."""
 
+from collections.abc import Sequence
+
 from cloud.clock import utc_now
 from cloud.operations import Operation, Set
 from cloud.values import Pointer
+from server.objects.declaration import Declaration, OwnClass
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.objects.service import ParseObjects
 from server.storage.port import (
@@ -45,12 +48,12 @@ TEAM_LOG = ClassSchema(
     permissions=NOBODY,
 )
 _MODERATOR = ClassSchema("_User", {"isModerator": ColumnType("Boolean")})
-_INDEXES = [
-    (SESSION, Index("user", ("user",))),
-    (SESSION, Index("expires", ("expiresAt",))),
-    (TEAM_LOG, Index("number", ("number",))),
-    (_MODERATOR, Index("moderators", ("isModerator",))),
-]
+_CLASSES: Sequence[OwnClass] = (
+    (ACCOUNT, []),
+    (SESSION, [Index("user", ("user",)), Index("expires", ("expiresAt",))]),
+    (TEAM_LOG, [Index("number", ("number",))]),
+    (_MODERATOR, [Index("moderators", ("isModerator",))]),
+)
 
 _MOST_MEMBERS = 1_000
 
@@ -61,18 +64,12 @@ class PanelTables:
     def __init__(self, database: Database, schemas: Schemas, parse: ParseObjects) -> None:
         self.objects, self.parse = database.objects, parse
         self.schemas = schemas
-        self._declared = False
+        self._declare = Declaration(database.objects, schemas, *_CLASSES)
 
     def declare(self) -> None:
         """Make the classes and their indexes, once; before the first row is written or sought."""
-        if self._declared:
-            return
         self.parse.prepare()
-        for schema in (ACCOUNT, SESSION, TEAM_LOG, _MODERATOR):
-            self.schemas.declare(schema)
-        for schema, index in _INDEXES:
-            self.objects.ensure_index(schema, index)
-        self._declared = True
+        self._declare()
 
     # --- users ---------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from cloud.moderation.items import Decision
 from cloud.moderation.webhooks import announcement, is_news
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     All,
@@ -87,9 +88,9 @@ class StoredDeliveries:
     """
 
     def __init__(self, database: Database, schemas: Schemas, receivers: Sequence[Receiver]) -> None:
-        self._objects, self._schemas = database.objects, schemas
+        self._objects = database.objects
         self._receivers = tuple(receivers)
-        self._declared = False
+        self._declare = Declaration(database.objects, schemas, (SCHEMA, [_INDEX]))
 
     def announce(self, decision: Decision) -> None:
         """See the port."""
@@ -181,12 +182,6 @@ class StoredDeliveries:
         self, where: Condition, operations: Mapping[str, Operation], now: datetime
     ) -> Document | None:
         return self._objects.update(SCHEMA, where, {**operations, "updatedAt": Set(now)})
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._objects.ensure_index(SCHEMA, _INDEX)
-            self._declared = True
 
 
 def _is_waiting(delivery_id: str) -> Condition:
