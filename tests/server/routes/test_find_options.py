@@ -1,10 +1,12 @@
 """`explain`, `hint`, `comment` and where to read: what a client may say of how it is done."""
 
 import json
+import re
 
 import pytest
 from image_host import KEYS, MASTER
-from parse_app import error
+from parse_app import error, pointer
+from pymongo import monitoring
 
 from server.storage.port import Index
 
@@ -96,3 +98,54 @@ def test_an_unknown_preference_is_refused(things):
     for name in ("readPreference", "includeReadPreference", "subqueryReadPreference"):
         answer = things.get("/classes/Thing", **{name: "TERTIARY"})
         assert error(answer) == (102, "Not supported read preference.")
+
+
+class Commands(monitoring.CommandListener):
+    """The commands that a MongoDB is sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def started(self, event):
+        self.sent.append(event.command)
+
+    def succeeded(self, event):
+        pass
+
+    failed = succeeded
+
+
+@pytest.fixture
+def mongodb_uri(mongo_uri, tmp_path):
+    return mongo_uri("nx", tmp_path.name)
+
+
+def test_mongodb_is_sent_the_comment(make_parse, mongodb_uri):
+    commands = Commands()
+    monitoring.register(commands)  # for clients made from now on
+    parse = make_parse(database_uri=mongodb_uri)
+    parse.create("Thing", {"n": 1})
+    parse.find("Thing", {"n": 1}, comment="of a find")
+    parse.get("/aggregate/Thing", MASTER, pipeline=[], comment="of a pipeline")
+    comments = {next(iter(each)): each["comment"] for each in commands.sent if "comment" in each}
+    assert comments == {"find": "of a find", "aggregate": "of a pipeline"}
+
+
+def test_mongodb_is_read_where_the_client_says(make_parse, mongodb_uri, caplog):
+    """The driver's log tells which servers it looked for."""
+    parse = make_parse(database_uri=mongodb_uri)
+    album = pointer("Album", parse.create("Album", {"title": "red"}))
+    parse.create("Photo", {"album": album})
+    where = {"album": {"$inQuery": {"className": "Album", "where": {"title": "red"}}}}
+    places = {"readPreference": "NEAREST", "includeReadPreference": "SECONDARY_PREFERRED"}
+    places["subqueryReadPreference"] = "PRIMARY_PREFERRED"
+    caplog.set_level("DEBUG", "pymongo.serverSelection")
+    parse.find("Photo", where, include="album", **places)
+    parse.get("/aggregate/Photo", MASTER, pipeline=[], readPreference="SECONDARY")
+    looked_for = re.findall(r'started".*?"selector": "(\w+)\(.*?"operation": "(\w+)"', caplog.text)
+    assert [each for each in looked_for if each[1] != "ping"] == [
+        ("PrimaryPreferred", "find"),
+        ("Nearest", "find"),
+        ("SecondaryPreferred", "find"),
+        ("Secondary", "aggregate"),
+    ]
