@@ -21,14 +21,8 @@ def busy_answers(mounts: Sequence[str]) -> Callable[[str], WsgiAnswer]:
 
     def busy(path: str) -> WsgiAnswer:
         if path.lower().startswith(parse):
-            return WsgiAnswer(400, _encoded(headers, parse_body), parse_body)
-        return WsgiAnswer(
-            503, _encoded({**headers, "Retry-After": _RETRY_AFTER_S}, plain_body), plain_body
-        )
+            return WsgiAnswer(400, list(headers.items()), parse_body)
+        later = {**headers, "Retry-After": _RETRY_AFTER_S}
+        return WsgiAnswer(503, list(later.items()), plain_body)
 
     return busy
-
-
-def _encoded(headers: dict[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
-    told = {**headers, "Content-Length": str(len(body))}
-    return [(name.lower().encode(), value.encode()) for name, value in told.items()]

@@ -1,14 +1,15 @@
-"""The ASGI application that uvicorn runs: the WSGI app on threads, WebSockets where they belong."""
+"""What uvicorn serves: the WSGI app on threads, WebSockets where they belong."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from server.front.protocol import Bounds, bounded_protocol
 from server.front.threads import Threads
-from server.front.wsgi import WsgiAnswer, call, environ_of
+from server.front.wsgi import WsgiAnswer, call, environ_of, failed
 from server.telemetry.logs import request_id_of, working_for
 
 if TYPE_CHECKING:
@@ -24,13 +25,12 @@ WebSocketApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[Non
 _PIECE_BYTES = 64 * 1024
 # So many may wait for each thread: milliseconds of small calls. Who comes then is told at once.
 _CALLS_PER_THREAD = 16
-_FAILED = b'{"code":1,"error":"Internal server error."}'
 
 
 class Front:
     """Answers HTTP with the WSGI app, on up to `threads` threads, and WebSockets with theirs.
 
-    Requests must come whole, in one message, as its `protocol` hands them on. When too many wait
+    Its `protocol` hands requests on to `answer` once they are there as a whole. When too many wait
     for a thread, `busy` says so to the next, by its path. `observe` is told each answer's path,
     status and seconds.
     """
@@ -49,60 +49,53 @@ class Front:
         self._most_waiting = threads * _CALLS_PER_THREAD
         self._busy, self._observe = busy, observe
         self._threads: Threads | None = None
-        self.protocol = bounded_protocol(bounds)
+        self.protocol = bounded_protocol(self, bounds)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await self._answer_websocket(scope, receive, send)
-            return
+        """Serve a WebSocket, if that is what it is; requests come to `answer`."""
+        if scope["type"] == "websocket" and self._websockets is not None:
+            await self._websockets(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})  # 403: there is none
+
+    def answer(
+        self, scope: Mapping[str, Any], body: bytes, respond: Callable[[WsgiAnswer], None]
+    ) -> None:
+        """Have a request answered on a thread; `respond` is called on the loop, now or later."""
         if self._threads is None:
             self._threads = Threads(self._most_threads, asyncio.get_running_loop())
-        message = await receive()
-        if message["type"] != "http.request":  # it is gone already
-            return
         began = time.perf_counter()
-        environ = environ_of(scope, message["body"])
+        environ = environ_of(scope, body)
         path, request_id = environ["PATH_INFO"], request_id_of(environ.get("HTTP_X_REQUEST_ID"))
-        answer = await self._answer(self._threads, environ, request_id)
-        answer.headers.append((b"x-request-id", request_id.encode()))
-        self._observe(path, answer.status, time.perf_counter() - began)
-        await send(
-            {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-        )
+
+        def done(answer: WsgiAnswer, error: BaseException | None) -> None:
+            if error is not None:  # the app answers its own errors; this is the last wall
+                logger.error("an error that the app did not answer", exc_info=error)
+                answer = failed()
+            answer.headers.append(("x-request-id", request_id))
+            self._observe(path, answer.status, time.perf_counter() - began)
+            respond(answer)
+
+        if self._threads.waiting < self._most_waiting:
+            self._threads.call(partial(_call, self._app, environ, request_id), done)
+        else:
+            done(self._busy(path), None)
+
+    async def send(self, answer: WsgiAnswer, scope: Any, receive: Receive, send: Send) -> None:
+        """Send an answer piece by piece, no faster than the client takes it."""
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if isinstance(answer.body, bytes):
             await send({"type": "http.response.body", "body": answer.body})
         else:
             await self._stream(answer, answer.body, receive, send)
 
-    async def _answer(
-        self, threads: Threads, environ: "WSGIEnvironment", request_id: str
-    ) -> WsgiAnswer:
-        if threads.waiting >= self._most_waiting:
-            return self._busy(environ["PATH_INFO"])
-        app = self._app
-
-        def work() -> WsgiAnswer:
-            with working_for(request_id):
-                return call(app, environ)
-
-        try:
-            return await threads.run(work)
-        except Exception:  # the app answers its own errors; this is the last wall
-            logger.exception("an error that the app did not answer")
-            return WsgiAnswer(500, [(b"content-type", b"application/json")], _FAILED)
-
-    async def _answer_websocket(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
-        if self._websockets is not None:
-            await self._websockets(scope, receive, send)
-        else:
-            await send({"type": "websocket.close"})  # 403: there is none
-
     async def _stream(
         self, answer: WsgiAnswer, parts: Iterator[bytes], receive: Receive, send: Send
     ) -> None:
-        """Send what the app makes, piece by piece, no faster than the client takes it."""
+        """Send what the app makes while it makes it."""
         assert self._threads is not None  # noqa: S101 - for the type checker
         is_gone = asyncio.ensure_future(receive())  # its next message is that the client left
         try:
@@ -115,6 +108,11 @@ class Front:
             is_gone.cancel()
             if answer.close is not None:
                 await self._threads.run(answer.close)
+
+
+def _call(app: "WSGIApplication", environ: "WSGIEnvironment", request_id: str) -> WsgiAnswer:
+    with working_for(request_id):
+        return call(app, environ)
 
 
 def _next_piece(parts: Iterator[bytes]) -> bytes:

@@ -8,15 +8,18 @@ arrived. A client that drips, stalls or goes away has cost an open connection, n
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.front.connections import Connections
 from server.front.websockets import WebSocketProtocol
+from server.front.wire import whole
+from server.front.wsgi import WsgiAnswer, failed
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +59,18 @@ class Bounds:
     """Of answers that wait for clients who do not read them."""
 
 
+class Application(Protocol):
+    """What answers requests."""
+
+    def answer(
+        self, scope: Mapping[str, Any], body: bytes, respond: Callable[[WsgiAnswer], None]
+    ) -> None:
+        """Have `respond` called on the loop with the answer to a request."""
+
+    async def send(self, answer: WsgiAnswer, scope: Any, receive: Any, send: Any) -> None:
+        """Send an answer as ASGI applications do."""
+
+
 class Places:
     """How many large bodies one process takes in at once, since each needs memory until it is
     answered; the others' connections are not read from meanwhile."""
@@ -81,13 +96,14 @@ class Places:
 
 
 class RequestProtocol(HttpToolsProtocol):
-    """One connection. The application gets each request's body in one message.
+    """One connection. The `front` gets each request as a whole.
 
     A body that is larger than `max_body_bytes` by its Content-Length is not waited for, and a
     chunked one is cut off just beyond: the application sees it, and says so. `bounded_protocol`
-    makes a subclass that has bounds.
+    makes a subclass that has a front and bounds.
     """
 
+    front: "Application"
     bounds: Bounds
     places: Places
     all: Connections
@@ -97,7 +113,8 @@ class RequestProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._head_bytes: int | None = None  # of a head that is not complete
-        self._unstarted: tuple[Any, Any] | None = None  # cycle and application, until the body ends
+        self._unstarted: Any = None  # the cycle, until its body has ended
+        self._expected_bytes = 0  # of that body
         self._arrives_by: asyncio.TimerHandle | None = None
         self._is_read_by: asyncio.TimerHandle | None = None
         self._has_place = self._wants_place = False
@@ -142,8 +159,11 @@ class RequestProtocol(HttpToolsProtocol):
             self.send_400_response("Too much between the pieces of a body.")
             return
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        if self._arrives_by is None and (self._head_bytes is not None or not is_answering):
-            self._expect_within(self.bounds.head_s)
+        if self._arrives_by is None:
+            if self._unstarted is not None:
+                self._expect_within(self._patience_s(self._expected_bytes))
+            elif self._head_bytes is not None or not is_answering:
+                self._expect_within(self.bounds.head_s)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read, unless an answer has been begun or given."""
@@ -250,18 +270,17 @@ class RequestProtocol(HttpToolsProtocol):
         return framing > MAX_FRAMING_BYTES + self._body_bytes // _BODY_PER_FRAMING
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Start the application now, or once the body is there."""
+        """Hand the request on now, or once the body is there."""
         if cycle is not self.cycle or not cycle.more_body:  # one that was sent ahead
-            self._hand_on(cycle, app)
+            self._hand_on(cycle)
             return
         length = _content_length(cycle.scope["headers"])
         if length is not None and length > self.bounds.max_body_bytes:
-            cycle.message_event.set()
-            self._hand_on(cycle, app)
+            self._hand_on(cycle)
             return
-        self._unstarted = cycle, app
-        if length != 0:  # of chunks nobody knows; those that need a place get longer
-            self._expect_within(self._patience_s(SMALL_BODY_BYTES if length is None else length))
+        self._unstarted = cycle
+        # Of chunks nobody knows; those that need a place get longer.
+        self._expected_bytes = SMALL_BODY_BYTES if length is None else length
         if cycle.waiting_for_100_continue:
             cycle.waiting_for_100_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -285,16 +304,41 @@ class RequestProtocol(HttpToolsProtocol):
         self._expect_nothing()
         self._demand_nothing()
         if self._unstarted is not None:
-            cycle, app = self._unstarted
-            self._unstarted = None
+            cycle, self._unstarted = self._unstarted, None
             cycle.more_body = False
-            cycle.message_event.set()
-            self._hand_on(cycle, app)
+            self._hand_on(cycle)
 
-    def _hand_on(self, cycle: Any, app: Any) -> None:
+    def _hand_on(self, cycle: Any) -> None:
         self._running = cycle
         self.all.has_request(self)
-        super()._start_asgi_task(cycle, app)
+        body, cycle.body = bytes(cycle.body), bytearray()
+        answering = _Answering(self, cycle)
+        self.tasks.add(answering)  # type: ignore[arg-type]  # uvicorn waits for it, or cancels it
+        self.front.answer(cycle.scope, body, answering)
+
+    def respond(self, cycle: Any, answer: WsgiAnswer) -> None:
+        """Send an answer: at once if it is there as a whole and the client reads."""
+        if not isinstance(answer.body, bytes) or self.flow.write_paused:
+            super()._start_asgi_task(cycle, partial(self.front.send, answer))
+        elif not cycle.disconnected:
+            self.transport.write(self._whole(cycle, answer))
+            cycle.response_started = cycle.response_complete = True
+            if not cycle.keep_alive:
+                self.transport.close()
+            self.on_response_complete()
+
+    def _whole(self, cycle: Any, answer: WsgiAnswer) -> bytes:
+        made = partial(
+            whole,
+            method=cycle.scope["method"],
+            keep_alive=cycle.keep_alive,
+            always=self.server_state.default_headers,
+        )
+        try:
+            return made(answer)
+        except ValueError:
+            logger.exception("an answer that cannot be sent")
+            return made(failed())
 
     def on_response_complete(self) -> None:
         self._running = None
@@ -351,9 +395,27 @@ class RequestProtocol(HttpToolsProtocol):
             self.places.give_back()
 
 
-def bounded_protocol(bounds: Bounds) -> type[RequestProtocol]:
+class _Answering:
+    """A request in the application's hands. The server waits for it before it stops, as it does for
+    its own tasks."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: RequestProtocol, cycle: Any) -> None:
+        self._protocol, self._cycle = protocol, cycle
+
+    def __call__(self, answer: WsgiAnswer) -> None:
+        self._protocol.tasks.discard(self)
+        self._protocol.respond(self._cycle, answer)
+
+    def cancel(self, msg: str | None = None) -> None:
+        """Nothing more can be done: the thread goes on until the process ends."""
+
+
+def bounded_protocol(front: Application, bounds: Bounds) -> type[RequestProtocol]:
     """Return the protocol of one process."""
     shared = {
+        "front": front,
         "bounds": bounds,
         "places": Places(bounds.large_bodies),
         "all": Connections(bounds.connections, bounds.unread_bytes),

@@ -13,11 +13,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+Done = Callable[[Any, BaseException | None], None]
+"""Told on the loop what a call returned, or what it raised."""
 
 # How long a call waits for a thread that is awake before another thread is woken for it.
 GRACE_S = 0.001
@@ -26,14 +30,14 @@ GRACE_S = 0.001
 @dataclass(slots=True)
 class _Call:
     function: Callable[[], Any]
-    future: "asyncio.Future[Any]"
+    done: Done
     queued_at: float = field(default_factory=time.monotonic)
 
 
 class Threads:
     """Runs calls of one event loop on up to `most` threads.
 
-    `run` belongs to the loop; everything else is the threads' own.
+    `call`, `run` and `waiting` belong to the loop; everything else is the threads' own.
     """
 
     def __init__(self, most: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -43,7 +47,7 @@ class Threads:
         self._asleep: list[threading.Lock] = []  # the last to fall asleep wakes first
         self._started = self._awake = 0
         self._watching = False
-        self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
+        self._done: deque[tuple[Done, Any, BaseException | None]] = deque()
         self._announced = False
 
     @property
@@ -53,15 +57,19 @@ class Threads:
 
     def run(self, function: Callable[[], T]) -> "asyncio.Future[T]":
         """Call the function on a thread; the future has what it returns or raises."""
-        call = _Call(function, self._loop.create_future())
+        future: asyncio.Future[T] = self._loop.create_future()
+        self.call(function, partial(_settle, future))
+        return future
+
+    def call(self, function: Callable[[], Any], done: Done) -> None:
+        """Call the function on a thread, and then `done` on the loop."""
         with self._lock:
-            self._queue.append(call)
+            self._queue.append(_Call(function, done))
             if not self._awake:
                 self._wake_one()
         if not self._watching and self._queue:
             self._watching = True
             self._loop.call_later(GRACE_S, self._watch)
-        return call.future
 
     def _watch(self) -> None:
         """Wake another thread when the oldest call has waited; look again while there is one."""
@@ -104,7 +112,7 @@ class Threads:
             result = call.function()
         except BaseException as error:  # whatever it is, the loop is told
             failure = error
-        self._done.append((call.future, result, failure))
+        self._done.append((call.done, result, failure))
         # Set before the loop empties the queue, so what is added while it is set is not missed.
         if not self._announced:
             self._announced = True
@@ -113,10 +121,17 @@ class Threads:
     def _hand_over(self) -> None:
         self._announced = False
         while self._done:
-            future, result, error = self._done.popleft()
-            if future.done():  # its client went away
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+            done, result, error = self._done.popleft()
+            try:
+                done(result, error)
+            except Exception:  # one that fails must not keep the others waiting
+                logger.exception("what a call has returned could not be handed over")
+
+
+def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if future.done():  # nobody waits any more
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

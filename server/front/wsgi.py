@@ -2,8 +2,9 @@
 
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -11,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-Headers = list[tuple[bytes, bytes]]
+Headers = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,12 @@ class WsgiAnswer:
     headers: Headers
     body: bytes | Iterator[bytes]
     close: Callable[[], object] | None = None
+
+
+def failed() -> WsgiAnswer:
+    """What a client is told of an error that nobody has answered."""
+    body = b'{"code":1,"error":"Internal server error."}'
+    return WsgiAnswer(500, [("content-type", "application/json")], body)
 
 
 def environ_of(scope: Mapping[str, Any], body: bytes) -> "WSGIEnvironment":
@@ -53,17 +60,30 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> "WSGIEnvironment":
         "wsgi.run_once": False,
     }
     for raw_name, raw_value in scope["headers"]:
-        if b"_" in raw_name:
+        name = _known_variable(raw_name) if len(raw_name) <= _KNOWN else _variable(raw_name)
+        if name is None:
             continue
-        name = raw_name.decode("latin-1").upper().replace("-", "_")
-        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            name = f"HTTP_{name}"
         value = raw_value.decode("latin-1")
-        joint = "; " if name == "HTTP_COOKIE" else ","
-        environ[name] = f"{environ[name]}{joint}{value}" if name in environ else value
+        if name in environ:
+            joint = "; " if name == "HTTP_COOKIE" else ","
+            value = f"{environ[name]}{joint}{value}"
+        environ[name] = value
     if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:  # the chunks are joined by now
         environ["CONTENT_LENGTH"] = str(len(body))
     return environ
+
+
+def _variable(name: bytes) -> str | None:
+    """What a header is called in the environment; None for one that has no place there."""
+    if b"_" in name:
+        return None
+    variable = name.decode("latin-1").upper().replace("-", "_")
+    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
+
+
+# Names that clients choose, so neither many nor long ones are kept.
+_KNOWN = 64
+_known_variable = lru_cache(maxsize=512)(_variable)
 
 
 def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiAnswer:
@@ -94,11 +114,7 @@ def _answer(
     begun: list[Any], body: bytes | Iterator[bytes], close: Callable[[], object] | None = None
 ) -> WsgiAnswer:
     status, headers = begun
-    return WsgiAnswer(status, _encoded(headers), body, close)
-
-
-def _encoded(headers: Iterable[tuple[str, str]]) -> Headers:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return WsgiAnswer(status, list(headers), body, close)
 
 
 def _close(close: Callable[[], object] | None) -> None:

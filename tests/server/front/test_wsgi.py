@@ -80,7 +80,7 @@ def answer_of(parts):
 @pytest.mark.parametrize("parts", [[b"ab", b"c"], Parts([b"abc"])])
 def test_body_in_one_piece_is_there_at_once(parts):
     answer = answer_of(parts)
-    assert (answer.status, answer.headers, answer.body) == (201, [(b"x-y", b"z")], b"abc")
+    assert (answer.status, answer.headers, answer.body) == (201, [("X-Y", "z")], b"abc")
 
 
 def test_body_of_nothing_is_empty():
