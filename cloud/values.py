@@ -48,3 +48,11 @@ class Relation:
     """Many objects of one class; which ones is kept beside the object, not in it."""
 
     target_class: str
+
+
+def value_at(document: Value, path: str) -> Value:
+    """Return what stands at a dotted path of nested objects; None where nothing does."""
+    value = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -10,7 +10,8 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from server.objects.identity import new_object_id, utc_now
+from cloud.clock import utc_now
+from server.objects.identity import new_object_id
 from server.objects.schemas import SYSTEM_CLASSES, Schemas
 from server.parse.errors import DUPLICATE_REQUEST, ParseError
 from server.storage.port import (

@@ -6,7 +6,8 @@ from typing import Any
 
 from image_host import KEYS, MASTER
 
-from server.objects.identity import new_object_id, utc_now
+from cloud.clock import utc_now
+from server.objects.identity import new_object_id
 from server.storage.port import ClassSchema, ColumnType, Document
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from cloud.clock import utc_now
 from cloud.moderation.figures import DayFigures, Waits
 from cloud.moderation.people_figures import Agreement, ModeratorFigures
 from cloud.moderation.policy_quality import Proportion
@@ -31,6 +32,11 @@ class Waiting:
 
     count: int
     oldest: datetime | None
+
+    @property
+    def oldest_s(self) -> float | None:
+        """For how many seconds the oldest has waited; None while none does."""
+        return None if self.oldest is None else (utc_now() - self.oldest).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

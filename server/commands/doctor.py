@@ -29,7 +29,7 @@ from server.storage.port import Database
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _ENOUGH_FILES = 4096
 _MAX_CLOCK_DIFFERENCE_S = 5.0
-_LONG_WAIT_S = 300.0
+_LONG_WAIT_MINUTES = 5
 # What a classifier takes for the largest image that is allowed, see docs/performance.md.
 _BYTES_PER_PIXEL = 20
 
@@ -178,15 +178,15 @@ def _moderation(database: Database) -> Iterator[Finding]:
         yield _warning("policy", "moderationAutomation is off: every image goes to a moderator")
     else:
         yield _fine("policy", f"version {policy.version} decides")
-    count, oldest = waiting(database.objects, "pending")
-    age_s = (utc_now() - oldest).total_seconds() if oldest else 0.0
-    if age_s > _LONG_WAIT_S:
+    waits = waiting(database.objects, "pending")
+    minutes = (waits.oldest_s or 0.0) / 60
+    if minutes > _LONG_WAIT_MINUTES:
         yield _problem(
-            "queue", f"{count} images wait to be judged, the oldest for {age_s / 60:.0f} minutes: "
-            "is a server running, and, with CELERY_BROKER_URL, a worker?",
+            "queue", f"{waits.count} images wait to be judged, the oldest for {minutes:.0f} "
+            "minutes: is a server running, and, with CELERY_BROKER_URL, a worker?",
         )  # fmt: skip
     else:
-        yield _fine("queue", f"{count} images wait to be judged")
+        yield _fine("queue", f"{waits.count} images wait to be judged")
 
 
 def _model(settings: Settings) -> Finding:

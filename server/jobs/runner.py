@@ -11,13 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.code import Definition, JobRequest, RequestContext
 from cloud.errors import CloudError
 from cloud.moderation.errors import ModerationError, StoreUnavailable
 from cloud.operations import Operation, Set
 from cloud.running import run_job
 from ml_models.errors import MlModelsError
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.objects.schemas import Schemas
 from server.parse.errors import REQUEST_LIMIT_EXCEEDED, ParseError, as_parse_error
 from server.storage.port import All, Compares, Database, Equals, Order

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.code import RequestContext, cloud
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Delete, Operation, Set
 from server.jobs.runner import JobRunner
 from server.jobs.schedules import Schedule, read_schedule
-from server.objects.identity import utc_now
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
 from server.storage.port import All, Database, Document, Equals, Query, SortKey

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.operations import same
-from cloud.values import Value
+from cloud.values import value_at
 from server.auth import Caller
 from server.live_query.limits import PATTERNS_OF_WRITE_S, pattern_budget
 from server.live_query.subscriptions import Subscription, right_to
@@ -156,12 +156,5 @@ def _is_watched(event: Event, watch: tuple[str, ...] | None) -> bool:
     if watch is None or event.kind not in ("create", "update"):
         return True
     return any(
-        not same(_value_at(event.object, path), _value_at(event.original, path)) for path in watch
+        not same(value_at(event.object, path), value_at(event.original, path)) for path in watch
     )
-
-
-def _value_at(document: Document | None, path: str) -> Value:
-    value: Value = document
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

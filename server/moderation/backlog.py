@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.item_ports import Mirrored, ModerationItems
 from cloud.moderation.items import Evidence, Item, State, Subject, mirror, mirror_columns
@@ -21,7 +22,7 @@ from cloud.values import File
 from server.auth import Caller
 from server.moderation.items import ITEM
 from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.objects.service import ParseObjects
 from server.parse.query import FindRequest
 from server.storage.port import (

@@ -20,3 +20,8 @@ def from_columns(document: Mapping[str, Any]) -> Fingerprint | None:
     if HASH not in document:
         return None
     return Fingerprint(document[HASH], int(document[QUALITY]))
+
+
+def differing_bits(one: str, other: str) -> int:
+    """In how many of their 256 bits two hashes differ: how far apart two pictures are."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()

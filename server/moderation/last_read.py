@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from server.objects.identity import utc_now
+from cloud.clock import utc_now
 
 
 @dataclass(frozen=True, slots=True)

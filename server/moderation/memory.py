@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.moderation.items import Decision, Evidence, State
 from cloud.moderation.memory import Recollection
 from cloud.operations import Delete, Operation, Set
@@ -20,7 +21,6 @@ from cloud.values import Pointer
 from server.moderation import fingerprints
 from server.moderation.near_copies import NearCopies
 from server.objects.declaration import Declaration
-from server.objects.identity import utc_now
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     All,

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.errors import VALIDATION_ERROR
 from cloud.operations import Operation, Set
 from ml_models.types import Fingerprint
@@ -24,7 +25,6 @@ from server.moderation.memory import (
     forgetting,
 )
 from server.objects.declaration import Declaration
-from server.objects.identity import utc_now
 from server.objects.saving import ClassRules, Save, SpecialClass
 from server.objects.schemas import Schemas
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError

@@ -15,12 +15,12 @@ from concurrent.futures import Future
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from cloud.clock import utc_now
 from cloud.moderation.items import State
 from cloud.moderation.memory import NotReadYet
 from ml_models.types import Fingerprint
 from server.moderation import fingerprints
 from server.moderation.last_read import LastRead
-from server.objects.identity import utc_now
 from server.storage.port import (
     All,
     ClassSchema,
@@ -112,7 +112,7 @@ class NearCopies:
                 break
             row = self._objects.get(self._schema, neighbour.entry_id)
             if row is not None and row.get("active") and row.get("outcome") == outcome:
-                distance = _distance(row[fingerprints.HASH], fingerprint.pdq)
+                distance = fingerprints.differing_bits(row[fingerprints.HASH], fingerprint.pdq)
                 if distance == neighbour.distance:
                     return row, distance
             index.drop(neighbour)
@@ -218,7 +218,3 @@ class NearCopies:
         if outcome not in self._indexes:
             self._indexes[outcome] = HashIndex()
         return self._indexes[outcome]
-
-
-def _distance(one: str, other: str) -> int:
-    return (int(one, 16) ^ int(other, 16)).bit_count()

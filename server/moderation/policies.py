@@ -5,10 +5,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.moderation.policy import read_policy
 from cloud.moderation.types import Policy
 from server.objects.declaration import Declaration
-from server.objects.identity import utc_now
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,

@@ -1,8 +1,8 @@
 """What waits, and since when: to be judged, for a moderator, for an admin."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
+from admin.ports.figures import Waiting
 from cloud.moderation.items import Lane, State
 from server.moderation.items import ITEM
 from server.storage.port import Condition, Equals, ObjectStore, Query, SortKey
@@ -14,7 +14,7 @@ QUEUES: Mapping[str, Condition] = {
 }
 
 
-def waiting(objects: ObjectStore, queue: str) -> tuple[int, datetime | None]:
+def waiting(objects: ObjectStore, queue: str) -> Waiting:
     """How many items wait in one of the QUEUES, and since when the oldest of them is there.
 
     Served by an index however many wait. Raises StoreUnavailable.
@@ -23,4 +23,4 @@ def waiting(objects: ObjectStore, queue: str) -> tuple[int, datetime | None]:
     query = Query(where, order=(SortKey("createdAt"),), limit=1, columns=frozenset(["state"]))
     oldest = objects.find(ITEM, query)
     count = objects.count(ITEM, where) if oldest else 0
-    return count, oldest[0]["createdAt"] if oldest else None
+    return Waiting(count, oldest[0]["createdAt"] if oldest else None)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.errors import SCRIPT_FAILED, VALIDATION_ERROR
 from cloud.moderation.item_ports import Dispatch, ModerationItems
 from cloud.moderation.items import (
@@ -31,7 +32,7 @@ from server.auth import Caller
 from server.moderation.placeholders import PlaceholderColumns, is_placeholder
 from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
 from server.objects.access import both
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.objects.saving import ClassRules, Save, Saved, SpecialClass
 from server.objects.schemas import BUILT_IN_COLUMNS, SYSTEM_CLASSES, check_type, type_of_change
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError

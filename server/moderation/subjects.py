@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.moderation.item_ports import Mirrored
 from cloud.moderation.items import (
     Decision,
@@ -17,7 +18,6 @@ from cloud.moderation.items import (
 )
 from cloud.operations import Delete, Operation, Set
 from cloud.values import File, Pointer
-from server.objects.identity import utc_now
 from server.storage.port import All, ClassSchema, ColumnType, Database, Document, Equals, OneOf
 
 _DECISION = "ModerationDecision"

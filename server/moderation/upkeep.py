@@ -8,9 +8,9 @@ import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+from cloud.clock import utc_now
 from server.moderation.aged_rows import DELIVERIES_BY_AGE, MATCHES_BY_AGE, AgedRows
 from server.moderation.memory import MATCH
-from server.objects.identity import utc_now
 from server.objects.schemas import Schemas
 from server.storage.port import ClassSchema, Database, Index
 from server.webhooks.deliveries import SCHEMA as DELIVERY

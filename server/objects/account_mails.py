@@ -8,9 +8,9 @@ from collections.abc import Callable
 from urllib.parse import quote, urlencode
 
 from admin.ports.sign_ins import LockedOut
+from cloud.clock import utc_now
 from server.mail.outbox import Outbox, OutboxFull
 from server.mail.port import Mail
-from server.objects.identity import utc_now
 from server.objects.lockout import Key, Lockout
 from server.parse.errors import INTERNAL_SERVER_ERROR, REQUEST_LIMIT_EXCEEDED, ParseError
 from server.storage.port import Document

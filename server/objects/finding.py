@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cloud.values import Pointer, Value
+from cloud.values import Pointer, Value, value_at
 from server.auth import Caller
 from server.objects.access import (
     both,
@@ -309,7 +309,7 @@ class _Subqueries:
         if key.startswith("_"):
             raise ParseError(INVALID_QUERY, "improper usage of $select")
         found = self._found(class_name, where)
-        values = [_value_at(row, key) for row in found.documents]
+        values = [value_at(row, key) for row in found.documents]
         return tuple(value for value in values if value is not None)
 
     def related_to(self, owner: Pointer, key: str) -> tuple[str, ...]:
@@ -425,10 +425,3 @@ def _chosen(document: Document, request: FindRequest) -> Document:
         unwanted = set(request.exclude_keys) - BUILT_IN_COLUMNS.keys()
         document = {name: value for name, value in document.items() if name not in unwanted}
     return document
-
-
-def _value_at(document: Document, path: str) -> Value:
-    value: Value = document
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

@@ -1,11 +1,7 @@
-"""What every new object gets: an id and a time."""
+"""The id that every new object gets."""
 
 import secrets
 import string
-
-from cloud.clock import utc_now
-
-__all__ = ["new_object_id", "utc_now"]
 
 _ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits
 

@@ -7,10 +7,10 @@ from math import ceil
 from typing import Any
 
 from admin.ports.sign_ins import LockedOut
+from cloud.clock import utc_now
 from cloud.operations import Change, Delete, Set
 from server.auth import Caller
 from server.objects.account_options import AccountOptions
-from server.objects.identity import utc_now
 from server.objects.lockout import Key, Lockout, Try, account_key, address_key
 from server.objects.login_triggers import LoginTriggers
 from server.objects.password_policy import CHANGED_AT

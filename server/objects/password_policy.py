@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from cloud.clock import utc_now
 from cloud.errors import VALIDATION_ERROR
 from cloud.operations import Set
-from server.objects.identity import utc_now
 from server.objects.passwords import is_password
 from server.objects.saving import Save
 from server.parse.errors import OBJECT_NOT_FOUND, ParseError

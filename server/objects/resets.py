@@ -6,11 +6,11 @@ from datetime import datetime
 from hmac import compare_digest
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.operations import Change, Set
 from server.mail.port import Mail
 from server.objects.account_mails import new_token
 from server.objects.accounts import Accounts
-from server.objects.identity import utc_now
 from server.objects.lockout import account_key
 from server.objects.users import Users
 from server.parse.errors import (

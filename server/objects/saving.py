@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from cloud.clock import utc_now
 from cloud.errors import VALIDATION_ERROR
 from cloud.operations import (
     Add,
@@ -29,7 +30,7 @@ from server.objects.access import (
     permits,
     protected_columns,
 )
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.objects.schemas import Schemas, is_servers_own
 from server.objects.triggers import Triggers
 from server.parse.decode import decode_column

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.operations import Set
 from cloud.values import Pointer
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.objects.saving import ClassRules, Save, Saved
 from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.parse.errors import INVALID_KEY_NAME, INVALID_SESSION_TOKEN, ParseError

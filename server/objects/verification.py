@@ -4,11 +4,11 @@ from datetime import datetime
 from hmac import compare_digest
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.operations import Delete, Set
 from server.mail.port import Mail
 from server.objects.account_mails import AccountMails, new_token
 from server.objects.account_options import AccountOptions
-from server.objects.identity import utc_now
 from server.objects.resets import EXPIRES as RESET_EXPIRES
 from server.objects.resets import TOKEN as RESET_TOKEN
 from server.objects.resets import InvalidLink, SaveUser, read_email

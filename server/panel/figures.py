@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 
-from admin.ports.figures import SPANS, Now, Overview, Queue, Waiting
+from admin.ports.figures import SPANS, Now, Overview, Queue
 from cloud.clock import utc_now
 from cloud.moderation.figures import DayFigures, automation, automation_by_class, waits
 from cloud.moderation.people_figures import (
@@ -62,7 +62,7 @@ class StoredFigures:
     # --- in the background ---------------------------------------------------------------------
 
     def _look(self) -> Now:
-        waits = {queue: Waiting(*waiting(self._objects, queue.value)) for queue in Queue}
+        waits = {queue: waiting(self._objects, queue.value) for queue in Queue}
         return Now(waits, health_of(self._services), utc_now())
 
     def _count(self) -> Mapping[int, Overview]:

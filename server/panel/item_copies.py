@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from admin.ports.history import Found, ImagePrint, Search
+from cloud.clock import utc_now
 from ml_models.types import Fingerprint
 from server.moderation import fingerprints
 from server.moderation.history_indexes import BY_DECISION
 from server.moderation.item_columns import readable
 from server.moderation.items import ITEM
 from server.moderation.last_read import LastRead
-from server.objects.identity import utc_now
 from server.panel.searching import ItemSearch, found
 from server.storage.port import (
     EVERYTHING,
@@ -150,7 +150,7 @@ def _distance(row: Document, wanted: ImagePrint) -> int:
     pdq = row.get(fingerprints.HASH)
     if wanted.pdq is None or not isinstance(pdq, str):
         return 256
-    return (int(pdq, 16) ^ int(wanted.pdq, 16)).bit_count()
+    return fingerprints.differing_bits(pdq, wanted.pdq)
 
 
 def _has_same_bytes(row: Document, wanted: ImagePrint) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from admin.ports.retention import PurgeCounts, PurgeRun
+from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Operation, Set
 from server.moderation.holds import LegalHolds
@@ -20,7 +21,7 @@ from server.moderation.items import ITEM_CLASSES
 from server.moderation.purge import Purge, count_expired
 from server.moderation.upkeep import Upkeep
 from server.objects.declaration import Declaration
-from server.objects.identity import new_object_id, utc_now
+from server.objects.identity import new_object_id
 from server.objects.schemas import NOBODY, Schemas
 from server.storage.port import (
     ClassSchema,

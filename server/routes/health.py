@@ -9,7 +9,6 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
 
-from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from ml_models.errors import ModelError
 from server.moderation.queues import waiting
@@ -49,8 +48,8 @@ def health_blueprint(services: Services, mounts: list[str]) -> Blueprint:
 
 def _oldest_pending_s(services: Services) -> float | None:
     """Seconds since the oldest image came that waits to be judged; None while none does."""
-    _, oldest = waiting(services.database.objects, "pending")
-    return None if oldest is None else round((utc_now() - oldest).total_seconds(), 1)
+    oldest_s = waiting(services.database.objects, "pending").oldest_s
+    return None if oldest_s is None else round(oldest_s, 1)
 
 
 def _problems(services: Services) -> list[str]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cloud.clock import utc_now
 from cloud.code import cloud
 from cloud.errors import VALIDATION_ERROR
 from server.jobs.schedules import read_schedule
-from server.objects.identity import utc_now
 from server.parse.encode import iso_date
 from server.parse.errors import INTERNAL_SERVER_ERROR, INVALID_JSON, ParseError
 from server.parse.operations import read_changes

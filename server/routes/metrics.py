@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, request
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
 from ml_models.errors import ModelError
@@ -54,9 +53,9 @@ def _at_the_moment(services: Services) -> Iterator[Metric]:
     ages = GaugeMetricFamily(
         "parsewarden_queue_oldest_seconds", "Age of the oldest image that waits", labels=["queue"]
     )
-    for queue, (count, oldest) in found.items():
-        items.add_metric([queue], count)
-        ages.add_metric([queue], (utc_now() - oldest).total_seconds() if oldest else 0)
+    for queue, waits in found.items():
+        items.add_metric([queue], waits.count)
+        ages.add_metric([queue], waits.oldest_s or 0)
     yield items
     yield ages
 

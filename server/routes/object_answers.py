@@ -13,17 +13,10 @@ from server.objects.finding import Found
 from server.objects.saving import Saved
 from server.parse.encode import FileUrl, iso_date, object_json
 from server.routes.router import Answer, Call
+from server.storage.pipeline import ACCOUNT_KEYS
 from server.storage.port import ClassSchema, Document
 
 _PATHS = {"_User": "users"}  # where Location says a new object is; others lie under /classes
-# What belongs to the server in a user's row, as Parse Server names it. No hash of a password.
-_OF_USERS = frozenset(
-    [
-        "_account_lockout_expires_at", "_email_verify_token", "_email_verify_token_expires_at",
-        "_failed_login_count", "_password_changed_at", "_perishable_token",
-        "_perishable_token_expires_at", "_tombstone",
-    ]
-)  # fmt: skip
 # Which SDKs understand that a column is gone: JavaScript since 1.9, and who sends no version.
 _JAVASCRIPT = re.compile(r"js(\d+)\.(\d+)")
 
@@ -76,7 +69,7 @@ class ObjectAnswers:
 def _internal(call: Call, schema: ClassSchema) -> frozenset[str]:
     """What the maintenance key alone sees."""
     is_shown = call.caller.maintenance and schema.class_name == "_User"
-    return _OF_USERS if is_shown else frozenset()
+    return ACCOUNT_KEYS if is_shown else frozenset()
 
 
 def _location(call: Call, saved: Saved) -> str:

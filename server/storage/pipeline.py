@@ -14,12 +14,18 @@ from server.storage.port import ClassSchema, Condition, Hint, SortKey
 
 Row = dict[str, Any]
 
-HIDDEN_KEYS = frozenset(
+ACCOUNT_KEYS = frozenset(
     [
-        "_hashed_password", "_password_history", "_password_changed_at", "_session_token",
-        "_email_verify_token", "_email_verify_token_expires_at", "_perishable_token",
-        "_perishable_token_expires_at", "_failed_login_count", "_account_lockout_expires_at",
-        "_tombstone", "_mfa",
+        "_account_lockout_expires_at", "_email_verify_token", "_email_verify_token_expires_at",
+        "_failed_login_count", "_password_changed_at", "_perishable_token",
+        "_perishable_token_expires_at", "_tombstone",
+    ]
+)  # fmt: skip
+"""What belongs to the server in a user's row, as Parse Server names it. No hash of a password."""
+
+HIDDEN_KEYS = ACCOUNT_KEYS.union(
+    [
+        "_hashed_password", "_password_history", "_session_token", "_mfa",
         # the panel's
         "_password_sha256", "_recovery_sha256", "_totp_nonce", "_totp_step",
     ]

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from cloud.clock import utc_now
 from cloud.moderation.errors import FetchError, StoreUnavailable
 from cloud.moderation.webhooks import wait_after
-from server.objects.identity import utc_now
 from server.webhooks.deliveries import Delivery, StoredDeliveries
 from server.webhooks.receivers import Receiver
 from server.webhooks.sender import SignedSender

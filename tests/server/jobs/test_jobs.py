@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cloud.clock import utc_now
 from cloud.code import Definition, RequestContext
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Set
 from server.jobs.runner import _MAX_JOBS, JobRunner
-from server.objects.identity import utc_now
 from server.objects.schemas import Schemas
 from server.parse.errors import ParseError
 from server.storage.port import Equals

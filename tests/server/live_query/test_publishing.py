@@ -2,11 +2,11 @@
 
 import pytest
 
+from cloud.clock import utc_now
 from cloud.operations import Increment, Set
 from cloud.values import Pointer
 from server.live_query.publishing import PublishingObjects
 from server.live_query.writes import PublishedClasses, Write
-from server.objects.identity import utc_now
 from server.objects.schemas import Schemas
 from server.storage.port import ClassSchema, ColumnType, Compares, DuplicateObject, Equals, Order
 

@@ -72,11 +72,11 @@ def test_memory_without_fingerprints_loads_no_numpy(tmp_path):
     program = (
         "import sys\n"
         "from pathlib import Path\n"
+        "from cloud.clock import utc_now\n"
         "from cloud.moderation.items import Evidence\n"
         "from ml_models.types import Fingerprint\n"
         "from server.moderation.memory import ENTRY, StoredMemory\n"
         "from server.moderation.near_copies import NearCopies\n"
-        "from server.objects.identity import utc_now\n"
         "from server.objects.schemas import Schemas\n"
         "from server.storage.sqlite.database import SqliteDatabase\n"
         "database = SqliteDatabase(Path())\n"

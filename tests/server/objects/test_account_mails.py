@@ -14,9 +14,9 @@ import time_machine
 from image_host import KEYS, MASTER
 from parse_app import error, outcome
 
+from cloud.clock import utc_now
 from cloud.errors import CloudError
 from cloud.operations import Set
-from server.objects.identity import utc_now
 from server.objects.schemas import with_tokens
 from server.storage.port import Equals, Query
 from server.storage.sqlite.database import SqliteDatabase

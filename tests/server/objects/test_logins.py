@@ -13,7 +13,7 @@ from parse_app import error
 
 from admin.people import Device
 from admin.ports.sign_ins import LockedOut, Wrong
-from server.objects.identity import utc_now
+from cloud.clock import utc_now
 from server.objects.lockout import TRIES, Limits
 from server.panel.people import join_people
 from server.panel.tables import PanelTables

@@ -8,8 +8,8 @@ import time_machine
 from image_host import MASTER
 from parse_app import error
 
+from cloud.clock import utc_now
 from config import SettingsError, load_settings
-from server.objects.identity import utc_now
 
 TOO_WEAK = (142, "Password does not meet the Password Policy requirements.")
 EXPIRED = (101, "Your password has expired. Please reset your password.")

@@ -6,8 +6,8 @@ import pytest
 from image_host import KEYS, MASTER
 from parse_app import error, outcome
 
+from cloud.clock import utc_now
 from cloud.operations import Set
-from server.objects.identity import utc_now
 from server.storage.port import Equals
 
 

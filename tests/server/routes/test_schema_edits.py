@@ -6,7 +6,7 @@ import pytest
 from image_host import KEYS, MASTER
 from parse_app import error, outcome, pointer, relate
 
-from server.objects.identity import utc_now
+from cloud.clock import utc_now
 from server.objects.schemas import Schemas
 from server.storage.port import Equals, Exists, Query
 

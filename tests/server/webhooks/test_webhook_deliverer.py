@@ -11,9 +11,9 @@ from parse_app import outcome
 from running_server import free_port
 from webhook_receiver import SECRET, decision
 
+from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
 from config import SettingsError
-from server.objects.identity import utc_now
 from server.webhooks.deliverer import Deliverer
 from server.webhooks.sender import SignedSender
 

@@ -9,11 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from cloud.clock import utc_now
 from cloud.moderation.items import Decision, Evidence, State, Subject
 from ml_models.types import Label, Prediction
 from server.fetch.address import AllowedHost
 from server.fetch.http import PinnedFetcher
-from server.objects.identity import utc_now
 from server.objects.schemas import Schemas
 from server.storage.port import Query
 from server.webhooks.deliverer import Outbox
