@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
+from cloud.values import Pointer
 from server.moderation.items import ITEM
 from server.moderation.memory import MATCH
 from server.storage.port import (
@@ -50,12 +51,8 @@ class AgedRows:
         is_done = Either((_IS_FINISHED, waits_in_vain)) if abandoned_too else _IS_FINISHED
         old = All((Compares("createdAt", Order.LESS, cutoff), is_done))
         for rows in self.pages(DELIVERY, "createdAt", old, DELIVERIES_BY_AGE):
-            held = self._held({row["decision"].object_id.rpartition("-")[0] for row in rows})
-            ids = [
-                row["objectId"]
-                for row in rows
-                if row["decision"].object_id.rpartition("-")[0] not in held
-            ]
+            held = self._held({_item_id(row) for row in rows})
+            ids = [row["objectId"] for row in rows if _item_id(row) not in held]
             yield self.remove(DELIVERY, OneOf("objectId", tuple(ids)))
 
     def matches(self, cutoff: datetime) -> Iterator[int]:
@@ -99,3 +96,9 @@ class AgedRows:
         where = All((OneOf("objectId", tuple(item_ids)), Equals("legalHold", True)))
         rows = self._objects.find(ITEM, Query(where, columns=frozenset()))
         return {row["objectId"] for row in rows}
+
+
+def _item_id(delivery: Document) -> str:
+    """The item whose decision a delivery told of; none where nobody can read which."""
+    decision = delivery.get("decision")
+    return decision.object_id.rpartition("-")[0] if isinstance(decision, Pointer) else ""

@@ -153,6 +153,12 @@ def item_of_row(document: Document) -> Item:
     )
 
 
+def item_id_of_row(document: Document) -> str:
+    """Return the item that a row of ModerationDecision is about."""
+    item_id: str = document["item"].object_id
+    return item_id
+
+
 def decision_of_row(document: Document) -> Decision:
     """Read a row of ModerationDecision, which was created when the decision was made."""
     columns = {**document, "decidedAt": document["createdAt"]}

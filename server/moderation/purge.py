@@ -15,7 +15,7 @@ from cloud.values import Pointer
 from server.moderation.aged_rows import DELIVERIES_BY_AGE, MATCHES_BY_AGE, PAGE_SIZE, AgedRows
 from server.moderation.history_indexes import BY_DECISION, BY_TIME
 from server.moderation.holds import HOLD, LegalHolds
-from server.moderation.item_columns import decision_of_row, readable
+from server.moderation.item_columns import decision_of_row, item_id_of_row, readable
 from server.moderation.items import DECISION, ITEM, ITEM_CLASSES
 from server.moderation.memory import MATCH
 from server.moderation.subjects import shown_column, shows, subject_schema
@@ -105,7 +105,7 @@ class Purge:
         """Finish what an interrupted run began: logs of items that are gone."""
         old = Compares("createdAt", Order.LESS, self._cutoff)
         for rows in self._rows.pages(DECISION, "createdAt", old, BY_TIME):
-            item_ids = {row["item"].object_id for row in rows}
+            item_ids = set(readable(item_id_of_row, rows))
             there = Query(OneOf("objectId", tuple(item_ids)), columns=frozenset())
             item_ids -= {row["objectId"] for row in self._objects.find(ITEM, there)}
             if item_ids and not self._dry_run:

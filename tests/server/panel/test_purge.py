@@ -10,7 +10,7 @@ from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import Evidence, State
 from cloud.moderation.memory import Recollection
 from cloud.moderation.types import Classification, Outcome, Verdict
-from cloud.values import File
+from cloud.values import File, Pointer
 from ml_models.types import Fingerprint, ModelSpec
 from server.moderation.classifications import StoredClassifications
 from server.moderation.holds import HOLD, LegalHolds
@@ -482,3 +482,19 @@ def test_an_admin_has_it_purge_now_and_sees_what_would_go_before(tmp_path):
     assert ids(rows, ITEM) == ["held"]
     assert not keeper.begin(365, "user:alice")  # it is closed
     rows.database.close()
+
+
+def test_a_row_that_nobody_can_read_does_not_stop_the_purge(rows):
+    rows.item("old", State.REJECTED, at=OLD)
+    stamps = {"createdAt": OLD, "updatedAt": OLD, "ACL": {}}
+    rows.objects.insert(DECISION, {"objectId": "bad-1", **stamps, "number": 1})
+    of_old = {"item": Pointer(ITEM.class_name, "old"), "subjectClass": "UserImage"}
+    rows.objects.insert(DECISION, {"objectId": "old-9", **stamps, **of_old})
+    StoredDeliveries(rows.database, rows.schemas, HOOK).announce(
+        rows.item("new", State.REJECTED, at=CUTOFF)
+    )
+    rows.objects.insert(DELIVERY, {"objectId": "bad", **stamps, "state": "delivered"})
+    counts = purge(rows)
+    assert (counts.items, counts.decisions, counts.deliveries) == (1, 2, 1)
+    assert ids(rows, ITEM) == ["new"]
+    assert ids(rows, DECISION) == ["bad-1", "new-1"], "whose it was cannot be known"
