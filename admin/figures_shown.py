@@ -162,10 +162,15 @@ class ModeratorLine:
     is_reader: bool
     figures: ModeratorFigures
     seen_today: int
+    looked_at: int | None
+    """How many images she unveiled today, for whom that is to be seen."""
 
 
 def moderator_lines(
-    overview: Overview, reader: str, name_of: Callable[[str], str]
+    overview: Overview,
+    reader: str,
+    name_of: Callable[[str], str],
+    looked_at: Mapping[str, int],
 ) -> list[ModeratorLine]:
     """Put names to figures."""
     return [
@@ -174,6 +179,7 @@ def moderator_lines(
             one.decided_by == reader,
             one,
             overview.seen_today.get(one.decided_by, 0),
+            looked_at.get(one.decided_by),
         )
         for one in overview.moderators
     ]

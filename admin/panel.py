@@ -1,12 +1,12 @@
 """The panel as a Flask blueprint: what holds for all of its pages."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from babel.dates import format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.numbers import format_decimal, format_percent
 from flask import (
     Blueprint,
@@ -193,6 +193,7 @@ def _dress(panel: Blueprint) -> None:
 
     panel.add_app_template_filter(_age, "age")
     panel.add_app_template_filter(_date, "date")
+    panel.add_app_template_filter(_day, "day")
     panel.add_app_template_filter(lambda n: format_decimal(n, locale=locale()), "number")
     panel.add_app_template_filter(_percent, "percent")
 
@@ -242,6 +243,11 @@ def _age(time: datetime) -> str:
 def _date(time: datetime) -> str:
     """`30 Nov 2026, 08:13:23 UTC`: nobody's time zone is known, so it says which it means."""
     return f"{format_datetime(time, 'medium', locale=regional_locale())} UTC"
+
+
+def _day(day: date) -> str:
+    """`Mon, 30 Nov`."""
+    return format_date(day, "EEE, d MMM", locale=regional_locale())
 
 
 def _percent(fraction: float) -> str:

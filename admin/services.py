@@ -6,6 +6,7 @@ from datetime import datetime
 
 from admin.ports.accounts import Accounts
 from admin.ports.api import Api
+from admin.ports.exposure import Exposure
 from admin.ports.figures import Figures
 from admin.ports.history import History
 from admin.ports.house_rules import HouseRulesSource
@@ -32,6 +33,7 @@ class PanelServices:
     retention: Retention
     policies: Policies
     figures: Figures
+    exposure: Exposure
     house_rules: HouseRulesSource
     classifications: ClassificationService
     api: Api

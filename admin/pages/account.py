@@ -28,6 +28,7 @@ from cloud.moderation.review import Reviewer
 _Answer = str | Response | tuple[str, int]
 
 _MOST_BEFORE_A_BREAK = 10_000
+_DAYS_SHOWN = 7
 # What the cookie says of whoever gave the password and may set up a second factor.
 _MAY_ENROL = "may_enrol"
 
@@ -186,6 +187,7 @@ def _page(services: PanelServices, problem: _Refused | None = None) -> str:
         ],
         bounds=services.house_rules.current().wellbeing,
         most=_MOST_BEFORE_A_BREAK,
+        seen=services.exposure.days(who.user_id, _DAYS_SHOWN),
     )
 
 

@@ -11,6 +11,7 @@ from admin.shares import count, interval, percent
 from cloud.moderation.people_figures import agreed
 
 _USUAL_SPAN = 30
+_USER = "user:"
 
 
 def add_routes(panel: Blueprint, services: PanelServices) -> None:
@@ -59,12 +60,24 @@ def _people(services: PanelServices, overview: Overview, hidden: bool) -> list[s
     else:
         names = dict(services.accounts.names(everybody))
     name_of = by_themselves(names).__getitem__
-    return shown.moderator_lines(overview, current_reviewer().decided_by, name_of)
+    reader = current_reviewer().decided_by
+    return shown.moderator_lines(overview, reader, name_of, _looked_at(services, everybody))
+
+
+def _looked_at(services: PanelServices, everybody: list[str]) -> dict[str, int]:
+    """How many images each looked at today: everybody's own, and for admins if the owner says."""
+    is_shared = services.house_rules.current().wellbeing.exposure_for_admins
+    sees_all = is_shared and current_moderator().is_admin
+    people = [one for one in everybody if one.startswith(_USER)]
+    if not sees_all:
+        people = [one for one in people if one == current_reviewer().decided_by]
+    counts = services.exposure.today_of_all([one.removeprefix(_USER) for one in people])
+    return {f"{_USER}{user_id}": count for user_id, count in counts.items()}
 
 
 def _no_users(everybody: list[str]) -> list[str]:
     """Those who are nobody in particular, such as the master key: there is nothing to hide."""
-    return [name for name in everybody if not name.startswith("user:")]
+    return [name for name in everybody if not name.startswith(_USER)]
 
 
 def _secret() -> bytes:

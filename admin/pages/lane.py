@@ -11,6 +11,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, s
 from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer, current_session
+from admin.exposure import exposure_data, note_rest, note_shown
 from admin.lane.answers import refusal
 from admin.lane.items import ShownItem, item_json, rest, show_items, waiting
 from admin.lane.keys import lane_keys
@@ -33,7 +34,7 @@ from cloud.moderation.pipeline import AlreadyDecided
 from cloud.moderation.review import ReviewError
 
 # What is remembered in the cookie of a browser without scripts.
-_UNDO, _SKIPPED, _SEEN = "lane_undo", "lane_skipped", "lane_seen"
+_UNDO, _SKIPPED = "lane_undo", "lane_skipped"
 _MOST_UNDONE, _MOST_SKIPPED = 20, 60
 
 
@@ -86,8 +87,7 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
     skipped = session.get(_SKIPPED, [])
     looks = set(request.args.get("look", "").split())
     is_revealed = not preferences.blur or "reveal" in looks or "play" in looks
-    if shown is not None and is_revealed:
-        session[_SEEN] = session.get(_SEEN, 0) + 1
+    seen = services.exposure.today(current_moderator().user_id)
     reasons = reason_labels(rules.reasons)
     return render_template(
         "review.html",
@@ -103,7 +103,8 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         in_colour=not preferences.grey or "colour" in looks,
         toggled={each: " ".join(sorted(looks ^ {each})) for each in ("reveal", "colour", "play")},
         keys=lane_keys(preferences.keys),
-        seen=session.get(_SEEN, 0),
+        seen=seen,
+        exposure=exposure_data(services, seen, preferences),
         request_key=new_request_key(),
         lane_data={
             "item": None if shown is None else item_json(shown),
@@ -133,7 +134,6 @@ def _script_data(place: Place, preferences: Preferences) -> dict[str, Any]:
         "blur": preferences.blur,
         "grey": preferences.grey,
         "muted": preferences.muted,
-        "breakAfter": preferences.break_after,
         "keys": lane_keys(preferences.keys),
         "urls": lane_calls.urls(),
     }
@@ -142,6 +142,8 @@ def _script_data(place: Place, preferences: Preferences) -> dict[str, Any]:
 def _act(services: PanelServices) -> dict[str, str]:
     """Do what a form's button says; return what to show next."""
     action = request.form.get("action")
+    if "revealed" in request.form:
+        note_shown(services, 1)
     if "category" in request.form:
         return _decide(services, "rejected")
     if action in ("approved", "rejected"):
@@ -154,6 +156,9 @@ def _act(services: PanelServices) -> dict[str, str]:
         return {}
     if action == "undo":
         return _undo(services)
+    if action == "rested":
+        note_rest(services)
+        return {}
     if action == "unskip":
         session.pop(_SKIPPED, None)
         return {}

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, abort, request, url_for
 from flask_wtf.csrf import generate_csrf
 
 from admin.access import current_moderator, current_reviewer, current_session
+from admin.exposure import note_views
 from admin.lane.answers import refusal
 from admin.lane.items import item_html, item_json, item_urls, rest, show_items, waiting
 from admin.lane.requests import (
@@ -64,6 +65,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         return {
             "items": [item_json(each, item_html(each)) for each in shown],
             "waiting": waiting(services),
+            "seen": note_views(services, body.get("views")),
             "rest": None if shown else asdict(rest(services, wanted.place.lane, skipped)),
         }
 

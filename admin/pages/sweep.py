@@ -14,6 +14,7 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer
+from admin.exposure import exposure_data, note_rest, note_shown, note_views
 from admin.lane.answers import refusal
 from admin.lane.keys import lane_keys, sweep_keys
 from admin.people import Preferences
@@ -95,7 +96,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         results = carry_out(services.desk, current_reviewer(), asked, _explain(services))
         _remember_left(results)
         if request.is_json:
-            return _as_json(results)
+            return {**_as_json(results), "seen": note_views(services, values.get("views"))}
         return _done_page(services, view, asked, results)
 
     @panel.post("/sweep/undo")
@@ -108,17 +109,19 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         results = undo(services.desk, current_reviewer(), decisions, _explain(services))
         session[_LEFT] = [each for each in session.get(_LEFT, []) if each not in left]
         if request.is_json:
-            return _as_json(results)
+            return {**_as_json(results), "seen": note_views(services, values.get("views"))}
         flash(_undone(results), "error" if any(r.problem for r in results) else "good")
         return redirect(_address(View.of(request.args)))
 
     @panel.post("/sweep/renew")
     def sweep_renew() -> Answer:
+        values = _values()
         try:
-            shown = read_item_ids(_values(), "shown")
+            shown = read_item_ids(values, "shown")
         except BadSweep as error:
             return {"error": t(error.text_key)}, 400
-        return {"held": services.desk.renew(current_reviewer(), shown)}
+        held = services.desk.renew(current_reviewer(), shown)
+        return {"held": held, "seen": note_views(services, values.get("views"))}
 
 
 def _address(view: View) -> str:
@@ -197,13 +200,15 @@ def _remember_left(results: Sequence[Swept]) -> None:
 
 
 def _page(services: PanelServices, view: View, cells: Sequence[_Cell], **more: Any) -> str:
-    rules = services.house_rules.current()
+    rules, looks = services.house_rules.current(), _looks(services)
+    seen = services.exposure.today(current_moderator().user_id)
     return render_template(
         "sweep.html",
         view=view,
         query={"size": view.size, "take": view.take, "by": view.arrangement},
         cells=cells,
-        looks=_looks(services),
+        looks=looks,
+        exposure=exposure_data(services, seen, looks.preferences),
         reasons=reason_labels(rules.reasons),
         waiting=services.desk.waiting(Lane.REVIEW),
         sizes=SIZES,
@@ -253,7 +258,21 @@ def _done_page(services: PanelServices, view: View, asked: Sweep, results: Seque
             continue
         is_marked = each.item_id in asked.marked
         cells.append(_cell(item, view, is_marked=is_marked, swept=each))
-    return _page(services, view, cells, summary=_summary(results), results=results)
+    due = _count_without_script(services, len(results))
+    return _page(
+        services, view, cells, summary=_summary(results), results=results, break_is_due=due
+    )
+
+
+def _count_without_script(services: PanelServices, count: int) -> bool:
+    """Count the images of a page without its script; return whether to suggest a break."""
+    if "revealed" in request.form:
+        note_shown(services, count)
+    seen = services.exposure.today(current_moderator().user_id)
+    is_due = seen.break_is_due(_looks(services).preferences.break_after)
+    if is_due:
+        note_rest(services)
+    return is_due
 
 
 def _as_json(results: Sequence[Swept]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ class Wellbeing:
     grey_required: bool = False
     break_after_at_most: int | None = None
     """A break is suggested after no more images than these; None: as the moderator likes."""
+    exposure_for_admins: bool = False
+    """Admins see how many images each moderator looked at today; else that is her own business."""
 
     def bounded(self, preferences: Preferences) -> Preferences:
         """Return a moderator's preferences as they hold within these bounds."""

@@ -15,6 +15,8 @@ class PurgeCounts:
     deliveries: int = 0
     classifications: int = 0
     matches: int = 0
+    views: int = 0
+    """Moderators' days: how many images each looked at."""
     held: int = 0
     """Items that stay because of a legal hold."""
 

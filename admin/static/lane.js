@@ -19,7 +19,7 @@ class Lane {
     this.pictures = new LanePictures();
     this.view = new LaneView(data, this.pictures);
     this.memory = new TabMemory(data.session);
-    this.exposure = new LaneExposure(data);
+    this.exposure = new Exposure(panel.data("exposure-data"));
     this.queue = new DecisionQueue(this.calls, data.name, {
       done: (entry, body) => this.#done(entry, body),
       refused: (entry, answer) => this.#refused(entry, answer),
@@ -187,10 +187,6 @@ class Lane {
     if (!this.item) this.#guessRest();
     this.view.say(`${panel.t(done)} ${this.item ? panel.t("lane.next") : this.view.emptyTitle}`);
     this.#fill();
-    if (this.exposure.breakIsDue) {
-      this.view.suggestBreak(this.exposure.count);
-      this.exposure.breakSuggested();
-    }
   }
 
   #show(item) {
@@ -247,19 +243,31 @@ class Lane {
       this.queue.met(error);
     }
     if (!this.item) this.poll = setTimeout(() => this.#fill(), POLL_MS);
+    this.#suggestBreak();
+  }
+
+  /** Asked when the server has told what was seen, and suggested, on other devices; or is away. */
+  #suggestBreak() {
+    if (!this.exposure.breakIsDue || document.visibilityState !== "visible") return;
+    this.view.suggestBreak(this.exposure.count);
+    this.exposure.breakSuggested();
   }
 
   async #claim() {
     const startedAt = performance.now();
+    const views = this.exposure.report();
     const unsent = new Set(this.queue.entries.map((entry) => entry.item.id));
     const answer = await this.calls.post("claim", {
       lane: this.data.lane,
       order: this.data.order,
       count: Math.min(Math.max(AT_HAND, this.ahead.length + 1) + unsent.size, MOST_CLAIMED),
       skipping: [...this.memory.skipped],
+      views,
     });
     if (answer.status !== 200) throw new NoConnection(`claim: ${answer.status}`);
-    const { items, waiting, rest } = answer.body;
+    const { items, waiting, rest, seen } = answer.body;
+    this.exposure.reported(views, seen);
+    this.view.exposure = this.exposure.count;
     for (const item of items) {
       if (this.item?.id === item.id && !this.item.html) this.view.complete(item);
       const { at = -1, isUndo } = this.answered.get(item.id) ?? {};

@@ -1,5 +1,5 @@
-/* What the lane remembers beside the server: what one tab can undo and has skipped, and how many
-   images were looked at in this session of the panel. The sweep adds to it. */
+/* What the lane remembers beside the server: what one tab can undo and has skipped. The sweep adds
+   to it. */
 
 "use strict";
 
@@ -35,35 +35,5 @@ class TabMemory {
     const skipped = [...this.skipped].slice(-MOST_SKIPPED);
     this.skipped = new Set(skipped);
     sessionStorage.setItem(this.name, JSON.stringify({ undo: this.undo, skipped }, withoutHtml));
-  }
-}
-
-/** How many images were revealed in this session of the panel, in all tabs. */
-class LaneExposure {
-  constructor(data) {
-    this.name = `parsewarden.seen.${data.session}`;
-    this.breakAfter = data.breakAfter;
-    const stored = JSON.parse(localStorage.getItem(this.name) ?? "null");
-    Object.assign(this, stored ?? { count: 0, sinceBreak: 0 });
-  }
-
-  add() {
-    this.count += 1;
-    this.sinceBreak += 1;
-    this.#save();
-  }
-
-  get breakIsDue() {
-    return this.breakAfter > 0 && this.sinceBreak >= this.breakAfter;
-  }
-
-  breakSuggested() {
-    this.sinceBreak = 0;
-    this.#save();
-  }
-
-  #save() {
-    const { count, sinceBreak } = this;
-    localStorage.setItem(this.name, JSON.stringify({ count, sinceBreak }));
   }
 }

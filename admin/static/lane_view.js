@@ -140,7 +140,7 @@ class LaneView {
 
   set exposure(count) {
     const shown = this.element("exposure");
-    shown.textContent = panel.t("lane.seen", { n: count });
+    shown.textContent = panel.t("lane.seen", { n: count.toLocaleString(document.documentElement.lang) });
     shown.hidden = count === 0;
   }
 

@@ -8,35 +8,6 @@ const RENEW_EVERY_MS = 100_000; // claims last five minutes
 // What a moderator chose for this sitting: the page comes veiled and grey each time.
 const REMEMBERED = ["sweep-reveal", "sweep-colours"];
 
-/** How many images were looked at in this session of the panel: the review lane counts on. */
-class Exposure {
-  constructor({ session, breakAfter }) {
-    this.name = `parsewarden.seen.${session}`;
-    this.breakAfter = Number(breakAfter);
-  }
-
-  get now() {
-    return JSON.parse(localStorage.getItem(this.name)) ?? { count: 0, sinceBreak: 0 };
-  }
-
-  add() {
-    const { count, sinceBreak } = this.now;
-    this.#save(count + 1, sinceBreak + 1);
-  }
-
-  /** Whether it is time for a break; said once. */
-  takeBreak() {
-    const { count, sinceBreak } = this.now;
-    const isDue = this.breakAfter > 0 && sinceBreak >= this.breakAfter;
-    if (isDue) this.#save(count, 0);
-    return isDue;
-  }
-
-  #save(count, sinceBreak) {
-    localStorage.setItem(this.name, JSON.stringify({ count, sinceBreak }));
-  }
-}
-
 const form = document.getElementById("sweep");
 if (form && !("done" in form.dataset)) start();
 
@@ -47,7 +18,7 @@ function start() {
   const reasons = $("sweep-reasons");
   const reason = $("sweep-reason");
   const problem = $("sweep-problem");
-  const exposure = new Exposure(form.dataset);
+  const exposure = new Exposure(panel.data("exposure-data"));
   const grid = new SweepGrid($("sweep-grid"), { changed: count, exposed: () => exposure.add() });
   let results = []; // of the sweep that was made
   let isBusy = false;
@@ -148,7 +119,7 @@ function start() {
     busy(true);
     say(null);
     try {
-      const { status, body } = await panel.post(form.action, {
+      const { status, body } = await post(form.action, {
         decision,
         key: form.elements.key.value,
         shown: grid.shown,
@@ -170,6 +141,14 @@ function start() {
     form.setAttribute("aria-busy", is);
     for (const button of bar.querySelectorAll("button")) button.disabled = is;
     if (!is) count();
+  }
+
+  /** Each call tells along the way what was looked at. */
+  async function post(url, values) {
+    const views = exposure.report();
+    const answer = await panel.post(url, { ...values, views });
+    if (answer.status === 200) exposure.reported(views, answer.body.seen);
+    return answer;
   }
 
   // --- what became of it -------------------------------------------------------------------------
@@ -201,7 +180,8 @@ function start() {
     done.hidden = false;
     $("sweep-summary").textContent = summary;
     $("sweep-undo-button").hidden = !canUndo;
-    $("sweep-break").hidden = !exposure.takeBreak();
+    $("sweep-break").hidden = !exposure.breakIsDue;
+    if (exposure.breakIsDue) exposure.breakSuggested();
     for (const each of grid.marks) each.disabled = true;
     $("sweep-next").focus({ preventScroll: true });
   }
@@ -226,7 +206,7 @@ function start() {
     busy(true);
     try {
       const left = results.filter((each) => !each.after && !each.problem).map((each) => each.item);
-      const { status, body } = await panel.post(form.dataset.undo, { decisions, left });
+      const { status, body } = await post(form.dataset.undo, { decisions, left });
       if (status !== 200) return ($("sweep-summary").textContent = body.error ?? `${status}`);
       backToGrid(body.results);
     } catch {
@@ -264,7 +244,7 @@ function start() {
   async function renew() {
     if (document.hidden || results.length) return;
     const shown = grid.marks.filter((each) => !each.disabled).map((each) => each.value);
-    const { status, body } = await panel.post(form.dataset.renew, { shown }).catch(() => ({}));
+    const { status, body } = await post(form.dataset.renew, { shown }).catch(() => ({}));
     if (status !== 200 || results.length) return;
     const lost = shown.filter((id) => !body.held.includes(id));
     for (const id of lost) {

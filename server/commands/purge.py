@@ -44,6 +44,7 @@ def _lines(counts: PurgeCounts, what_became: str) -> Iterator[str]:
         (counts.deliveries, "webhook deliveries"),
         (counts.classifications, "classifications"),
         (counts.matches, "matches of the memory"),
+        (counts.views, "moderators' days of images looked at"),
     ]:
         yield f"{number:>9,} {name} {what_became}"
     yield f"{counts.held:>9,} items stay under a legal hold"

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from cloud.values import Pointer
 from server.moderation.items import ITEM
 from server.moderation.memory import MATCH
+from server.panel.exposure import BY_AGE as VIEWS_BY_AGE
+from server.panel.exposure import SCHEMA as VIEWS
 from server.storage.port import (
     All,
     ClassSchema,
@@ -61,6 +63,13 @@ class AgedRows:
         for rows in self.pages(MATCH, "createdAt", old, MATCHES_BY_AGE):
             ids = tuple(row["objectId"] for row in rows)
             yield self.remove(MATCH, OneOf("objectId", ids))
+
+    def views(self, cutoff: datetime) -> Iterator[int]:
+        """Remove what moderators looked at; yield how many days of each page went."""
+        old = Compares("createdAt", Order.LESS, cutoff)
+        for rows in self.pages(VIEWS, "createdAt", old, VIEWS_BY_AGE):
+            ids = tuple(row["objectId"] for row in rows)
+            yield self.remove(VIEWS, OneOf("objectId", ids))
 
     def remove(self, schema: ClassSchema, where: Condition) -> int:
         """Remove what is so; return how many were, or would be."""

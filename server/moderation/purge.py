@@ -22,6 +22,8 @@ from server.moderation.subjects import shown_column, shows, subject_schema
 from server.moderation.unowned import SCHEMA as UNOWNED
 from server.objects.declaration import Declaration
 from server.objects.schemas import Schemas
+from server.panel.exposure import BY_AGE as VIEWS_BY_AGE
+from server.panel.exposure import SCHEMA as VIEWS
 from server.storage.port import (
     All,
     Compares,
@@ -69,7 +71,9 @@ class Purge:
         """
         self._declare()
         self._count_held()
-        for step in (self._items, self._orphans, self._deliveries, self._matches, self._records):
+        for step in (
+            self._items, self._orphans, self._deliveries, self._matches, self._views, self._records
+        ):  # fmt: skip
             for _ in step():
                 yield self.counts
         yield self.counts
@@ -156,6 +160,11 @@ class Purge:
             self._add(matches=removed)
             yield
 
+    def _views(self) -> Iterator[None]:
+        for removed in self._rows.views(self._cutoff):
+            self._add(views=removed)
+            yield
+
     def _records(self) -> Iterator[None]:
         """Classifications not asked for since, but for those that hold an image to be judged."""
         old = All(
@@ -177,6 +186,7 @@ class Purge:
         for schema, index in (
             (DELIVERY, DELIVERIES_BY_AGE),
             (MATCH, MATCHES_BY_AGE),
+            (VIEWS, VIEWS_BY_AGE),
             (UNOWNED, _RECORDS_BY_AGE),
         ):
             self._schemas.declare(schema)

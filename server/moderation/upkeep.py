@@ -1,7 +1,8 @@
 """What would grow for ever though nobody needs it for long, whether decisions are purged or not.
 
 The memory's matches are counted over an hour. The log of deliveries is read when a receiver missed
-something. Rows that are no decision's record, in a database whose records are kept for good.
+something. How much moderators looked at is their own business, and of use for some weeks. Rows that
+are no decision's record, in a database whose records are kept for good.
 """
 
 import logging
@@ -12,12 +13,15 @@ from cloud.clock import utc_now
 from server.moderation.aged_rows import DELIVERIES_BY_AGE, MATCHES_BY_AGE, AgedRows
 from server.moderation.memory import MATCH
 from server.objects.schemas import Schemas
+from server.panel.exposure import BY_AGE as VIEWS_BY_AGE
+from server.panel.exposure import SCHEMA as VIEWS
 from server.storage.port import ClassSchema, Database, Index
 from server.webhooks.deliveries import SCHEMA as DELIVERY
 
 logger = logging.getLogger(__name__)
 
 _MATCHES_KEPT = timedelta(days=1)
+_VIEWS_KEPT = timedelta(days=90)
 
 
 class Upkeep:
@@ -43,6 +47,8 @@ class Upkeep:
         now = self._now()
         if self._is_there(MATCH, MATCHES_BY_AGE):
             yield from _logged("matches", self._rows.matches(now - _MATCHES_KEPT))
+        if self._is_there(VIEWS, VIEWS_BY_AGE):
+            yield from _logged("days of moderators", self._rows.views(now - _VIEWS_KEPT))
         if self._is_there(DELIVERY, DELIVERIES_BY_AGE):
             cutoff = now - self._deliveries_kept
             removed = self._rows.deliveries(cutoff, abandoned_too=False)

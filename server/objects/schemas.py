@@ -103,6 +103,7 @@ SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
         ClassSchema("ModerationPanelAccount", permissions=NOBODY),
         ClassSchema("ModerationPanelSession", permissions=NOBODY),
         ClassSchema("ModerationPanelTries", permissions=NOBODY),
+        ClassSchema("ModerationPanelViews", permissions=NOBODY),
         ClassSchema("ModerationPolicy", permissions=NOBODY),
         ClassSchema("ModerationPolicyChange", permissions=NOBODY),
         ClassSchema("ModerationPurge", permissions=NOBODY),

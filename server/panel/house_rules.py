@@ -16,7 +16,7 @@ _REASONS, _WELLBEING = "moderationReasons", "moderationWellbeing"
 _MAX_REASONS = 30
 _MAX_LABEL = 80
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_SWITCHES = {"blurRequired", "greyRequired"}
+_SWITCHES = {"blurRequired", "greyRequired", "exposureForAdmins"}
 _BREAK = "breakAfterAtMost"
 
 
@@ -99,6 +99,7 @@ def _read_wellbeing(value: Any) -> Wellbeing:
         blur_required=value.get("blurRequired", False),
         grey_required=value.get("greyRequired", False),
         break_after_at_most=_read_break(value.get(_BREAK)),
+        exposure_for_admins=value.get("exposureForAdmins", False),
     )
 
 

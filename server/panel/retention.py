@@ -226,5 +226,5 @@ def _run(row: Document) -> PurgeRun:
         older_than_days=int(row["olderThanDays"]),
         started_at=row["createdAt"],
         finished_at=row.get("finishedAt"),
-        counts=PurgeCounts(**{name: int(row[name]) for name in _COUNTS}),
+        counts=PurgeCounts(**{name: int(row.get(name, 0)) for name in _COUNTS}),
     )

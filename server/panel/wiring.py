@@ -12,6 +12,7 @@ from config import Settings
 from server.moderation.claims import StoredClaims, StoredRecords
 from server.moderation.items import StoredItems
 from server.panel.api import OwnApi
+from server.panel.exposure import StoredExposure
 from server.panel.figures import StoredFigures
 from server.panel.history import StoredHistory
 from server.panel.house_rules import StoredHouseRules
@@ -49,6 +50,7 @@ def make_panel_services(services: Services, app: "WSGIApplication") -> PanelServ
         retention=services.retention,
         policies=StoredPolicies(services, decisions),
         figures=StoredFigures(services, decisions),
+        exposure=StoredExposure(services.database, services.schemas),
         house_rules=StoredHouseRules(services.parse_config),
         classifications=services.moderation,
         api=OwnApi(settings, app),

@@ -54,8 +54,9 @@ FOREIGN = of_kind(
      {"emailVerified": {"__op": "Delete"}}),
     *((f"{method} {name}", method, f"/classes/{name}", {} if method == "POST" else None)
       for name in ("ModerationItem", "ModerationDecision", "ModerationPanelSession",
-                   "ModerationPanelAccount", "ModerationPanelTries", "_JobStatus", "_PushStatus",
-                   "_JobSchedule", "_Idempotency", "_Audience", "_Hooks")
+                   "ModerationPanelAccount", "ModerationPanelTries", "ModerationPanelViews",
+                   "_JobStatus", "_PushStatus", "_JobSchedule", "_Idempotency", "_Audience",
+                   "_Hooks")
       for method in ("GET", "POST")),
 ) + of_kind(
     "sessions and objects of others",

@@ -16,7 +16,11 @@ def test_rules_are_read_from_each_database(parse_on_each):
     assert rules.current().reasons == USUAL_REASONS
     params = {
         "moderationReasons": ["Off topic", {"code": "gore", "label": "Blood"}],
-        "moderationWellbeing": {"blurRequired": True, "breakAfterAtMost": 50},
+        "moderationWellbeing": {
+            "blurRequired": True,
+            "breakAfterAtMost": 50,
+            "exposureForAdmins": True,
+        },
     }
     assert parse_on_each.call("PUT", "/config", {"params": params}, MASTER).status_code == 200
     found = rules.current()
@@ -24,7 +28,9 @@ def test_rules_are_read_from_each_database(parse_on_each):
         RejectionReason("off-topic", "Off topic"),
         RejectionReason("gore", "Blood"),
     )
-    assert found.wellbeing == Wellbeing(blur_required=True, break_after_at_most=50)
+    assert found.wellbeing == Wellbeing(
+        blur_required=True, break_after_at_most=50, exposure_for_admins=True
+    )
     assert found.problems == ()
 
 
@@ -55,6 +61,7 @@ def test_reasons_that_cannot_be_read_are_explained_and_the_usual_ones_hold(reaso
     [
         (True, "moderationWellbeing", "must_be_wellbeing"),
         ({"blurRequired": "yes"}, "moderationWellbeing.blurRequired", "must_be_switch"),
+        ({"exposureForAdmins": 1}, "moderationWellbeing.exposureForAdmins", "must_be_switch"),
         ({"blur": True}, "moderationWellbeing.blur", "unknown_name"),
         ({"breakAfterAtMost": 0}, "moderationWellbeing.breakAfterAtMost", "must_be_count"),
         ({"breakAfterAtMost": 1.5}, "moderationWellbeing.breakAfterAtMost", "must_be_count"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from item_rows import DAY, NOON, ItemRows, predictions
 
+from admin.ports.exposure import Views
 from admin.ports.retention import PurgeCounts
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import Evidence, State
@@ -21,6 +22,8 @@ from server.moderation.purge import Purge
 from server.moderation.subjects import shown_column, shows, subject_schema
 from server.moderation.unowned import SCHEMA as RECORD
 from server.moderation.unowned import UnownedImages
+from server.panel.exposure import SCHEMA as VIEWS
+from server.panel.exposure import StoredExposure
 from server.panel.retention import BY_SETTING, RecordedPurges, RetentionKeeper
 from server.storage.port import Equals, Query, SortKey
 from server.storage.sqlite.database import SqliteDatabase
@@ -222,6 +225,21 @@ def test_the_memory_stays_and_what_counted_its_matches_goes(rows):
     assert (counts.items, counts.matches) == (1, 1)
     assert ids(rows, MATCH) == []
     assert isinstance(memory.recall(evidence, "c", NOW), Recollection)
+
+
+def looked_at(rows, *ages):
+    """Days on which somebody looked at images."""
+    for age in ages:
+        at = NOW - age * DAY
+        exposure = StoredExposure(rows.database, rows.schemas, now=lambda at=at: at)
+        exposure.note("bob", [Views("p1", at.date(), 7)])
+
+
+def test_what_moderators_looked_at_before_goes(rows):
+    looked_at(rows, 366, 367, 364)
+    assert purge(rows, dry_run=True).views == 2
+    assert purge(rows).views == 2
+    assert ids(rows, VIEWS) == [f"bob-{(NOW - 364 * DAY).date()}"]
 
 
 # --- interruptions --------------------------------------------------------------------------------
@@ -451,11 +469,17 @@ def test_matches_go_after_a_day(rows):
     assert len(ids(rows, ENTRY)) == 1
 
 
+def test_what_moderators_looked_at_goes_after_three_months(rows):
+    looked_at(rows, 89, 91)
+    keep_up(rows)
+    assert ids(rows, VIEWS) == [f"bob-{(NOW - 89 * DAY).date()}"]
+
+
 def test_who_has_nothing_to_keep_up_gets_no_classes_for_it(tmp_path):
     rows = ItemRows(SqliteDatabase(tmp_path))
     keep_up(rows)
     made = {schema.class_name for schema in rows.database.schemas.all()}
-    assert made.isdisjoint({MATCH.class_name, DELIVERY.class_name})
+    assert made.isdisjoint({MATCH.class_name, DELIVERY.class_name, VIEWS.class_name})
     rows.database.close()
 
 
