@@ -25,6 +25,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ml_models.errors import ModelDamaged, ModelMissing
+from ml_models.own_commands import own_command
 from ml_models.types import ModelSpec
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 Download = Callable[[str, Path], None]
 
 MODEL, ABOUT, SOURCES = "model.tflite", "about.json", "sources"
-FETCH = "run `python -m server models fetch`"
+FETCH = f"run `{own_command('models fetch')}`"
 
 
 # --- Writing ------------------------------------------------------------------------------------

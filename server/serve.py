@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotServe(f"DATA_DIR {settings.data_dir} cannot be made: {error}") from None
-    with sole_instance(settings.data_dir) as was_cut_short:
+    with sole_instance(settings.data_dir, settings.port) as was_cut_short:
         _check_port(settings)
         check_settings(settings)
         _check_database(settings, was_cut_short=was_cut_short)
@@ -59,8 +59,9 @@ def serve(settings: Settings) -> None:
 
 
 @contextmanager
-def sole_instance(data_dir: Path) -> Iterator[bool]:
-    """Hold the data folder's lock, and say whether who held it before was cut short.
+def sole_instance(data_dir: Path, port: int | None = None) -> Iterator[bool]:
+    """Hold the data folder's lock, and say whether who held it before was cut short. Others may
+    read there who holds it, and at which port.
 
     The kernel lets go of it once this process and its workers end, who notice within a second when
     this one was killed.
@@ -70,15 +71,16 @@ def sole_instance(data_dir: Path) -> Iterator[bool]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
+            process = (lock.read().split() or ["unknown"])[0]
             raise CannotServe(
-                f"another server (process {lock.read().strip() or 'unknown'}) is running on "
+                f"another server (process {process}) is running on "
                 f"{data_dir.resolve()}; stop it, or set another DATA_DIR and PORT"
             ) from None
         lock.seek(0)
         was_cut_short = bool(lock.read())
         with suppress(OSError):  # a full disk has no room even for that
             os.ftruncate(lock.fileno(), 0)
-            os.write(lock.fileno(), str(os.getpid()).encode())
+            os.write(lock.fileno(), f"{os.getpid()} {port or ''}".strip().encode())
         yield was_cut_short
         with suppress(OSError):
             os.ftruncate(lock.fileno(), 0)
@@ -101,6 +103,14 @@ def is_served(data_dir: Path) -> bool:
     except FileNotFoundError:
         pass
     return False
+
+
+def served_port(data_dir: Path) -> int | None:
+    """Return the port of the server of this machine that is running on the data folder."""
+    if not is_served(data_dir):
+        return None
+    _, _, port = (data_dir / "server.lock").read_text().partition(" ")
+    return int(port) if port.isdigit() else None
 
 
 def _check_port(settings: Settings) -> None:

@@ -1,12 +1,14 @@
 """What a newcomer sees first: where the server is and what to try."""
 
 from config import DEVELOPMENT_KEYS, Settings
+from ml_models.own_commands import own_command
 
 
 def what_to_try(settings: Settings) -> str:
     """Lines to paste into a shell, with this server's address and keys of development.
 
-    Keys that the operator chose are not shown.
+    Keys that the operator chose are not shown, nor where on this machine we are: it also stands
+    on the server's first page.
     """
     server = f"http://localhost:{settings.port}"
     known = settings.rest_api_key == DEVELOPMENT_KEYS["rest_api_key"]
@@ -33,5 +35,6 @@ def how_to_sign_in(settings: Settings, name: str, password: str) -> str:
     return f"""\
 Nobody may use the panel yet, so here is an admin to try it with. This is said once:
   {name}  {password}
-Others are made with: python -m server create-moderator NAME [--admin]
+The queue is filled with free samples by: {own_command("demo")}
+Others are made with: {own_command("create-moderator NAME [--admin]")}
 """

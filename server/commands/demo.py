@@ -23,12 +23,13 @@ from cloud.running import run_function
 from cloud.values import File
 from config import Settings, SettingsError
 from ml_models.errors import ModelError
+from ml_models.own_commands import own_command
 from server.app import load_cloud_code, make_services
 from server.auth import Caller
 from server.moderation.items import StoredItems
 from server.moderation.subjects import shown_item
 from server.parse.query import FindRequest
-from server.serve import is_served
+from server.serve import is_served, served_port
 from server.services import Services
 from server.storage.port import Document
 
@@ -198,11 +199,13 @@ def _report(settings: Settings, filled: Filled) -> Iterator[str]:
     if filled.appealed:
         yield "    1 of them was rejected, and its owner appeals"
     if filled.states[State.PENDING]:
-        yield "Without a model nothing is judged: python -m server models fetch"
+        yield f"Without a model nothing is judged: {own_command('models fetch')}"
     if not settings.database_uri and not is_served(settings.data_dir):
-        yield "No server is running here yet: python -m server run"
-    yield f"Review them at http://localhost:{settings.port}/admin"
-    yield "with an account of yours, or a new one: python -m server create-moderator NAME"
+        yield f"No server is running here yet: {own_command('run')}"
+    port = served_port(settings.data_dir) or settings.port
+    yield f"Review them at http://localhost:{port}/admin"
+    yield "with an account of yours, or a new one:"
+    yield f"  {own_command('create-moderator NAME')}"
 
 
 _WORDS = {

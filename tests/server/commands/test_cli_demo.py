@@ -82,9 +82,10 @@ def test_the_queue_is_filled_and_what_to_do_next_is_said(filled):
         "   20 added, 0 were there already",
         "   20 wait for a moderator",
         "    1 of them was rejected, and its owner appeals",
-        "No server is running here yet: python -m server run",
+        f"No server is running here yet: {sys.executable} -m server run",
         "Review them at http://localhost:1337/admin",
-        "with an account of yours, or a new one: python -m server create-moderator NAME",
+        "with an account of yours, or a new one:",
+        f"  {sys.executable} -m server create-moderator NAME",
     ]
     assert Counter(row["state"] for row in filled.rows(ITEM)) == {"review": 20}
 
@@ -150,7 +151,7 @@ def test_the_rules_in_force_judge_them(installation):
 @pytest.mark.slow
 def test_it_works_beside_a_running_server(installation, start_server):
     server = start_server(data_dir=installation.folder).wait_until_healthy()
-    done = installation.demo("--count", "6", PORT=server.port)
+    done = installation.demo("--count", "6")  # which is not told the port
     assert done.returncode == 0, done.stderr
     assert "No server" not in done.stdout
     assert f"http://localhost:{server.port}/admin" in done.stdout

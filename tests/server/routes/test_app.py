@@ -70,6 +70,7 @@ def test_unforeseen_error_is_500_without_detail(app, caplog):
 
 def test_root_says_what_to_try_without_the_operators_keys(make_app, client):
     assert "myRestKey" in client.get("/").text
+    assert "python" not in client.get("/").text, "nor where on its machine the server is"
     own = make_app(app_id="mine", rest_api_key="secret1", master_key="secret2").test_client()
     assert "secret" not in own.get("/").text
     half = make_app(app_id="mine", rest_api_key="secret1", master_key="myMasterKey").test_client()
