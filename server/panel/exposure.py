@@ -11,6 +11,7 @@ from typing import Any
 from admin.ports.exposure import Seen, Views
 from cloud.clock import utc_now
 from cloud.operations import Set
+from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.panel.tables import user_pointer
 from server.storage.port import (
@@ -49,8 +50,8 @@ class StoredExposure:
     def __init__(
         self, database: Database, schemas: Schemas, *, now: Callable[[], datetime] = utc_now
     ) -> None:
-        self._objects, self._schemas, self._now = database.objects, schemas, now
-        self._declared = False
+        self._objects, self._now = database.objects, now
+        self._declare = Declaration(database.objects, schemas, (SCHEMA, (BY_AGE,)))
 
     def note(self, moderator_id: str, views: Collection[Views]) -> None:
         today = self._today()
@@ -109,12 +110,6 @@ class StoredExposure:
 
     def _today(self) -> date:
         return self._now().date()
-
-    def _declare(self) -> None:
-        if not self._declared:
-            self._schemas.declare(SCHEMA)
-            self._objects.ensure_index(SCHEMA, BY_AGE)
-            self._declared = True
 
 
 def _row_id(moderator_id: str, day: date) -> str:
