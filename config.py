@@ -27,8 +27,7 @@ DEVELOPMENT_KEYS = {
 # What may follow the host in a broker's URL, by its scheme: Redis numbers its databases.
 BROKER_PATHS = {"redis": "/?|/[0-9]+", "rediss": "/?|/[0-9]+", "amqp": ".*", "amqps": ".*"}
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
-
-_LOOPBACK_NETWORKS = (ip_network("127.0.0.1"), ip_network("::1"))
+LOOPBACK_NETWORKS = (ip_network("127.0.0.1"), ip_network("::1"))
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -71,11 +70,11 @@ class Settings(BaseSettings):
     dotnet_key: str = Field("", repr=False)
     master_key: str = Field("", repr=False)
     read_only_master_key: str = Field("", repr=False)
-    master_key_ips: Networks = _LOOPBACK_NETWORKS
+    master_key_ips: Networks = LOOPBACK_NETWORKS
 
     maintenance_key: str = Field("", repr=False)
     maintenance_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
-        _LOOPBACK_NETWORKS
+        LOOPBACK_NETWORKS
     )
 
     # What is moderated
@@ -169,7 +168,7 @@ class Settings(BaseSettings):
 
     # What the operator sees
     log_format: Literal["text", "json"] = "text"
-    metrics_ips: Networks = _LOOPBACK_NETWORKS
+    metrics_ips: Networks = LOOPBACK_NETWORKS
     metrics_token: str = Field("", repr=False)
     worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
 

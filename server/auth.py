@@ -2,12 +2,12 @@
 
 import hmac
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from config import Settings
+from server.networks import is_address_in
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError, master_key_required, unauthorized
 from server.parse.request import Credentials
 from server.storage.port import Document
@@ -135,17 +135,6 @@ def _client_key(credentials: Credentials, settings: Settings) -> str:
     if configured and not right:
         raise unauthorized()
     return right[0] if right else "none"
-
-
-def is_address_in(ip: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """Say whether an address lies in one of the networks; what is no address lies in none."""
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:  # a dual-stack socket's IPv4
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
 
 
 def _equal(given: str | None, expected: str) -> bool:

@@ -20,14 +20,13 @@ from cloud.rate_limits import RateLimit, Zone
 from cloud.validation import Validator
 from config import Settings
 from server.auth import Caller
-from server.objects.lockout import network_of
+from server.networks import is_this_machine, network_of
 from server.parse.errors import CONNECTION_FAILED, ParseError
 
 logger = logging.getLogger(__name__)
 
 _AWAY_S = 5.0
 _STORE_TIMEOUT_S = 0.25
-_LOOPBACK = ("127.0.0.1", "::1")
 
 _LOGINS = frozenset({"login", "verifypassword", "challenge", "requestpasswordreset"})
 _CLASSES = {
@@ -92,12 +91,12 @@ class RateLimits:
         if definition is not None:
             self._check_definition(definition, caller, method)
         kind = _kind(method, first, rest)
-        if kind is not None and not (caller.master or caller.ip in _LOOPBACK):
+        if kind is not None and not (caller.master or is_this_machine(caller.ip)):
             self._check_rules(kind, caller.ip, caller.user_id, caller.key_name)
 
     def check_image(self, ip: str) -> None:
         """Count a call of the plain image routes. Raises TooManyRequests."""
-        if ip not in _LOOPBACK:
+        if not is_this_machine(ip):
             self._check_rules("classify", ip, None, None)
 
     def _check_rules(self, kind: str, ip: str, user_id: str | None, key: str | None) -> None:
@@ -114,7 +113,7 @@ class RateLimits:
             return
         if caller.master and not limit.include_master_key:
             return
-        if caller.ip in _LOOPBACK and not limit.include_internal_requests:
+        if is_this_machine(caller.ip) and not limit.include_internal_requests:
             return
         window_s = math.ceil(limit.request_time_window.total_seconds())
         item = RateLimitItemPerSecond(limit.request_count, window_s)

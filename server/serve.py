@@ -22,6 +22,7 @@ from server.front.worker import GRACEFUL_S, FrontWorker
 from server.live_query.face import LiveQueryFace, live_query_face
 from server.malloc import keep_memory
 from server.panel.operator import DemoModerator, make_demo_moderator
+from server.routes.health import health_lanes
 from server.services import Services
 from server.storage.sqlite.database import FILE_NAME
 from server.telemetry.logs import ServersLog
@@ -212,6 +213,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             app.wsgi_app,
             threads=threads,
             bounds=bounds,
+            lanes=health_lanes(mounts),
             busy=busy_answers(mounts),
             observe=observer(self._services.telemetry, mounts),
             websockets=self._live_query,

@@ -1,55 +1,59 @@
 """Which hosts and addresses the server may talk to.
 
-Pure: it compares text and numbers, and knows neither DNS nor sockets. It does not rest on
-`ipaddress.is_global`, whose answers changed between Python releases; the tables here are ours.
+Pure: it compares text and numbers, and knows neither DNS nor sockets. What is allowed is listed
+here, and nothing else is. It does not rest on `ipaddress.is_global`, whose answers changed between
+Python releases.
 """
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
 
-# No address of IANA's "IPv4 Special-Purpose Address Registry" is public for us, also not those that
-# it calls globally reachable: nobody serves images from a relay or a DNS sink.
+# The addresses that can be fetched from, first and last of each range; no other can. What lies
+# between two ranges is said behind the first: all of IANA's "IPv4 Special-Purpose Address
+# Registry", also what it calls globally reachable, since nobody serves images from a relay or a DNS
+# sink; multicast; and what clouds keep for their own machines.
 # https://www.iana.org/assignments/iana-ipv4-special-registry
-_REFUSED_IPV4 = (
-    "0.0.0.0/8",  # "this network", RFC 791
-    "10.0.0.0/8",  # private, RFC 1918
-    "100.64.0.0/10",  # carrier-grade NAT, RFC 6598; holds Alibaba's metadata 100.100.100.200
-    "127.0.0.0/8",  # loopback, RFC 1122
-    "161.26.0.0/16",  # IBM Cloud's services for its own machines, in IBM's docs
-    "166.8.0.0/14",  # the same
-    "168.63.129.16/32",  # Azure's platform address (DNS, health, metadata), in Microsoft's docs
-    "169.254.0.0/16",  # link-local, RFC 3927; holds most clouds' metadata 169.254.169.254
-    "172.16.0.0/12",  # private, RFC 1918
-    "192.0.0.0/24",  # IETF protocols, RFC 6890; holds Oracle's metadata 192.0.0.192
-    "192.0.2.0/24",  # documentation, RFC 5737
-    "192.31.196.0/24",  # AS112, RFC 7535
-    "192.52.193.0/24",  # AMT relays, RFC 7450
-    "192.88.99.0/24",  # 6to4 relays, RFC 7526
-    "192.168.0.0/16",  # private, RFC 1918
-    "192.175.48.0/24",  # AS112, RFC 7534
-    "198.18.0.0/15",  # benchmarks, RFC 2544
-    "198.51.100.0/24",  # documentation, RFC 5737
-    "203.0.113.0/24",  # documentation, RFC 5737
-    "224.0.0.0/4",  # multicast, RFC 5771
-    "240.0.0.0/4",  # reserved, RFC 1112; holds the broadcast address, RFC 919
+_ALLOWED_IPV4 = (  # not before: 0.0.0.0/8, "this network", RFC 791
+    ("1.0.0.0", "9.255.255.255"),  # 10.0.0.0/8, private, RFC 1918
+    ("11.0.0.0", "100.63.255.255"),  # 100.64.0.0/10, carriers' NAT, RFC 6598; Alibaba's metadata
+    ("100.128.0.0", "126.255.255.255"),  # 127.0.0.0/8, loopback, RFC 1122
+    ("128.0.0.0", "161.25.255.255"),  # 161.26.0.0/16, IBM Cloud's own services, in IBM's docs
+    ("161.27.0.0", "166.7.255.255"),  # 166.8.0.0/14, the same
+    ("166.12.0.0", "168.63.129.15"),  # 168.63.129.16, Azure's platform, in Microsoft's docs
+    ("168.63.129.17", "169.253.255.255"),  # 169.254.0.0/16, link-local, RFC 3927; clouds' metadata
+    ("169.255.0.0", "172.15.255.255"),  # 172.16.0.0/12, private, RFC 1918
+    ("172.32.0.0", "191.255.255.255"),  # 192.0.0.0/24, IETF, RFC 6890; Oracle's metadata
+    ("192.0.1.0", "192.0.1.255"),  # 192.0.2.0/24, documentation, RFC 5737
+    ("192.0.3.0", "192.31.195.255"),  # 192.31.196.0/24, AS112, RFC 7535
+    ("192.31.197.0", "192.52.192.255"),  # 192.52.193.0/24, AMT relays, RFC 7450
+    ("192.52.194.0", "192.88.98.255"),  # 192.88.99.0/24, 6to4 relays, RFC 7526
+    ("192.88.100.0", "192.167.255.255"),  # 192.168.0.0/16, private, RFC 1918
+    ("192.169.0.0", "192.175.47.255"),  # 192.175.48.0/24, AS112, RFC 7534
+    ("192.175.49.0", "198.17.255.255"),  # 198.18.0.0/15, benchmarks, RFC 2544
+    ("198.20.0.0", "198.51.99.255"),  # 198.51.100.0/24, documentation, RFC 5737
+    ("198.51.101.0", "203.0.112.255"),  # 203.0.113.0/24, documentation, RFC 5737
+    ("203.0.114.0", "223.255.255.255"),  # 224.0.0.0/3, multicast and reserved, RFC 5771 and 1112
 )
 
-# The only IPv6 block from which IANA gives out global unicast addresses, RFC 4291 2.4. Outside of
-# it lie loopback, IPv4-mapped and -compatible, NAT64 (64:ff9b::/96, 64:ff9b:1::/48), 5f00::/16,
-# fc00::/7, fe80::/10, fec0::/10 and ff00::/8.
-_GLOBAL_IPV6 = "2000::/3"
-
-# What is special within it: https://www.iana.org/assignments/iana-ipv6-special-registry
-_REFUSED_IPV6 = (
-    "2001::/23",  # IETF protocols, RFC 2928: Teredo, ORCHID, benchmarks, AS112, AMT
-    "2001:db8::/32",  # documentation, RFC 3849
-    "2002::/16",  # 6to4, which embeds any IPv4 address, RFC 3056
-    "2620:4f:8000::/48",  # AS112, RFC 7534
-    "3ffe::/16",  # the former 6bone, RFC 3701
-    "3fff::/20",  # documentation, RFC 9637
+# The same within 2000::/3, the only block from which IANA gives out global unicast addresses (RFC
+# 4291 2.4). Outside of it lie loopback, IPv4-mapped and -compatible, NAT64 (64:ff9b::/96 and
+# 64:ff9b:1::/48), 5f00::/16, fc00::/7, fe80::/10, fec0::/10 and ff00::/8.
+# https://www.iana.org/assignments/iana-ipv6-special-registry
+_ALLOWED_IPV6 = (
+    ("2000::", "2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    # 2001::/23, IETF protocols, RFC 2928: Teredo, ORCHID, benchmarks, AS112, AMT
+    ("2001:200::", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff"),
+    # 2001:db8::/32, documentation, RFC 3849
+    ("2001:db9::", "2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    # 2002::/16, 6to4, which embeds any IPv4 address, RFC 3056
+    ("2003::", "2620:4f:7fff:ffff:ffff:ffff:ffff:ffff"),
+    # 2620:4f:8000::/48, AS112, RFC 7534
+    ("2620:4f:8001::", "3ffd:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    # 3ffe::/16, the former 6bone, RFC 3701; 3fff::/20, documentation, RFC 9637
+    ("3fff:1000::", "3fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
 )
 
 # ISATAP (RFC 5214 6.1) embeds an IPv4 address behind the interface id 0000:5efe or 0200:5efe, under
@@ -65,20 +69,19 @@ _MAX_HOST_LENGTH = 253  # RFC 1035 2.3.4, as text
 _ENTRY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5}))?")
 
 
-def _masks(network: IPv4Network | IPv6Network) -> tuple[int, int]:
-    return int(network.netmask), int(network.network_address)
-
-
-_REFUSED_IPV4_MASKS = tuple(_masks(IPv4Network(text)) for text in _REFUSED_IPV4)
-_REFUSED_IPV6_MASKS = tuple(_masks(IPv6Network(text)) for text in _REFUSED_IPV6)
-_GLOBAL_IPV6_MASK, _GLOBAL_IPV6_PREFIX = _masks(IPv6Network(_GLOBAL_IPV6))
+_ALLOWED_IPV4_NUMBERS = tuple(
+    (int(IPv4Address(first)), int(IPv4Address(last))) for first, last in _ALLOWED_IPV4
+)
+_ALLOWED_IPV6_NUMBERS = tuple(
+    (int(IPv6Address(first)), int(IPv6Address(last))) for first, last in _ALLOWED_IPV6
+)
 
 
 def is_public(address: str) -> bool:
     """Say whether an IPv4 or IPv6 literal is a globally routable unicast address.
 
     Anything special is not: private, shared, tunnelled, mapped, translated, documentation, cloud
-    metadata. Text that is no strict literal, or has a zone id, is not either.
+    metadata. Text that is no strict literal of one of the two, or has a zone id, is not either.
     """
     try:
         if ":" in address:
@@ -89,15 +92,13 @@ def is_public(address: str) -> bool:
 
 
 def _is_public_ipv4(number: int) -> bool:
-    return not any(number & mask == prefix for mask, prefix in _REFUSED_IPV4_MASKS)
+    return any(first <= number <= last for first, last in _ALLOWED_IPV4_NUMBERS)
 
 
 def _is_public_ipv6(number: int) -> bool:
-    if number & _GLOBAL_IPV6_MASK != _GLOBAL_IPV6_PREFIX:
-        return False
     if (number >> 32) & _WITHOUT_UNIVERSAL_BIT == _ISATAP:
         return False
-    return not any(number & mask == prefix for mask, prefix in _REFUSED_IPV6_MASKS)
+    return any(first <= number <= last for first, last in _ALLOWED_IPV6_NUMBERS)
 
 
 def normalise_host(text: str) -> str:

@@ -3,7 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +33,16 @@ WebSocketApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[Non
 _PIECE_BYTES = 64 * 1024
 # So many may wait for each thread: milliseconds of small calls. Who comes then is told at once.
 _CALLS_PER_THREAD = 16
+_THREADS_OF_A_LANE = 2
 
 
 class Front:
     """Answers HTTP with the WSGI app, on up to `threads` threads, and WebSockets with theirs.
 
     Its `protocol` hands requests on to `answer` once they are there as a whole. When too many wait
-    for a thread, `busy` says so to the next, by its path. `observe` is told each answer's path,
-    status and seconds.
+    for a thread, `busy` says so to the next, by its path. The paths of each of the `lanes` have two
+    threads of their own, which no other call holds. `observe` is told each answer's path, status
+    and seconds.
     """
 
     def __init__(
@@ -41,13 +51,14 @@ class Front:
         *,
         threads: int,
         bounds: Bounds,
+        lanes: Sequence[Collection[str]] = (),
         busy: Callable[[str], WsgiAnswer] = lambda _path: WsgiAnswer(503, [], b""),
         observe: Callable[[str, int, float], None] = lambda _path, _status, _seconds: None,
         websockets: WebSocketApp | None = None,
     ) -> None:
         self._app, self._most_threads, self._websockets = app, threads, websockets
-        self._most_waiting = threads * _CALLS_PER_THREAD
         self._busy, self._observe = busy, observe
+        self._lanes, self._threads_of_lanes = lanes, dict[str, Threads]()
         self._threads: Threads | None = None
         self.protocol = bounded_protocol(self, bounds)
 
@@ -63,7 +74,7 @@ class Front:
     ) -> None:
         """Have a request answered on a thread; `respond` is called on the loop, now or later."""
         if self._threads is None:
-            self._threads = Threads(self._most_threads, asyncio.get_running_loop())
+            self._threads = self._make_threads()
         began = time.perf_counter()
         environ = environ_of(scope, body)
         path, request_id = environ["PATH_INFO"], request_id_of(environ.get("HTTP_X_REQUEST_ID"))
@@ -76,10 +87,18 @@ class Front:
             self._observe(path, answer.status, time.perf_counter() - began)
             respond(answer)
 
-        if self._threads.waiting < self._most_waiting:
-            self._threads.call(partial(_call, self._app, environ, request_id), done)
+        threads = self._threads_of_lanes.get(path, self._threads)
+        if threads.waiting < threads.most * _CALLS_PER_THREAD:
+            threads.call(partial(_call, self._app, environ, request_id), done)
         else:
             done(self._busy(path), None)
+
+    def _make_threads(self) -> Threads:
+        loop = asyncio.get_running_loop()
+        for paths in self._lanes:
+            lane = Threads(_THREADS_OF_A_LANE, loop)
+            self._threads_of_lanes |= dict.fromkeys(paths, lane)
+        return Threads(self._most_threads, loop)
 
     async def send(self, answer: WsgiAnswer, scope: Any, receive: Receive, send: Send) -> None:
         """Send an answer piece by piece, no faster than the client takes it."""

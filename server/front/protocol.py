@@ -17,6 +17,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.front.connections import Connections
+from server.front.parser import RequestParser
 from server.front.websockets import WebSocketProtocol
 from server.front.wire import whole
 from server.front.wsgi import WsgiAnswer, failed
@@ -112,6 +113,10 @@ class RequestProtocol(HttpToolsProtocol):
         self, config: Config, server_state: Any, app_state: Any, _loop: Any = None
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser = RequestParser(self)
+        # uvicorn's own choice: what follows "Connection: close" is not read, and is no error.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.ignores_upgrade = False  # that of the head which was just read
         self._head_bytes: int | None = None  # of a head that is not complete
         self._unstarted: Any = None  # the cycle, until its body has ended
         self._expected_bytes = 0  # of that body
@@ -243,21 +248,29 @@ class RequestProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_bytes = None
         self._wire_bytes = self._body_bytes = 0
+        self.ignores_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
+        if self.ignores_upgrade:
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("this is no proxy")
+            return  # the head comes again, without its upgrade
         if self.parser.should_upgrade():
-            self._check_upgrade()
+            self._check_handshake()
         self._expect_nothing()
         super().on_headers_complete()
 
-    def _check_upgrade(self) -> None:
-        """Refuse, by way of the parser's error, what cannot be a WebSocket's handshake.
-
-        llhttp takes a body after any upgrade for another protocol, and httptools loses it.
-        """
+    def _check_handshake(self) -> None:
+        """Refuse, by way of the parser's error, what cannot be a WebSocket's handshake."""
         if _content_length(self.headers) != 0:
-            raise ValueError("an upgrade must not have a body")
-        is_get = self.parser.get_method() == b"GET"
-        if self._should_upgrade() and (not is_get or self._running is not None):
+            raise ValueError("a handshake must not have a body")
+        if self.parser.get_method() != b"GET" or self._running is not None:
             raise ValueError("a handshake must be a GET, and not be sent ahead")
+
+    def head_without_upgrade(self) -> bytes:
+        """The head that was just read, as it would be had nobody asked for another protocol."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join((*lines, b"", b""))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; a trailer, which llhttp reports alike, must not become one."""
@@ -297,6 +310,8 @@ class RequestProtocol(HttpToolsProtocol):
             self._ask_for_place()
 
     def on_message_complete(self) -> None:
+        if self.ignores_upgrade:
+            return
         super().on_message_complete()
         self._start()
 

@@ -41,7 +41,7 @@ class Threads:
     """
 
     def __init__(self, most: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._most, self._loop = most, loop
+        self.most, self._loop = most, loop
         self._lock = threading.Lock()
         self._queue: deque[_Call] = deque()
         self._asleep: list[threading.Lock] = []  # the last to fall asleep wakes first
@@ -85,7 +85,7 @@ class Threads:
         """Wake or start a thread if there is one to be had; the lock is held."""
         if self._asleep:
             self._asleep.pop().release()
-        elif self._started < self._most:
+        elif self._started < self.most:
             self._started += 1
             threading.Thread(target=self._work, name="requests", daemon=True).start()
         else:

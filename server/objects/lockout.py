@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from admin.ports.sign_ins import LockedOut
 from cloud.operations import Increment, Set
 from config import Settings
+from server.networks import network_of
 from server.objects.declaration import Declaration
 from server.objects.schemas import NOBODY, Schemas, column_types
 from server.storage.port import (
@@ -217,16 +217,3 @@ def device_key(user_id: str, device_id: str) -> Key:
 def address_key(address: str) -> Key:
     """What tries from an address are counted by: of IPv6, where each has many, their network."""
     return Key(f"address {network_of(address)}", is_address=True)
-
-
-def network_of(address: str) -> str:
-    """The address, or the network of 64 bits of an IPv6 one."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ip_network((parsed, 64), strict=False))
-    return str(parsed)

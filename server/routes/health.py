@@ -5,6 +5,7 @@ database away a restart mends nothing.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
@@ -44,6 +45,15 @@ def health_blueprint(services: Services, mounts: list[str]) -> Blueprint:
     for mount in ["", *mounts]:
         blueprint.add_url_rule(f"{mount}/health", view_func=health, methods=["GET", "POST"])
     return blueprint
+
+
+def health_lanes(mounts: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The paths that must be answered while all else stands still.
+
+    `/health/live` stands alone: a database that is away may hold the others for a second each.
+    """
+    of_all = ("/health", "/health/ready", *(f"{mount}/health" for mount in mounts))
+    return ("/health/live",), of_all
 
 
 def _oldest_pending_s(services: Services) -> float | None:

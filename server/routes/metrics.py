@@ -9,8 +9,8 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
 from ml_models.errors import ModelError
-from server.auth import is_address_in
 from server.moderation.queues import QUEUES, waiting
+from server.networks import is_address_in
 from server.services import Services
 from server.telemetry.metrics import CONTENT_TYPE
 

@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import resource
+import select
 import socket
 import threading
 import time
@@ -98,7 +99,7 @@ def test_calls_beyond_capacity_are_told_at_once_and_health_answers(start_server,
     (classifier,) = [p for p in server.family() if "ml_models.child" in p.cmdline()]
     classifier.suspend()  # so that one call has it, one waits, and all others are too many
     answers = flood(server, calls=60)
-    assert_health_answers(server)
+    assert_health_answers(server, "/health/live", "/health")
     classifier.resume()
     for thread in answers.threads:
         thread.join()
@@ -111,13 +112,53 @@ def test_calls_beyond_capacity_are_told_at_once_and_health_answers(start_server,
     assert server.classify(one_colour("maroon"))[0] == 200
 
 
-def assert_health_answers(server):
-    for _ in range(10):
+HOLDING_FUNCTIONS = """
+import time
+
+from cloud.code import cloud
+
+
+@cloud.define("stall")
+def stall(request):
+    time.sleep(30)
+
+
+@cloud.define("burn")
+def burn(request):
+    ends_at = time.monotonic() + 30
+    while time.monotonic() < ends_at:
+        sum(range(10_000))
+"""
+
+
+@pytest.mark.parametrize("function", ["stall", "burn"])
+def test_health_answers_while_every_thread_is_held(start_server, tmp_path, tally, function):
+    """By calls that wait, or by calls that take all of the processor's time."""
+    code = tmp_path / "main.py"
+    code.write_text(HOLDING_FUNCTIONS)
+    server = start_server(CLOUD_CODE_MAIN=code, CLASSIFY_MAX_WAITING=4, WEB_WORKERS=1)
+    server.wait_until_healthy()
+    call = b"POST /parse/functions/" + function.encode() + HEAD + b"Content-Length: 2\r\n"
+    call += b"".join(f"{name}: {value}\r\n".encode() for name, value in KEYS.items())
+    with ExitStack() as connections:
+        held = [connections.enter_context(connected(server)) for _ in range(300)]
+        for connection in held:
+            connection.sendall(call + b"\r\n{}")
+        assert select.select(held, [], [], 30)[0], "nobody is told that there is no thread"
+        assert_health_answers(server, "/health/live", "/health", "/health/ready", "/parse/health")
+        answered = select.select(held, [], [], 0)[0]
+        assert all(b'code":155' in one.recv(4096) for one in answered), "others are held still"
+        tally.survived(len(held) - len(answered))
+        tally.refused(len(answered))
+
+
+def assert_health_answers(server, *paths):
+    """Each of the paths within two seconds, every time."""
+    for path in paths * 10:
         began = time.monotonic()
-        assert server.request("GET", "/health/live")[0] == 200
-        assert server.request("GET", "/health")[0] == 200
+        assert server.request("GET", path)[0] == 200
         assert time.monotonic() - began < 2
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 class Answers:

@@ -121,7 +121,8 @@ def test_an_ipv6_network_is_one_address(parse, define):
 def test_the_master_key_and_this_machine_are_counted_only_when_asked(make_parse, define):
     parse = make_parse(master_key_ips="0.0.0.0/0")
     define()
-    assert Phone(parse, "127.0.0.1").run(times=4) == [200] * 4
+    for here in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert Phone(parse, here).run(times=4) == [200] * 4
     assert Phone(parse, headers=MASTER).run(times=4) == [200] * 4
     define(include_internal_requests=True, include_master_key=True)
     assert Phone(parse, "127.0.0.1").run(times=3) == [200, 200, 429]

@@ -2,13 +2,21 @@
 
 from dataclasses import FrozenInstanceError
 from ipaddress import IPv4Address, IPv6Address
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.moderation.errors import InvalidUrl
-from server.fetch.address import AllowedHost, is_public, normalise_host, parse_allowed_hosts
+from server.fetch.address import (
+    _ALLOWED_IPV4,
+    _ALLOWED_IPV6,
+    AllowedHost,
+    is_public,
+    normalise_host,
+    parse_allowed_hosts,
+)
 from server.fetch.url import follow, parse_url
 
 # First and last address of every refused block, written down from the RFCs and IANA's registries
@@ -115,6 +123,69 @@ def test_every_ipv6_block_is_refused_to_its_exact_bounds(first: str, last: str) 
     if not last.startswith("ffff") and first not in NEIGHBOURS_REFUSED_TOO:
         after = str(IPv6Address(last) + 1)
         assert is_public(after) == (after not in NEIGHBOURS_REFUSED_TOO)
+
+
+# The other way round: what is allowed, to the exact bounds, as the gaps between the blocks above.
+IPV4_GAPS = [
+    (int(IPv4Address(last)) + 1, int(IPv4Address(first)) - 1)
+    for (_, last), (first, _) in pairwise(IPV4_BLOCKS)
+]
+IPV6_GAPS = [
+    (int(IPv6Address(last)) + 1, int(IPv6Address(first)) - 1)
+    for (_, last), (first, _) in pairwise(IPV6_BLOCKS)
+    if int(IPv6Address(last)) + 1 < int(IPv6Address(first))
+]
+
+
+@pytest.mark.parametrize(
+    ("family", "allowed", "gaps"),
+    [(IPv4Address, _ALLOWED_IPV4, IPV4_GAPS), (IPv6Address, _ALLOWED_IPV6, IPV6_GAPS)],
+)
+def test_every_allowed_range_is_open_to_its_exact_bounds(family, allowed, gaps) -> None:
+    assert [(int(family(first)), int(family(last))) for first, last in allowed] == gaps
+    for first, last in allowed:
+        assert is_public(first)
+        assert is_public(last)
+        assert not is_public(str(family(first) - 1))
+        assert not is_public(str(family(last) + 1))
+
+
+NUMBERS = st.one_of(
+    st.integers(0, 2**32 - 1).map(IPv4Address),
+    st.integers(0, 2**128 - 1).map(IPv6Address),
+    st.integers(0x2000 << 112, (0x4000 << 112) - 1).map(IPv6Address),
+    st.integers(0, 2**32 - 1).map(lambda number: IPv6Address(0xFFFF << 32 | number)),
+)
+NEVER = (
+    "is_private",
+    "is_reserved",
+    "is_multicast",
+    "is_loopback",
+    "is_link_local",
+    "is_unspecified",
+)
+
+
+@given(NUMBERS)
+@settings(max_examples=400)
+def test_nothing_that_python_calls_special_is_public(found: IPv4Address | IPv6Address) -> None:
+    special = [name for name in NEVER if getattr(found, name)]
+    if getattr(found, "is_site_local", False) or getattr(found, "ipv4_mapped", None):
+        special.append("local or mapped")
+    if special or not found.is_global:
+        assert not is_public(str(found)), special
+
+
+@pytest.mark.parametrize("number", [0, 2**32 - 1, 2**128 - 1])
+def test_an_address_of_another_family_is_not_public(number: int) -> None:
+    for text in (
+        f"/run/{number}.sock",
+        f"{number}",
+        f"{number:032x}",
+        "00:1b:44:11:3a:b7",
+        "vsock:2",
+    ):
+        assert not is_public(text)
 
 
 @pytest.mark.parametrize(

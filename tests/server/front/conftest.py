@@ -13,12 +13,14 @@ class Echo:
         self.environs, self.threads = [], set()
         self.gate = threading.Event()
         self.gate.set()
+        self.passes = ()  # paths that no gate holds
 
     def __call__(self, environ, start_response):
         body = environ["wsgi.input"].read()
         self.environs.append(environ)
         self.threads.add(threading.get_ident())
-        self.gate.wait(10)
+        if environ["PATH_INFO"] not in self.passes:
+            self.gate.wait(10)
         answer = b"%d" % len(body)
         start_response("200 OK", [("Content-Length", str(len(answer)))])
         return [answer]

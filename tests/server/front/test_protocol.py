@@ -337,3 +337,41 @@ def test_who_comes_when_too_many_wait_is_told_at_once(start_front, echo):
     assert set(statuses) == {200, 503}
     for connection in waiting:
         connection.close()
+
+
+def test_a_lane_is_answered_while_every_other_thread_is_held(start_front, echo):
+    lanes = [("/health/live",), ("/health", "/parse/health")]
+    front = start_front(echo, threads=2, busy=busy_answers(["/parse"]), lanes=lanes)
+    echo.gate.clear()
+    held = [front.connect() for _ in range(40)]
+    for connection in held:
+        connection.sendall(post(b"x"))
+    while len(echo.environs) < 2:
+        time.sleep(0.01)
+    echo.passes = {path for lane in lanes for path in lane}
+    for path in (b"/health/live", b"/health", b"/parse/health?x=y"):
+        began = time.monotonic()
+        answer = front.talk(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert time.monotonic() - began < 1
+    echo.gate.set()
+    for connection in held:
+        connection.close()
+
+
+def test_a_lane_that_is_held_holds_no_other(start_front, echo):
+    front = start_front(echo, threads=2, lanes=[("/live",), ("/health",)])
+    echo.gate.clear()
+    held = [front.connect() for _ in range(10)]
+    for connection in held:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    while len(echo.environs) < 2:
+        time.sleep(0.01)
+    echo.passes = {"/live", "/x"}
+    for path in (b"/live", b"/x"):
+        answer = front.talk(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+    assert len(echo.environs) == 4, "two have the lane's threads, and eight wait"
+    echo.gate.set()
+    for connection in held:
+        connection.close()
