@@ -273,7 +273,8 @@ TYPED = [
 
 
 def test_types_are_those_of_the_table():
-    assert {value["__type"] for value in TYPED} == spoken("type")
+    in_answers = {"Object"}
+    assert {value["__type"] for value in TYPED} == spoken("type") - in_answers
     for value in TYPED:
         assert not isinstance(decode(value), dict)
     with pytest.raises(ParseError):

@@ -1,8 +1,10 @@
 """`GET /aggregate/<class>`: pipelines and distinct values, the same from both databases."""
 
 import json
+import re
 
 import pytest
+from compatibility_table import ROWS, refused
 from image_host import KEYS, MASTER
 from parse_app import error, pointer
 
@@ -106,6 +108,37 @@ def test_match(people, where, names):
     assert sorted(row["name"] for row in found) == names
 
 
+MATCHES = {
+    "$eq": ({"age": {"$eq": 40}}, "bob"),
+    "$ne": ({"age": {"$ne": 31}}, "bob dot"),
+    "$lt": ({"age": {"$lt": 40}}, "ann cid"),
+    "$lte": ({"age": {"$lte": 31}}, "ann cid"),
+    "$gt": ({"age": {"$gt": 31}}, "bob"),
+    "$gte": ({"age": {"$gte": 31}}, "ann bob cid"),
+    "$in": ({"tags": {"$in": ["a", "z"]}}, "ann"),
+    "$nin": ({"name": {"$nin": ["ann", "dot"]}}, "bob cid"),
+    "$all": ({"tags": {"$all": ["b", "a"]}}, "ann"),
+    "$exists": ({"owner": {"$exists": True}}, "ann bob cid"),
+    "$regex": ({"name": {"$regex": "o"}}, "bob dot"),
+    "$not": ({"age": {"$not": {"$gt": 31}}}, "ann cid dot"),
+    "$and": ({"$and": [{"age": 31}, {"owner": "bob"}]}, "cid"),
+    "$or": ({"$or": [{"age": 40}, {"name": "dot"}]}, "bob dot"),
+    "$nor": ({"$nor": [{"age": 31}, {"name": "dot"}]}, "bob"),
+    "$expr": ({"$expr": {"$eq": ["$age", 40]}}, "bob"),
+}
+
+
+def test_every_operator_of_match(people):
+    for name, (where, names) in MATCHES.items():
+        found = aggregate(people, {"$match": where}, {"$sort": {"name": 1}})
+        assert " ".join(row["name"] for row in found) == names, name
+
+
+def test_match_has_the_operators_of_the_docs():
+    [row] = [row for row in ROWS if row.name == "$match"]
+    assert MATCHES.keys() == set(re.findall(r"\$\w+", row.remark))
+
+
 def test_match_after_a_group_is_about_the_groups(people):
     group = {"$group": {"_id": "$owner", "n": {"$sum": 1}, "createdAt": {"$max": "$createdAt"}}}
     (row,) = aggregate(people, group, {"$match": {"n": {"$gt": 1}}})
@@ -181,6 +214,11 @@ def test_distinct(people):
     assert distinct("name", where={"age": 31}) == ["ann", "cid"]
     assert distinct("age", where={"owner": pointer("_User", "alice")}) == [31, 40]
     assert distinct("unknown") == []
+
+
+@pytest.mark.parametrize("params", [{"comment": "for the log"}, {"readPreference": "NEAREST"}])
+def test_where_to_read_and_a_comment_change_no_answer(people, params):
+    assert [row["name"] for row in aggregate(people, {"$match": {"age": 40}}, **params)] == ["bob"]
 
 
 def test_a_class_that_is_not_there_has_nothing(parse):
@@ -265,6 +303,12 @@ def test_distinct_has_no_tokens(secrets):
 def test_what_is_not_supported_is_refused_by_name(parse, pipeline, sentence):
     answer = parse.get("/aggregate/Person", MASTER, pipeline=pipeline)
     assert error(answer) == (102, sentence)
+
+
+@pytest.mark.parametrize("stage", sorted(refused("stage")))
+def test_a_stage_that_is_a_no_is_refused_by_name(parse, stage):
+    answer = parse.get("/aggregate/Person", MASTER, pipeline=[{stage: {}}])
+    assert error(answer) == (102, f"The stage {stage} is not supported.")
 
 
 def test_what_cannot_be_computed_is_refused(people, gap_of_nx):
