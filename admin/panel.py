@@ -28,7 +28,7 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wrappers import Response as BaseResponse
 
 from admin.access import HALF_WAY_ENDPOINTS, OPEN_ENDPOINTS, SignedIn, missing_step
-from admin.compression import compress_asset
+from admin.compression import compress_asset, read_whole
 from admin.cookies import PanelCookies
 from admin.pages import (
     account,
@@ -147,7 +147,9 @@ def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
             response.headers.setdefault(name, value)  # pictures have a stricter policy
         if request.endpoint != "admin.static" or response.status_code >= 400:
             response.headers["Cache-Control"] = "no-store"
-        elif "v" in request.args:
+            return response
+        read_whole(response)
+        if "v" in request.args:
             response.headers["Cache-Control"] = f"public, max-age={_A_YEAR_S}, immutable"
             compress_asset(response)
         return response

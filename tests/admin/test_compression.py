@@ -2,6 +2,7 @@
 
 import gzip
 
+import psutil
 import pytest
 from panel_app import panel_app
 
@@ -12,13 +13,7 @@ GZIP = {"Accept-Encoding": "gzip, br"}
 def get(tmp_path_factory, models_dir):
     with panel_app(tmp_path_factory.mktemp("compression"), models_dir) as panel:
         client = panel.app.test_client()
-
-        def get(path, **headers):
-            with client.get(f"/admin{path}", headers=headers) as answer:
-                answer.get_data()
-                return answer
-
-        yield get
+        yield lambda path, **headers: client.get(f"/admin{path}", headers=headers)
 
 
 @pytest.mark.parametrize("name", ["panel.css", "lane.js"])
@@ -43,6 +38,15 @@ def test_what_browsers_have_is_not_sent_again(get):
     first = get("/static/lane.js?v=1", **GZIP)
     again = get("/static/lane.js?v=1", **GZIP, **{"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.parametrize("headers", [{}, GZIP, {"Range": "bytes=0-9"}], ids=str)
+@pytest.mark.parametrize("query", ["", "?v=1"])
+def test_no_file_stays_open_behind_an_answer_that_nobody_reads(get, query, headers):
+    unread = get(f"/static/lane.js{query}", **headers)
+    assert unread.status_code == (206 if "Range" in headers else 200)
+    assert not [file for file in psutil.Process().open_files() if "static" in file.path]
+    assert len(unread.data) == unread.content_length
 
 
 @pytest.mark.parametrize("path", ["/static/gone.js?v=1", "/static/gone.js"])

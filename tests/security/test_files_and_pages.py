@@ -13,8 +13,12 @@ from parse_app import ParseApp
 from PIL import Image
 
 from admin.people import Role
+from cloud.clock import utc_now
 from cloud.moderation.items import Evidence, Remark, State
+from cloud.values import Pointer
 from server.files.names import extension_of
+from server.moderation.items import DECISION
+from server.webhooks import deliveries
 
 # --- uploads --------------------------------------------------------------------------------------
 
@@ -155,7 +159,47 @@ def marked(make_app):
             evidence=Evidence(model_name=MARK, model_version=MARK, policy_version=1),
             remark=Remark(category=MARK, note=MARK),
         )
+    panel.unlike = _write_where_it_shows_once(panel)
     return panel
+
+
+def _write_where_it_shows_once(panel):
+    """Write MARK where one page shows it, each time begun unlike the others: by it, the page."""
+    item_id, appealed = panel.marked[0], panel.marked[2]
+    page, her = f"/items/{item_id}", panel.signed_in(MARK)
+    held = her.post(
+        f"{page}/hold", {"hold": "set", "reason": f"held {MARK}"}, token=her.token(page)
+    )
+    assert held.status_code == 303
+    form = {"action": "save", "since": "1", "on-Porn": "on", "min-Porn": "0.4", "max-Porn": "0.7"}
+    form |= {"images": "1000", "note": f"noted {MARK}"}
+    assert her.post("/policy", form, token=her.token("/policy")).status_code == 303
+    panel.moderation.pipeline.decide(
+        panel.item(appealed),
+        State.REJECTED,
+        decided_by=f"user:{panel.ids[MARK]}",
+        reasons=("nudity",),
+    )
+    panel.moderation.pipeline.decide(
+        panel.item(appealed),
+        State.REVIEW,
+        decided_by="user:owner",
+        reasons=("the owner appealed",),
+        remark=Remark(appeal=f"appealed {MARK}"),
+    )
+    decision = Pointer(DECISION.class_name, panel.decisions(item_id)[-1]["objectId"])
+    panel.database.objects.insert(deliveries.SCHEMA, {
+        "objectId": "told", "createdAt": utc_now(), "updatedAt": utc_now(), "ACL": {},
+        "url": f"url {MARK}", "decision": decision,
+        "state": "given up", "attempts": 3, "lastError": f"told {MARK}",
+    })  # fmt: skip
+    return {
+        "held": page,
+        "noted": "/policy",
+        "appealed": f"/items/{appealed}",
+        "told": page,
+        "url": page,
+    }
 
 
 def _html_in(value):
@@ -202,6 +246,13 @@ def test_what_users_write_is_text_on_every_page(marked, tally):
         seen += answer.text.count("pwned")
         tally.survived()
     assert seen > 100, "it is shown"
+
+
+@pytest.mark.parametrize("begun", ["held", "noted", "appealed", "told", "url"])
+def test_what_is_written_for_one_page_is_text_on_it(marked, begun):
+    page = marked.signed_in(MARK).get(marked.unlike[begun]).text
+    assert f"{begun} &#34;&#39;&gt;&lt;script&gt;pwned()" in page
+    assert not any(raw in page for raw in RAW)
 
 
 @pytest.mark.parametrize("path", ["/review/claim", "/policy/preview"])
