@@ -6,6 +6,7 @@ and Parse's own REST guide have the details.
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from flask import Blueprint, Response
@@ -100,14 +101,19 @@ _COMPONENTS: Json = {
 
 def openapi_blueprint(mount: str, routes: Iterable[tuple[str, str]]) -> Blueprint:
     """Describe these Parse routes below `mount`, and the plain ones; no key needed."""
-    blueprint = Blueprint("openapi", __name__)
-    document = to_json(describe(mount, routes))
+    blueprint, described = Blueprint("openapi", __name__), tuple(routes)
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        return Response(document, content_type=JSON)
+        return Response(_encoded(mount, described), content_type=JSON)
 
     return blueprint
+
+
+@cache
+def _encoded(mount: str, routes: tuple[tuple[str, str], ...]) -> str:
+    """The document as it is sent: made once, at the first request for it."""
+    return to_json(describe(mount, routes))
 
 
 def describe(mount: str, routes: Iterable[tuple[str, str]]) -> Json:
