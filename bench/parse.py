@@ -1,9 +1,9 @@
 """Small Parse calls, beside Parse Server on the same machine and database in the same run.
 
 Prints one Markdown table: an empty cloud function, get by id and find by id, each with one and with
-two processes of either server. Parse Server comes from npm into `data/bench` at the first run; its
-MongoDB is nx-27017, and ours is measured on the same one and on the embedded database. The ratio
-is ours to Parse Server's on the same row.
+two processes of either server. Parse Server is that of `tests/beside`, from npm into `data/bench`
+at the first run; its MongoDB is nx-27017, and ours is measured on the same one and on the embedded
+database. The ratio is ours to Parse Server's on the same row.
 """
 
 import http.client
@@ -112,12 +112,12 @@ def ask(port, method, path, body):
 def installed_parse_server():
     folder = REPOSITORY / "data" / "bench" / "parse_server"
     folder.mkdir(parents=True, exist_ok=True)
-    for source in (HERE / "parse_server").iterdir():
-        shutil.copy(source, folder)
+    for name in ("package.json", "package-lock.json", "parse_server.cjs"):
+        shutil.copy(REPOSITORY / "tests" / "beside" / name, folder)
     if not (folder / "node_modules" / "parse-server").exists():
         npm = Path(sys.executable).with_name("npm")
         subprocess.run(
-            [npm, "install", "--no-audit", "--no-fund", "--silent"],
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
             cwd=folder,
             check=True,
             env=os.environ | {"PATH": f"{npm.parent}:{os.environ['PATH']}"},
@@ -170,7 +170,7 @@ def nx(folder):
 def node_server(folder, database_uri, processes):
     port = free_port()
     node = Path(sys.executable).with_name("node")
-    command = [node, "index.cjs", str(port), database_uri, str(processes)]
+    command = [node, "parse_server.cjs", str(port), database_uri, str(processes)]
     with started(command, port, folder / "log", cwd=folder):
         time.sleep(2)  # for the others to listen too
         yield port

@@ -23,7 +23,7 @@ from ml_models import pretrained
 from ml_models.classifier import NsfwClassifier, PatientClassifier
 from server.auth import Caller
 from server.dispatch.local import LocalDispatch
-from server.dispatch.sweeper import SweptDispatch
+from server.dispatch.swept import SweptDispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.files.placeholders import Placeholders

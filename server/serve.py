@@ -191,7 +191,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             "logger_class": ServersLog,
             "when_ready": self._say_what_to_try,
             "post_fork": lambda _server, _worker: keep_memory(),
-            "post_worker_init": lambda _worker: self._warm_up(),
+            "post_worker_init": lambda _worker: self._services.start(),
             "child_exit": lambda _server, worker: forget_process(worker.pid),
             "worker_exit": lambda _server, _worker: self._close(),
         }
@@ -225,27 +225,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             sys.stdout.write(f"{how_to_sign_in(self._settings, *self._demo)}\n")
         sys.stdout.flush()
 
-    def _warm_up(self) -> None:
-        """Be ready before the first request comes, and begin what runs beside the requests."""
-        services = self._services
-        services.warm_up()
-        services.jobs.watch()
-        services.scheduler.start()
-        services.dispatch.start_sweeping()
-        services.webhooks.start()
-        services.retention.start()
-
     def _close(self) -> None:
         """Let what runs in the background come to its end before the worker is gone."""
         services = getattr(self, "_services", None)
         if services is None:  # they could not even be made
             return
         self._live_query.close()
-        services.dispatch.close()
-        services.webhooks.close()
-        services.retention.close()
-        if services.mails is not None:
-            services.mails.close()
-        services.scheduler.close()
-        services.jobs.close()
-        services.database.close()
+        services.close()

@@ -13,7 +13,7 @@ from config import Settings
 from ml_models.classifier import NsfwClassifier
 from ml_models.errors import ModelError
 from server.auth import Caller
-from server.dispatch.sweeper import SweptDispatch
+from server.dispatch.swept import SweptDispatch
 from server.files.placeholders import Placeholders
 from server.idempotency import Idempotency
 from server.jobs.runner import JobRunner
@@ -71,3 +71,24 @@ class Services:
             except (ModelError, StoreUnavailable) as error:
                 logger.warning("the %s is not ready, images have to wait: %s", name, error)
         self.memory.start()
+
+    def start(self) -> None:
+        """Be ready, and begin what a server does beside its requests; after forking."""
+        self.warm_up()
+        self.jobs.watch()
+        self.scheduler.start()
+        self.dispatch.start_sweeping()
+        self.webhooks.start()
+        self.retention.start()
+
+    def close(self) -> None:
+        """Let what runs in the background come to its end, whether or not it was started."""
+        self.dispatch.close()
+        self.webhooks.close()
+        self.retention.close()
+        if self.mails is not None:
+            self.mails.close()
+        self.scheduler.close()
+        self.jobs.close()
+        self.classifier.close()
+        self.database.close()

@@ -44,9 +44,7 @@ def work(settings: Settings, heartbeat: Path | None) -> int:
     process_with(app, lambda item_id: _process(services.pipeline, item_id), Request=_InHand)
     pulse = Pulse(WorkerBook(services.database, services.schemas), settings.classify_permits)
     status = _consume(app, settings.classify_permits, pulse, heartbeat)
-    services.dispatch.close()
-    services.classifier.close()
-    services.database.close()
+    services.close()
     return status
 
 

@@ -123,6 +123,4 @@ def panel_app(tmp_path, models_dir, **settings):
     defaults = {"data_dir": tmp_path, "models_dir": models_dir, "config_cache_ms": 0}
     app = create_app(load_settings(_env_file=None, **{**defaults, **settings}))
     yield PanelApp(app)
-    services = app.extensions["parsewarden"]
-    for part in (services.dispatch, services.jobs, services.database, services.classifier):
-        part.close()
+    app.extensions["parsewarden"].close()

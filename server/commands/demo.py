@@ -8,7 +8,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -86,10 +86,7 @@ def _services(settings: Settings) -> Iterator[Services]:
     """Those of one process that judges, though a server may run on the same database."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     alone = settings.model_copy(update={"web_workers": 1, "celery_broker_url": ""})
-    services = make_services(alone)
-    with ExitStack() as stack:
-        for part in (services.database, services.classifier, services.jobs, services.dispatch):
-            stack.callback(part.close)
+    with closing(make_services(alone)) as services:
         yield services
 
 

@@ -57,8 +57,7 @@ def _services(settings: Settings) -> Iterator[Services]:
         keep_memory()
         alone = settings.model_copy(update={"web_workers": 1, "celery_broker_url": ""})
         services = make_services(alone)
-        for part in (services.database, services.classifier, services.jobs, services.dispatch):
-            stack.callback(part.close)
+        stack.callback(services.close)
         yield services
 
 

@@ -18,7 +18,8 @@ from celery import Celery, Task
 from kombu.exceptions import OperationalError
 
 from cloud.moderation.pipeline import ModerationPipeline
-from server.dispatch.sweeper import SWEEP_EVERY_S, Sweeper
+from server.dispatch.swept import SWEEP_EVERY_S
+from server.rounds import Rounds
 from server.telemetry.logs import current_request_id, working_for
 
 logger = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class CeleryDispatch:
         self._pipeline = pipeline
         self._app = broker_app(broker_url)
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="sender")
-        self._sweeper = Sweeper(self._sweep, every_s=sweep_every_s)
+        self._sweeper = Rounds("sweeper", self._sweep, every_s=sweep_every_s)
         self._lock = threading.Lock()
         self._closed = self._is_away = False
         self._room = _MAX_WAITING

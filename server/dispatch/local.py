@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.pipeline import ModerationPipeline
-from server.dispatch.sweeper import SWEEP_EVERY_S, Sweeper
+from server.dispatch.swept import SWEEP_EVERY_S
+from server.rounds import Rounds
 from server.telemetry.logs import current_request_id, working_for
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class LocalDispatch:
         self._left_some = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._sweeper = Sweeper(self._sweep, every_s=sweep_every_s)
+        self._sweeper = Rounds("sweeper", self._sweep, every_s=sweep_every_s)
 
     def submit(self, item_id: str) -> None:
         """See the protocol."""

@@ -21,6 +21,7 @@ from ml_models.errors import MlModelsError
 from server.objects.identity import new_object_id
 from server.objects.schemas import Schemas
 from server.parse.errors import REQUEST_LIMIT_EXCEEDED, ParseError, as_parse_error
+from server.rounds import Rounds
 from server.storage.port import All, Compares, Database, Equals, Order
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ class JobRunner:
         self._slots = threading.BoundedSemaphore(_MAX_JOBS)
         self._running: dict[str, Future[None]] = {}
         self._closing = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._rounds = Rounds("jobs", self._look_after, every_s=renew_s, at_once=True)
         self._lock = threading.Lock()
 
     def start(
@@ -86,10 +87,7 @@ class JobRunner:
 
     def watch(self) -> None:
         """Renew what runs here and mark what ended elsewhere, in the background from now on."""
-        with self._lock:
-            if self._watcher is None and not self._closing.is_set():
-                self._watcher = threading.Thread(target=self._watch, name="jobs", daemon=True)
-                self._watcher.start()
+        self._rounds.start()
 
     def close(self, grace_s: float = 5.0) -> None:
         """Take no more jobs, wait a moment for those that run, and mark the rest as failed."""
@@ -101,8 +99,7 @@ class JobRunner:
         for job_id, future in running.items():
             if future.cancelled() or not future.done():
                 self._finish(job_id, "failed", _STOPPED)
-        if self._watcher is not None:
-            self._watcher.join()
+        self._rounds.close()
 
     def fail_lost_jobs(self) -> None:
         """Mark the jobs of processes that have ended. Raises StoreUnavailable."""
@@ -179,18 +176,10 @@ class JobRunner:
         schema = self._schemas.ensure("_JobStatus")
         self._database.objects.update(schema, Equals("objectId", job_id), changes)
 
-    def _watch(self) -> None:
-        while True:
-            try:
-                for job_id in list(self._running):
-                    self._update(job_id, {"updatedAt": Set(utc_now())})
-                self.fail_lost_jobs()
-            except StoreUnavailable as error:
-                logger.warning("the status of jobs waits for the database: %s", error)
-            except Exception:  # the worker loop: the next round may go better
-                logger.exception("the status of jobs could not be renewed")
-            if self._closing.wait(self._renew_s):
-                return
+    def _look_after(self) -> None:
+        for job_id in list(self._running):
+            self._update(job_id, {"updatedAt": Set(utc_now())})
+        self.fail_lost_jobs()
 
 
 def _final(status: str, message: str | None) -> dict[str, Operation]:

@@ -6,19 +6,18 @@ next moment is the next run.
 """
 
 import logging
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from cloud.clock import utc_now
 from cloud.code import RequestContext, cloud
-from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Delete, Operation, Set
 from server.jobs.runner import JobRunner
 from server.jobs.schedules import Schedule, read_schedule
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
+from server.rounds import Rounds
 from server.storage.port import All, Database, Document, Equals, Query, SortKey
 
 logger = logging.getLogger(__name__)
@@ -41,21 +40,17 @@ class JobScheduler:
         look_every_s: float = _LOOK_EVERY_S,
     ) -> None:
         self._objects, self._runner = database.objects, runner
-        self._make_context, self._look_every_s = make_context, look_every_s
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._make_context = make_context
+        self._rounds = Rounds("schedules", lambda: self.run_due(utc_now()), every_s=look_every_s)
         self._unread: set[tuple[str, str]] = set()
 
     def start(self) -> None:
         """Look in the background from now on."""
-        self._thread = threading.Thread(target=self._watch, name="schedules", daemon=True)
-        self._thread.start()
+        self._rounds.start()
 
     def close(self) -> None:
         """Start nothing any more."""
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._rounds.close()
 
     def run_due(self, now: datetime) -> None:
         """Start the jobs that are due. Raises StoreUnavailable."""
@@ -98,15 +93,6 @@ class JobScheduler:
         where = All((Equals("objectId", object_id), Equals("lastRun", before)))
         change: Operation = Delete() if after is None else Set(after)
         return self._objects.update(_SCHEDULE, where, {"lastRun": change}) is not None
-
-    def _watch(self) -> None:
-        while not self._closing.wait(self._look_every_s):
-            try:
-                self.run_due(utc_now())
-            except StoreUnavailable as error:
-                logger.warning("scheduled jobs wait for the database: %s", error)
-            except Exception:  # the worker loop: the next round may go better
-                logger.exception("scheduled jobs could not be started")
 
 
 def _number(moment: datetime) -> int:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from cloud.clock import utc_now
 from cloud.moderation.errors import FetchError, StoreUnavailable
 from cloud.moderation.webhooks import wait_after
+from server.rounds import Rounds
 from server.webhooks.deliveries import Delivery, StoredDeliveries
 from server.webhooks.receivers import Receiver
 from server.webhooks.sender import SignedSender
@@ -35,28 +36,22 @@ class Deliverer:
         self, outboxes: Sequence["Outbox"], *, look_every_s: float = _LOOK_EVERY_S
     ) -> None:
         self._outboxes = tuple(outboxes)
-        self._look_every_s = look_every_s
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._rounds = Rounds("webhooks", self._look, every_s=look_every_s)
 
     def start(self) -> None:
         """Deliver in the background from now on; without receivers there is nothing to start."""
-        if self._outboxes and self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
-            self._thread.start()
+        if self._outboxes:
+            self._rounds.start()
 
     def close(self) -> None:
         """Send nothing more and let what is on its way come to its end."""
-        self._closing.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._rounds.close()
         for outbox in self._outboxes:
             outbox.close()
 
-    def _work(self) -> None:
-        while not self._closing.wait(self._look_every_s):
-            for outbox in self._outboxes:
-                _guarded("webhooks are looked for again shortly", outbox.submit_due)
+    def _look(self) -> None:
+        for outbox in self._outboxes:
+            _guarded("webhooks are looked for again shortly", outbox.submit_due)
 
 
 class Outbox:

@@ -20,10 +20,7 @@ def make_panel(tmp_path):
 
     yield make
     for services in made:
-        services.dispatch.close()
-        services.jobs.close()
-        services.database.close()
-        services.classifier.close()
+        services.close()
 
 
 @pytest.fixture

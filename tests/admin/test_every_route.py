@@ -47,11 +47,7 @@ def panel(tmp_path_factory):
     installation.moderator("alice", admin=True)
     installation.moderator("bob")
     yield installation
-    services = app.extensions["parsewarden"]
-    services.dispatch.close()
-    services.jobs.close()
-    services.database.close()
-    services.classifier.close()
+    app.extensions["parsewarden"].close()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
-// A Parse Server on a database that another server uses too.
-// Usage: node parse_server.cjs PORT DATABASE_URI
+// A Parse Server with an empty cloud function, as lean as it comes; on a database of its own, or on
+// one that another server uses too.
+// Usage: node parse_server.cjs PORT DATABASE_URI [PROCESSES]
+const cluster = require("node:cluster");
 const http = require("node:http");
 const express = require("express");
 const { ParseServer } = require("parse-server");
@@ -15,6 +17,7 @@ async function main(port, databaseURI) {
     allowClientClassCreation: true,
     silent: true,
     logLevel: "error",
+    cloud: () => Parse.Cloud.define("empty", () => null),
   });
   await server.start();
   const app = express();
@@ -22,5 +25,9 @@ async function main(port, databaseURI) {
   http.createServer(app).listen(Number(port), "127.0.0.1");
 }
 
-const [port, databaseURI] = process.argv.slice(2);
-main(port, databaseURI);
+const [port, databaseURI, processes = "1"] = process.argv.slice(2);
+if (Number(processes) > 1 && cluster.isPrimary) {
+  for (let n = 0; n < Number(processes); n += 1) cluster.fork();
+} else {
+  main(port, databaseURI);
+}

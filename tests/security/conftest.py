@@ -57,13 +57,7 @@ def make_app(tmp_path_factory, models_dir):
 
     yield make
     for app in made:
-        services = app.extensions["parsewarden"]
-        services.dispatch.close()
-        services.jobs.close()
-        if services.mails is not None:
-            services.mails.close()
-        services.classifier.close()
-        services.database.close()
+        app.extensions["parsewarden"].close()
 
 
 @pytest.fixture

@@ -102,13 +102,7 @@ def make_app(tmp_path, models_dir, image_host):
 
     yield make
     for app in apps:
-        services = app.extensions["parsewarden"]
-        services.dispatch.close()
-        services.jobs.close()
-        if services.mails is not None:
-            services.mails.close()
-        services.database.close()
-        services.classifier.close()
+        app.extensions["parsewarden"].close()
 
 
 @pytest.fixture

@@ -138,8 +138,7 @@ def test_the_rules_in_force_judge_them(installation):
     services = make_services(settings)
     lenient = {"moderationScores": {"Porn": {"min": 1, "max": 1}}, "moderationAutomation": True}
     services.parse_config.write({name: Set(value) for name, value in lenient.items()}, {})
-    for part in (services.dispatch, services.jobs, services.database):
-        part.close()
+    services.close()
     done = installation.demo("--count", "4")
     assert done.stdout.splitlines()[:3] == [
         "    4 added, 0 were there already",
