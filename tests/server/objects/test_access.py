@@ -138,7 +138,8 @@ def test_the_sentence_names_operation_and_class(parse):
     )
 
 
-def test_pointer_permissions_hold_in_every_operation(parse):
+def test_pointer_permissions_hold_in_every_operation(parse_on_each):
+    parse = parse_on_each
     alice, charlie = parse.person("alice"), parse.person("charlie")
     fields = {"readUserFields": ["owner"], "writeUserFields": ["owner"], "create": EVERYBODY}
     parse.declare("Post", fields, owner="Pointer _User", n="Number")
@@ -154,7 +155,8 @@ def test_pointer_permissions_hold_in_every_operation(parse):
     assert parse.delete(path, alice).status_code == 200
 
 
-def test_a_count_counts_only_what_its_own_permission_covers(parse):
+def test_a_count_counts_only_what_its_own_permission_covers(parse_on_each):
+    parse = parse_on_each
     alice, charlie = parse.person("alice"), parse.person("charlie")
     permissions = {"find": EVERYBODY, "count": {"pointerFields": ["owner"]}}
     parse.declare("Post", permissions, owner="Pointer _User")
@@ -212,7 +214,8 @@ def test_acls_decide_who_reads_and_writes(parse_on_each):
         ({"role:*": {"read": True}}, 0, 0),
     ],
 )
-def test_an_acl_may_name_everybody_or_nobody(parse, acl, readers, writers):
+def test_an_acl_may_name_everybody_or_nobody(parse_on_each, acl, readers, writers):
+    parse = parse_on_each
     alice = parse.person("alice")
     body = {"n": 1} if acl is None else {"n": 1, "ACL": acl}
     path = f"/classes/Post/{parse.create('Post', body)}"

@@ -161,7 +161,8 @@ def test_a_redirection_obeys_the_permissions_of_its_target(parse):
     assert outcome(answer) == (400, 119)
 
 
-def test_related_to_needs_an_owner_that_the_caller_may_read(parse):
+def test_related_to_needs_an_owner_that_the_caller_may_read(parse_on_each):
+    parse = parse_on_each
     bob = parse.person("bob", ACL={"*": {"read": True}})
     post = parse.create("Post", {"likes": relate(bob.pointer), "ACL": {}})
     where = {"$relatedTo": {"object": pointer("Post", post), "key": "likes"}}
@@ -176,7 +177,8 @@ def test_related_to_needs_an_owner_that_the_caller_may_read(parse):
 # --- queries inside queries -----------------------------------------------------------------------
 
 
-def test_a_subquery_sees_what_the_caller_sees(parse):
+def test_a_subquery_sees_what_the_caller_sees(parse_on_each):
+    parse = parse_on_each
     alice = parse.person("alice")
     hidden = parse.create("Album", {"title": "x", "ACL": {alice.id: {"read": True}}})
     photo = parse.create("Photo", {"album": pointer("Album", hidden), "title": "x"})

@@ -6,6 +6,7 @@ import time
 import pytest
 from image_host import KEYS, MASTER
 from parse_app import error, outcome, pointer
+from pymongo import monitoring
 
 from cloud.operations import Delete, Set
 from server.auth import Caller
@@ -322,6 +323,44 @@ def test_an_email_is_taken_in_whatever_case(parse, email):
     assert error(parse.put(f"/users/{bob.id}", {"email": email}, bob)) == (203, sentence)
 
 
+class Indexes(monitoring.CommandListener):
+    """The indexes that a MongoDB is asked to make, by collection and name."""
+
+    def __init__(self):
+        self.made = {}
+
+    def started(self, event):
+        for index in event.command.get("indexes", ()):
+            asked = dict(index)
+            self.made[event.command["createIndexes"], asked.pop("name")] = asked
+
+    def succeeded(self, event):
+        pass
+
+    failed = succeeded
+
+
+def test_users_and_roles_get_the_indexes_of_parse_server(make_parse, mongo_uri, tmp_path):
+    indexes = Indexes()
+    monitoring.register(indexes)  # for clients made from now on
+    parse = make_parse(database_uri=mongo_uri("nx", tmp_path.name))
+    parse.post("/users", {"username": "alice", "password": "p"})
+    parse.create("_Role", {"name": "Mods", "ACL": {}})
+    once = {"unique": True, "sparse": True}
+    plain = {"unique": False, "sparse": True}
+    in_any_case = {**plain, "collation": {"locale": "en_US", "strength": 2}}
+    expected = {
+        ("_User", "username_1"): {"key": {"username": 1}, **once},
+        ("_User", "email_1"): {"key": {"email": 1}, **once},
+        ("_User", "case_insensitive_username"): {"key": {"username": 1}, **in_any_case},
+        ("_User", "case_insensitive_email"): {"key": {"email": 1}, **in_any_case},
+        ("_User", "_email_verify_token"): {"key": {"_email_verify_token": 1}, **plain},
+        ("_User", "_perishable_token"): {"key": {"_perishable_token": 1}, **plain},
+        ("_Role", "name_1"): {"key": {"name": 1}, **once},
+    }
+    assert {name: indexes.made[name] for name in expected} == expected
+
+
 def test_a_name_with_wildcards_is_only_itself(parse):
     parse.person("alice")
     for name in ("a%", "_lice", ".*", "^alice$"):
@@ -460,7 +499,8 @@ def test_a_user_keeps_the_right_to_the_own_row(parse):
     assert parse.stored("_User", alice.id)["ACL"] == {}
 
 
-def test_a_new_user_is_private_unless_he_says_otherwise(parse):
+def test_a_new_user_is_private_unless_he_says_otherwise(parse_on_each):
+    parse = parse_on_each
     own = {"read": True, "write": True}
     private = parse.post("/users", {"username": "alice", "password": "p"}).json["objectId"]
     assert parse.stored("_User", private)["ACL"] == {private: own}

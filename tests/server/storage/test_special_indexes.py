@@ -1,11 +1,11 @@
-"""When a text index is made, and when the one that is there must not be searched."""
+"""Which indexes a query makes, and when a text index that is there must not be searched."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from server.storage.mongo.special_indexes import ensure_text_index
+from server.storage.mongo.special_indexes import ensure_text_index, make_geo_index
 from server.storage.port import ClassSchema, FindsText, RefusedQuery
 
 POST = ClassSchema("Post")
@@ -41,6 +41,9 @@ PLAIN = {"_id_": {"key": [("_id", 1)]}, "title_1": {"key": [("title", 1)]}}
 
 
 def test_the_index_is_made_as_parse_server_makes_it():
+    places = Collection(PLAIN)
+    make_geo_index(Database(Post=places), POST, "at")
+    assert places.made == [([("at", "2d")], {})]
     posts = Collection(PLAIN)
     ensure_text_index(Database(Post=posts), POST, FindsText("title", "cat"))
     assert posts.made == [([("title", "text")], {"name": "title_text"})]
