@@ -12,7 +12,7 @@ from server.objects.access import condition_to
 from server.objects.finding import paths, refuse_protected
 from server.parse.encode import to_json
 from server.parse.errors import INVALID_QUERY, INVALID_SESSION_TOKEN, ParseError
-from server.parse.query import read_where
+from server.parse.where import read_where
 from server.storage.matching import matcher
 from server.storage.port import (
     All,

@@ -25,7 +25,8 @@ from server.parse.errors import (
     ParseError,
     object_not_found,
 )
-from server.parse.query import FindRequest, read_where
+from server.parse.query import FindRequest
+from server.parse.where import read_where
 from server.storage.port import (
     EVERYTHING,
     SCORE,

@@ -16,11 +16,11 @@ from server.parse.query import (
     read_explain,
     read_hint,
     read_preference,
-    read_where_json,
 )
 from server.parse.request import read_json_text
 from server.parse.row_conditions import read_match
 from server.parse.row_names import RowNames, bad_pipeline, is_row_path
+from server.parse.where import read_where_json
 from server.storage.pipeline import (
     ACCUMULATORS,
     AddFields,

@@ -13,7 +13,8 @@ from server.parse.aggregate import STAGES, read_aggregate
 from server.parse.decode import decode, decode_column
 from server.parse.errors import ParseError
 from server.parse.operations import read_changes
-from server.parse.query import read_find, read_where
+from server.parse.query import read_find
+from server.parse.where import read_where
 from server.parse_face import parse_router
 from server.routes.answers import CORS_HEADERS
 from server.storage.pipeline import ACCUMULATORS, OPERATORS
