@@ -44,8 +44,10 @@ class RequestContext:
     @classmethod
     def of(cls, context: "RequestContext", **own: Any) -> Self:
         """Make a request in this context; `own` are the fields that only this kind has."""
-        shared = {field.name: getattr(context, field.name) for field in fields(RequestContext)}
-        return cls(**(shared | own))
+        return cls(**{name: getattr(context, name) for name in _SHARED}, **own)
+
+
+_SHARED = tuple(field.name for field in fields(RequestContext))  # looked up at every call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

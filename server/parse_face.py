@@ -18,6 +18,7 @@ from server.auth import Caller, authorise
 from server.body import whole_body
 from server.files.uploads import Upload, json_upload, raw_upload
 from server.files.urls import public_mount_url
+from server.front.header_names import header_of
 from server.parse.encode import to_json
 from server.parse.errors import ParseError
 from server.parse.request import ParseRequest, parse_body, parse_request
@@ -190,11 +191,7 @@ def _query_of(environ: "WSGIEnvironment") -> dict[str, str]:
 
 def _headers_of(environ: "WSGIEnvironment") -> dict[str, str]:
     """The request's headers by lower-case name."""
-    headers = {
-        key[5:].replace("_", "-").lower(): value
-        for key, value in environ.items()
-        if key.startswith("HTTP_")
-    }
+    headers = {name: value for key, value in environ.items() if (name := header_of(key))}
     if "CONTENT_TYPE" in environ:
         headers["content-type"] = environ["CONTENT_TYPE"]
     return headers

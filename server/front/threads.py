@@ -1,9 +1,10 @@
 """Threads for calls that may wait: as few at a time as keep no call waiting.
 
 With many threads of one process the interpreter's lock changes hands at every system call; eight of
-them answered half as many small requests as one does. So calls queue for the thread that is awake,
-and another is woken only when one has waited: a call that sleeps or fetches delays the next by
-no more than that.
+them answered half as many small requests as one does. So calls queue for the thread that is awake.
+More are awake where calls spend a part of their time waiting, for a database say: 1 + waiting /
+working, as is the rule for pools of threads. And another is woken when a call has waited for its
+turn: one that sleeps or fetches delays the next by no more than that.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from resource import RUSAGE_THREAD, getrusage
 from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -26,12 +28,38 @@ Done = Callable[[Any, BaseException | None], None]
 # How long a call waits for a thread that is awake before another thread is woken for it.
 GRACE_S = 0.001
 
+# One call of so many is looked at, and the last so many of these count.
+_SAMPLED = 8
+_OVERLAP_MEMORY = 8
+_MOST_OVERLAP = 4.0
+
 
 @dataclass(slots=True)
 class _Call:
     function: Callable[[], Any]
     done: Done
     queued_at: float = field(default_factory=time.monotonic)
+
+
+class _Sample:
+    """What a thread did since this was made."""
+
+    def __init__(self) -> None:
+        self._began, self._usage = time.perf_counter(), getrusage(RUSAGE_THREAD)
+
+    def overlap(self) -> float:
+        """How many calls like this one keep a processor busy; 1 for one that waited for nothing.
+
+        One that was kept waiting, by others on the same processor, has not gone to sleep itself.
+        """
+        took_s, began, now = (
+            time.perf_counter() - self._began,
+            self._usage,
+            getrusage(RUSAGE_THREAD),
+        )
+        worked_s = now.ru_utime - began.ru_utime + now.ru_stime - began.ru_stime
+        has_slept = now.ru_nvcsw > began.ru_nvcsw
+        return min(_MOST_OVERLAP, took_s / max(worked_s, 1e-6)) if has_slept else 1.0
 
 
 class Threads:
@@ -47,6 +75,8 @@ class Threads:
         self._asleep: list[threading.Lock] = []  # the last to fall asleep wakes first
         self._started = self._awake = 0
         self._watching = False
+        self._finished = 0
+        self._overlap = 1.0  # how many calls keep one processor busy
         self._done: deque[tuple[Done, Any, BaseException | None]] = deque()
         self._announced = False
 
@@ -54,6 +84,11 @@ class Threads:
     def waiting(self) -> int:
         """How many calls no thread has begun yet."""
         return len(self._queue)
+
+    @property
+    def wanted(self) -> int:
+        """How many threads at a time keep one processor busy with calls as they have been."""
+        return max(1, round(self._overlap))
 
     def run(self, function: Callable[[], T]) -> "asyncio.Future[T]":
         """Call the function on a thread; the future has what it returns or raises."""
@@ -65,7 +100,7 @@ class Threads:
         """Call the function on a thread, and then `done` on the loop."""
         with self._lock:
             self._queue.append(_Call(function, done))
-            if not self._awake:
+            if self._awake < self.wanted:
                 self._wake_one()
         if not self._watching and self._queue:
             self._watching = True
@@ -108,10 +143,14 @@ class Threads:
 
     def _finish(self, call: _Call) -> None:
         result, failure = None, None
+        self._finished += 1
+        sample = _Sample() if self._awake == 1 and self._finished % _SAMPLED == 0 else None
         try:
             result = call.function()
         except BaseException as error:  # whatever it is, the loop is told
             failure = error
+        if sample is not None and self._awake == 1:  # else it also waited for the interpreter
+            self._overlap += (sample.overlap() - self._overlap) / _OVERLAP_MEMORY
         self._done.append((call.done, result, failure))
         # Set before the loop empties the queue, so what is added while it is set is not missed.
         if not self._announced:

@@ -4,10 +4,11 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
+
+from server.front.header_names import variable_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -60,7 +61,7 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> "WSGIEnvironment":
         "wsgi.run_once": False,
     }
     for raw_name, raw_value in scope["headers"]:
-        name = _known_variable(raw_name) if len(raw_name) <= _KNOWN else _variable(raw_name)
+        name = variable_of(raw_name)
         if name is None:
             continue
         value = raw_value.decode("latin-1")
@@ -71,19 +72,6 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> "WSGIEnvironment":
     if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:  # the chunks are joined by now
         environ["CONTENT_LENGTH"] = str(len(body))
     return environ
-
-
-def _variable(name: bytes) -> str | None:
-    """What a header is called in the environment; None for one that has no place there."""
-    if b"_" in name:
-        return None
-    variable = name.decode("latin-1").upper().replace("-", "_")
-    return variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
-
-
-# Names that clients choose, so neither many nor long ones are kept.
-_KNOWN = 64
-_known_variable = lru_cache(maxsize=512)(_variable)
 
 
 def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiAnswer:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from cloud.code import RequestContext
@@ -27,8 +28,8 @@ def cloud_context(
     context: dict[str, Any],
 ) -> RequestContext:
     """Make what functions, triggers and jobs of one call share."""
-    caller = replace(caller, maintenance=False)  # which opens nothing to cloud code
-    master = replace(caller, master=True, read_only=False)
+    if caller.maintenance:  # which opens nothing to cloud code
+        caller = replace(caller, maintenance=False)
     return RequestContext(
         master=caller.master,
         read_only=caller.read_only,
@@ -38,7 +39,7 @@ def cloud_context(
         headers=caller.headers,
         context=context,
         objects=CloudObjects(objects, caller, context),
-        as_master=CloudObjects(objects, master, context),
+        as_master=CloudObjects(objects, caller, context, as_master=True),
         roles=lambda: caller.role_names,
         stored_file=files.read,
         moderation=moderation,
@@ -47,10 +48,23 @@ def cloud_context(
 
 
 class CloudObjects:
-    """The ObjectAccess of one caller; see there."""
+    """The ObjectAccess of one caller, or with `as_master` one with all rights; see there."""
 
-    def __init__(self, objects: ParseObjects, caller: Caller, context: dict[str, Any]) -> None:
-        self._objects, self._caller, self._context = objects, caller, context
+    def __init__(
+        self,
+        objects: ParseObjects,
+        caller: Caller,
+        context: dict[str, Any],
+        *,
+        as_master: bool = False,
+    ) -> None:
+        self._objects, self._calls, self._context = objects, caller, context
+        self._as_master = as_master
+
+    @cached_property
+    def _caller(self) -> Caller:  # made when it is used: most calls use neither of the two
+        caller = self._calls
+        return replace(caller, master=True, read_only=False) if self._as_master else caller
 
     def get(
         self, class_name: str, object_id: str, include: Sequence[str] = ()

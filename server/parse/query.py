@@ -61,6 +61,9 @@ class FindRequest:
     subquery_read_preference: str | None = None
 
 
+_PLAIN_GET = FindRequest()
+
+
 def read_find(params: Mapping[str, Any]) -> FindRequest:
     """Read the parameters of a find; they may be text, as query strings and Android send them.
 
@@ -93,7 +96,7 @@ def read_get(params: Mapping[str, Any]) -> FindRequest:
     """Read the parameters of a get: which columns, and what to include. Raises ParseError."""
     if not _GET_PARAMETERS.issuperset(params):
         raise ParseError(INVALID_QUERY, "Improper encode of parameter")
-    return read_find(params)
+    return read_find(params) if params else _PLAIN_GET
 
 
 def _bad_parameter(name: str, expected: str) -> ParseError:

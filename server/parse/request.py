@@ -145,9 +145,7 @@ def read_json(data: bytes) -> Any:
         raise ParseError(INVALID_JSON, f"The body has more than {_MAX_JSON_PARTS} values.")
     try:
         text = data.decode("utf-8")  # strictly: json.loads lets surrogates and UTF-16 pass
-        value = json.loads(
-            text, parse_int=_number, parse_float=_number, parse_constant=_refuse_constant
-        )
+        value = _JSON.decode(text)
         if "\\ud" in text.lower():  # escaped surrogates, and perhaps half a pair
             json.dumps(value, ensure_ascii=False).encode()
         if _is_deeper(value, _MAX_JSON_DEPTH):
@@ -179,6 +177,9 @@ def _number(text: str) -> int | float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
+
+
+_JSON = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_refuse_constant)
 
 
 def _form(data: bytes) -> dict[str, Any]:

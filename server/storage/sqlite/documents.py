@@ -40,7 +40,7 @@ def load(text: str) -> Any:
     """Read what `dump` wrote."""
     if "\\u0001" in text:
         text = _KEPT_CONTROL.sub(lambda match: _TO_READ.get(match[0], match[0]), text)
-    return json.loads(text, object_hook=_untyped)
+    return _JSON.decode(text)
 
 
 def kept_text(text: str) -> str:
@@ -88,6 +88,9 @@ def _untyped(value: dict[str, Any]) -> Any:
     except (TypeError, ValueError):
         return value
     return value
+
+
+_JSON = json.JSONDecoder(object_hook=_untyped)
 
 
 def _parse_value(name: str, members: dict[str, Any]) -> Any:

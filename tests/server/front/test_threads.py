@@ -59,6 +59,20 @@ def test_quick_call_does_not_wait_for_slow_ones():
     run(4, scenario)
 
 
+async def wanted_after(threads, function):
+    for _ in range(200):
+        await threads.run(function)
+    return threads.wanted
+
+
+def test_calls_that_wait_for_a_database_are_to_overlap():
+    assert run(8, lambda threads: wanted_after(threads, lambda: time.sleep(0.0005))) > 1
+
+
+def test_calls_that_work_are_not():
+    assert run(8, lambda threads: wanted_after(threads, lambda: sum(range(1000)))) == 1
+
+
 def test_never_more_threads_than_allowed():
     running, most, lock = 0, 0, threading.Lock()
 
