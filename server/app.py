@@ -36,7 +36,7 @@ from server.live_query.publishing import PublishingDatabase
 from server.live_query.redis_carrier import RedisCarrier
 from server.live_query.socket_carrier import SocketCarrier
 from server.live_query.writes import PublishedClasses
-from server.mail.wiring import make_outbox
+from server.mail.wiring import make_mail_queue
 from server.moderation.category_words import OwnersWords
 from server.moderation.checks import StoredChecks
 from server.moderation.classifications import StoredClassifications
@@ -78,7 +78,7 @@ from server.telemetry.measured import (
     MeasuredRecords,
     Telemetry,
 )
-from server.webhooks.deliverer import Deliverer, Outbox
+from server.webhooks.deliverer import Deliverer, DeliveryQueue
 from server.webhooks.deliveries import StoredDeliveries
 from server.webhooks.receivers import Receiver, parse_receivers
 from server.webhooks.sender import SignedSender
@@ -194,7 +194,7 @@ def make_services(settings: Settings) -> Services:
     door, secret = make_webhook_door(settings), settings.moderation_webhook_secret
     webhooks = Deliverer(
         [
-            Outbox(deliveries, receiver, SignedSender(door, receiver, secret))
+            DeliveryQueue(deliveries, receiver, SignedSender(door, receiver, secret))
             for receiver in receivers
         ]
     )
@@ -204,7 +204,7 @@ def make_services(settings: Settings) -> Services:
         items, subjects, pipeline, settings.moderated_files, OwnersWords(parse_config)
     )
 
-    mails = make_outbox(settings)
+    mails = make_mail_queue(settings)
 
     def context_of(caller: Caller, context: dict[str, Any]) -> RequestContext:
         return cloud_context(objects, database.files, moderation, appeals, caller, context)

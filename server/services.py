@@ -19,7 +19,7 @@ from server.idempotency import Idempotency
 from server.jobs.runner import JobRunner
 from server.jobs.scheduler import JobScheduler
 from server.live_query.bus import Bus
-from server.mail.outbox import Outbox
+from server.mail.queue import MailQueue
 from server.moderation.memory import StoredMemory
 from server.objects.roles import Roles
 from server.objects.schemas import Schemas
@@ -56,7 +56,7 @@ class Services:
     dispatch: SweptDispatch
     webhooks: Deliverer
     retention: RetentionKeeper
-    mails: Outbox | None
+    mails: MailQueue | None
     bus: Bus
     context_of: Callable[[Caller, dict[str, Any]], RequestContext]
     """What cloud code may use in one call."""

@@ -22,6 +22,7 @@ from server.live_query.callers import Callers
 from server.live_query.handshake import Handshake, read_handshake
 from server.live_query.hub import Hub
 from server.live_query.limits import Limits
+from server.live_query.message_queue import MessageQueue, Send
 from server.live_query.messages import (
     BAD_MESSAGE,
     NOT_THERE,
@@ -34,7 +35,6 @@ from server.live_query.messages import (
     error_message,
     read_message,
 )
-from server.live_query.outbox import Outbox, Send
 from server.live_query.writes import PublishedClasses
 from server.parse.encode import FileUrl
 from server.parse.errors import ParseError, as_parse_error
@@ -97,11 +97,11 @@ class LiveQueryFace:
     async def _serve(self, connection: "_Connection", receive: Receive, send: Send) -> None:
         """Read and write until either ends."""
         reader = asyncio.create_task(self._read(connection, receive))
-        writer = asyncio.create_task(connection.outbox.write(send))
+        writer = asyncio.create_task(connection.queue.write(send))
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             if reader.done() and not writer.done():
-                connection.outbox.finish()
+                connection.queue.finish()
                 await asyncio.wait({writer}, timeout=1.0)
         finally:
             reader.cancel()
@@ -118,12 +118,12 @@ class LiveQueryFace:
                 async with asyncio.timeout_at(None if connection.client else deadline):
                     message = await receive()
             except TimeoutError:
-                return connection.outbox.end(_POLICY, "say who you are sooner")
+                return connection.queue.end(_POLICY, "say who you are sooner")
             if message["type"] != "websocket.receive":
                 return None
             text = message.get("text")
             if text is None:
-                return connection.outbox.end(_NO_TEXT, "messages are text")
+                return connection.queue.end(_NO_TEXT, "messages are text")
             await loop.run_in_executor(self._threads, connection.handle, text)
 
 
@@ -139,13 +139,13 @@ class _Connected:
     caller: Caller
     session_token: str | None
     url_of: FileUrl
-    outbox: Outbox
+    queue: MessageQueue
 
     def send(self, text: str) -> None:
-        self.outbox.put(text)
+        self.queue.put(text)
 
     def end(self, code: int, reason: str) -> None:
-        self.outbox.end(code, reason)
+        self.queue.end(code, reason)
 
 
 class _Connection:
@@ -156,7 +156,7 @@ class _Connection:
     ) -> None:
         self._settings, self._handshake, self._hub = settings, handshake, hub
         self._url_of = url_of
-        self.outbox = Outbox(limits)
+        self.queue = MessageQueue(limits)
         self.client: _Connected | None = None
         self._lock = threading.Lock()
         self._has_left = False
@@ -181,7 +181,7 @@ class _Connection:
         try:
             message = read_message(text)
         except BadMessage as error:
-            self.outbox.put(error_message(BAD_MESSAGE, str(error)))
+            self.queue.put(error_message(BAD_MESSAGE, str(error)))
             return
         try:
             match message:
@@ -193,7 +193,7 @@ class _Connection:
                     self._unsubscribe(message)
         except Exception:  # the one handler of these messages
             logger.exception("a message of LiveQuery could not be answered")
-            self.outbox.end(_TRY_AGAIN_LATER, "something went wrong")
+            self.queue.end(_TRY_AGAIN_LATER, "something went wrong")
 
     def _connect(self, message: Connect) -> None:
         credentials, handshake = message.credentials, self._handshake
@@ -201,7 +201,7 @@ class _Connection:
             caller = authorise(credentials, handshake.ip, handshake.headers, self._settings)
         except ParseError:
             text = error_message(WRONG_KEY, "Key in request is not valid", reconnect=True)
-            self.outbox.put(text)
+            self.queue.put(text)
             return
         self._leave_hub()
         self._hub.open()
@@ -210,9 +210,9 @@ class _Connection:
             caller,
             credentials.session_token,
             self._url_of,
-            self.outbox,
+            self.queue,
         )
-        self.outbox.put(self.client.voice.say("connected"))
+        self.queue.put(self.client.voice.say("connected"))
 
     def _subscribe(self, message: Subscribe) -> None:
         if self.client is None:
@@ -225,7 +225,7 @@ class _Connection:
             if refusal is None:
                 raise
             is_away = isinstance(error, StoreUnavailable)
-            self.outbox.put(
+            self.queue.put(
                 error_message(refusal.code, refusal.message, message.request_id, reconnect=is_away)
             )
 
@@ -234,10 +234,10 @@ class _Connection:
             self._not_connected("unsubscribing")
         elif not self._hub.unsubscribe(self.client, message.request_id):
             sentence = _NOT_SUBSCRIBED.format(self.client.voice.client_id, message.request_id)
-            self.outbox.put(error_message(NOT_THERE, sentence, reconnect=True))
+            self.queue.put(error_message(NOT_THERE, sentence, reconnect=True))
 
     def _not_connected(self, doing: str) -> None:
-        self.outbox.put(error_message(NOT_THERE, _NOT_CONNECTED.format(doing), reconnect=True))
+        self.queue.put(error_message(NOT_THERE, _NOT_CONNECTED.format(doing), reconnect=True))
 
 
 def live_query_face(

@@ -2,17 +2,17 @@
 
 from config import Settings
 from server.mail.folder import FolderMailer
-from server.mail.outbox import Outbox
 from server.mail.port import Mailer
+from server.mail.queue import MailQueue
 from server.mail.smtp import SmtpMailer, SmtpServer
 
 _SENDER_WHILE_DEVELOPING = "Parsewarden <parsewarden@localhost>"
 
 
-def make_outbox(settings: Settings) -> Outbox | None:
+def make_mail_queue(settings: Settings) -> MailQueue | None:
     """Through SMTP_HOST; else, on this machine alone, into a folder; else there are no mails."""
     mailer = _mailer(settings)
-    return None if mailer is None else Outbox(mailer)
+    return None if mailer is None else MailQueue(mailer)
 
 
 def _mailer(settings: Settings) -> Mailer | None:

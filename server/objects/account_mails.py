@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 from admin.ports.sign_ins import LockedOut
 from cloud.clock import utc_now
-from server.mail.outbox import Outbox, OutboxFull
 from server.mail.port import Mail
+from server.mail.queue import MailQueue, MailQueueFull
 from server.objects.lockout import Key, Lockout
 from server.parse.errors import INTERNAL_SERVER_ERROR, REQUEST_LIMIT_EXCEEDED, ParseError
 from server.storage.port import Document
@@ -30,18 +30,18 @@ def new_token() -> str:
 
 
 class AccountMails:
-    """Composes the mails and hands them to the outbox, if there is one; thread-safe."""
+    """Composes the mails and hands them to the queue, if there is one; thread-safe."""
 
     def __init__(
-        self, outbox: Outbox | None, lockout: Lockout, *, app_name: str, app_id: str, url: str
+        self, queue: MailQueue | None, lockout: Lockout, *, app_name: str, app_id: str, url: str
     ) -> None:
         """`url` is that of the Parse API, for links."""
-        self._outbox, self._lockout, self._app_name = outbox, lockout, app_name
+        self._queue, self._lockout, self._app_name = queue, lockout, app_name
         self._pages = f"{url}/apps/{quote(app_id, safe='')}" if url else ""
 
     def require(self) -> None:
         """Raise ParseError 1 if no mail can be sent; with status 400, for SDKs repeat a 500."""
-        if self._outbox is None or not self._pages:
+        if self._queue is None or not self._pages:
             raise ParseError(
                 INTERNAL_SERVER_ERROR,
                 "An appName, publicServerURL, and emailAdapter are required for password reset "
@@ -56,10 +56,10 @@ class AccountMails:
         Raises ParseError 1, and 155 while too many wait.
         """
         self.require()
-        assert self._outbox is not None  # noqa: S101 - as `require` says
+        assert self._queue is not None  # noqa: S101 - as `require` says
         try:
-            self._outbox.post(what, compose)
-        except OutboxFull:
+            self._queue.post(what, compose)
+        except MailQueueFull:
             message = "Too many mails wait to be sent. Try again later."
             raise ParseError(REQUEST_LIMIT_EXCEEDED, message) from None
 

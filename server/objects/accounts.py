@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from config import Settings
-from server.mail.outbox import Outbox
+from server.mail.queue import MailQueue
 from server.objects.account_mails import AccountMails
 from server.objects.account_options import AccountOptions, account_options
 from server.objects.lockout import Lockout, make_lockout
@@ -25,12 +25,12 @@ def make_accounts(
     objects: ObjectStore,
     schemas: Schemas,
     secret: bytes,
-    outbox: Outbox | None = None,
+    queue: MailQueue | None = None,
 ) -> Accounts:
-    """Join them; `secret` is the server's key, and without an outbox no mails are sent."""
+    """Join them; `secret` is the server's key, and without a queue no mails are sent."""
     lockout = make_lockout(settings, objects, schemas, secret)
     mails = AccountMails(
-        outbox,
+        queue,
         lockout,
         app_name=settings.app_name,
         app_id=settings.app_id,

@@ -33,28 +33,28 @@ class Deliverer:
     """Sends the deliveries of one process; make it after forking, and close it."""
 
     def __init__(
-        self, outboxes: Sequence["Outbox"], *, look_every_s: float = _LOOK_EVERY_S
+        self, queues: Sequence["DeliveryQueue"], *, look_every_s: float = _LOOK_EVERY_S
     ) -> None:
-        self._outboxes = tuple(outboxes)
+        self._queues = tuple(queues)
         self._rounds = Rounds("webhooks", self._look, every_s=look_every_s)
 
     def start(self) -> None:
         """Deliver in the background from now on; without receivers there is nothing to start."""
-        if self._outboxes:
+        if self._queues:
             self._rounds.start()
 
     def close(self) -> None:
         """Send nothing more and let what is on its way come to its end."""
         self._rounds.close()
-        for outbox in self._outboxes:
-            outbox.close()
+        for queue in self._queues:
+            queue.close()
 
     def _look(self) -> None:
-        for outbox in self._outboxes:
-            _guarded("webhooks are looked for again shortly", outbox.submit_due)
+        for queue in self._queues:
+            _guarded("webhooks are looked for again shortly", queue.submit_due)
 
 
-class Outbox:
+class DeliveryQueue:
     """The deliveries of one receiver, and the threads that send them."""
 
     def __init__(

@@ -18,10 +18,10 @@ from smtp_host import SmtpHost
 from cloud.moderation.errors import StoreUnavailable
 from config import SettingsError, load_settings
 from server.mail.folder import FolderMailer
-from server.mail.outbox import Outbox, OutboxFull
 from server.mail.port import Mail, MailNotSent
+from server.mail.queue import MailQueue, MailQueueFull
 from server.mail.smtp import SmtpMailer, SmtpServer
-from server.mail.wiring import make_outbox
+from server.mail.wiring import make_mail_queue
 
 # aiosmtpd says so of what the tests want.
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
@@ -189,7 +189,7 @@ def test_a_folder_that_cannot_be_written_to_is_not_the_end(tmp_path):
     assert not refused.value.is_final
 
 
-# --- the outbox ---------------------------------------------------------------------------------
+# --- the queue ---------------------------------------------------------------------------------
 
 
 class ScriptedMailer:
@@ -216,25 +216,25 @@ def until(condition, seconds=5):
 
 
 @pytest.fixture
-def make_outbox_of(caplog):
+def make_queue_of(caplog):
     caplog.set_level(logging.INFO)
     made = []
 
     def make(mailer, waits_s=(0.01, 0.02)):
-        made.append(Outbox(mailer, waits_s=waits_s))
+        made.append(MailQueue(mailer, waits_s=waits_s))
         return made[-1]
 
     yield make
-    for outbox in made:
-        outbox.close()
+    for queue in made:
+        queue.close()
 
 
-def test_whoever_posts_does_not_wait_for_the_mail(make_outbox_of, caplog):
+def test_whoever_posts_does_not_wait_for_the_mail(make_queue_of, caplog):
     mailer = ScriptedMailer()
     mailer.go_on.clear()
-    outbox = make_outbox_of(mailer)
+    queue = make_queue_of(mailer)
     started = time.monotonic()
-    outbox.post("greeting", lambda: MAIL)
+    queue.post("greeting", lambda: MAIL)
     assert time.monotonic() - started < 0.5
     mailer.go_on.set()
     until(lambda: mailer.sent == [MAIL])
@@ -242,72 +242,72 @@ def test_whoever_posts_does_not_wait_for_the_mail(make_outbox_of, caplog):
     assert not any("alice" in line or "secret-token" in line for line in caplog.messages)
 
 
-def test_a_passing_fault_is_tried_again_a_lasting_one_given_up_aloud(make_outbox_of, caplog):
+def test_a_passing_fault_is_tried_again_a_lasting_one_given_up_aloud(make_queue_of, caplog):
     passing, away = MailNotSent("busy", is_final=False), StoreUnavailable("away")
     mailer = ScriptedMailer(passing, away)
-    make_outbox_of(mailer).post("greeting", lambda: MAIL)
+    make_queue_of(mailer).post("greeting", lambda: MAIL)
     until(lambda: mailer.sent == [MAIL])
     lasting = ScriptedMailer(*[MailNotSent("busy", is_final=False)] * 3)
-    make_outbox_of(lasting).post("second", lambda: MAIL)
+    make_queue_of(lasting).post("second", lambda: MAIL)
     until(lambda: "a mail (second) is given up: busy" in caplog.messages)
     final = ScriptedMailer(MailNotSent("no such user", is_final=True))
-    make_outbox_of(final).post("third", lambda: MAIL)
+    make_queue_of(final).post("third", lambda: MAIL)
     until(lambda: "a mail (third) is given up: no such user" in caplog.messages)
     assert lasting.sent == final.sent == []
 
 
-def test_a_bug_in_one_mail_does_not_hold_up_the_next(make_outbox_of, caplog):
+def test_a_bug_in_one_mail_does_not_hold_up_the_next(make_queue_of, caplog):
     mailer = ScriptedMailer()
-    outbox = make_outbox_of(mailer)
-    outbox.post("broken", lambda: 1 // 0)
-    outbox.post("none", lambda: None)
-    outbox.post("greeting", lambda: MAIL)
+    queue = make_queue_of(mailer)
+    queue.post("broken", lambda: 1 // 0)
+    queue.post("none", lambda: None)
+    queue.post("greeting", lambda: MAIL)
     until(lambda: mailer.sent == [MAIL])
     assert "a mail (broken) could not be made" in caplog.messages
 
 
-def test_what_is_composed_once_is_not_composed_again(make_outbox_of):
+def test_what_is_composed_once_is_not_composed_again(make_queue_of):
     mailer, made = ScriptedMailer(MailNotSent("busy", is_final=False)), []
 
     def compose():
         made.append(1)
         return MAIL
 
-    make_outbox_of(mailer).post("greeting", compose)
+    make_queue_of(mailer).post("greeting", compose)
     until(lambda: mailer.sent == [MAIL])
     assert made == [1]
 
 
-def test_an_outbox_that_closes_sends_what_waits_and_takes_no_more(make_outbox_of, caplog):
+def test_a_queue_that_closes_sends_what_waits_and_takes_no_more(make_queue_of, caplog):
     mailer = ScriptedMailer()
-    outbox = make_outbox_of(mailer)
+    queue = make_queue_of(mailer)
     for _ in range(5):
-        outbox.post("greeting", lambda: MAIL)
-    outbox.close()
+        queue.post("greeting", lambda: MAIL)
+    queue.close()
     assert mailer.sent == [MAIL] * 5
-    with pytest.raises(OutboxFull):
-        outbox.post("late", lambda: MAIL)
+    with pytest.raises(MailQueueFull):
+        queue.post("late", lambda: MAIL)
 
 
-def test_what_was_to_be_tried_again_when_it_closes_is_told(make_outbox_of, caplog):
+def test_what_was_to_be_tried_again_when_it_closes_is_told(make_queue_of, caplog):
     mailer = ScriptedMailer(MailNotSent("busy", is_final=False))
-    outbox = make_outbox_of(mailer, waits_s=(60.0,))
-    outbox.post("greeting", lambda: MAIL)
+    queue = make_queue_of(mailer, waits_s=(60.0,))
+    queue.post("greeting", lambda: MAIL)
     until(lambda: any("tried again in 60 s" in line for line in caplog.messages))
-    outbox.close()
+    queue.close()
     assert "1 mails that were to be tried again are given up" in caplog.messages
 
 
-def test_more_than_a_thousand_waiting_mails_are_refused(make_outbox_of):
+def test_more_than_a_thousand_waiting_mails_are_refused(make_queue_of):
     mailer = ScriptedMailer()
     mailer.go_on.clear()
-    outbox = make_outbox_of(mailer)
+    queue = make_queue_of(mailer)
     for _ in range(1_000):
-        outbox.post("greeting", lambda: MAIL)
-    until(lambda: outbox._waiting.qsize() == 999)  # one is being sent
-    outbox.post("greeting", lambda: MAIL)
-    with pytest.raises(OutboxFull):
-        outbox.post("greeting", lambda: MAIL)
+        queue.post("greeting", lambda: MAIL)
+    until(lambda: queue._waiting.qsize() == 999)  # one is being sent
+    queue.post("greeting", lambda: MAIL)
+    with pytest.raises(MailQueueFull):
+        queue.post("greeting", lambda: MAIL)
     mailer.go_on.set()
 
 
@@ -318,14 +318,14 @@ OPEN = {**OWN_KEYS, "bind_host": "192.0.2.1"}
 
 
 def test_the_settings_say_where_mails_go(tmp_path):
-    def outbox(**settings):
-        return make_outbox(load_settings(_env_file=None, data_dir=tmp_path, **settings))
+    def queue(**settings):
+        return make_mail_queue(load_settings(_env_file=None, data_dir=tmp_path, **settings))
 
-    assert isinstance(outbox()._mailer, FolderMailer)
-    through = outbox(smtp_host="mail.example.com", mail_from=SENDER, **OPEN)
+    assert isinstance(queue()._mailer, FolderMailer)
+    through = queue(smtp_host="mail.example.com", mail_from=SENDER, **OPEN)
     assert isinstance(through._mailer, SmtpMailer)
-    assert outbox(**OPEN) is None
-    assert outbox(trusted_proxies=1, **OWN_KEYS) is None
+    assert queue(**OPEN) is None
+    assert queue(trusted_proxies=1, **OWN_KEYS) is None
 
 
 @pytest.mark.parametrize(

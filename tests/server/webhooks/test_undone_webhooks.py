@@ -145,7 +145,7 @@ def test_each_receiver_hears_of_both_or_of_neither(shop, receive, clock):
     item = site.review()
     made = site.desk.rule(BOB, item.item_id, REJECT)
     clock.skip(seconds=30)
-    site.office.deliver(site.office.outboxes[0])
+    site.office.deliver(site.office.queues[0])
     site.desk.undo(BOB, made.decision_id)
     site.office.deliver()
     assert told(quick) == [(1, "review"), (2, "rejected"), (3, "review")]
@@ -174,7 +174,7 @@ def test_a_delivery_that_is_withdrawn_cannot_be_leased(shop, receive, clock):
     deliveries = site.office.deliveries
     (due,) = deliveries.due(receiver.url, clock(), 10)
     site.desk.undo(BOB, made.decision_id)
-    site.office.outboxes[0].deliver(due)
+    site.office.queues[0].deliver(due)
     assert told(receiver) == [(1, "review")]
 
 
@@ -190,7 +190,7 @@ def test_undo_and_delivery_at_the_same_moment_agree(shop, receive, clock):
 
         def deliver(due=due, barrier=barrier):
             barrier.wait()
-            site.office.outboxes[0].deliver(due)
+            site.office.queues[0].deliver(due)
 
         thread = threading.Thread(target=deliver)
         thread.start()

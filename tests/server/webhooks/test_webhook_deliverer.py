@@ -24,8 +24,8 @@ def deliverer():
     started = []
 
     def start(*offices):
-        outboxes = [outbox for office in offices for outbox in office.outboxes]
-        started.append(Deliverer(outboxes, look_every_s=0.02))
+        queues = [queue for office in offices for queue in office.queues]
+        started.append(Deliverer(queues, look_every_s=0.02))
         started[-1].start()
         return started[-1]
 
@@ -111,7 +111,7 @@ def test_whatever_goes_wrong_counts_as_a_failure_and_says_no_more_than_its_kind(
     post.deliveries.announce(decision())
     (row,) = post.rows()
     for attempts in range(1, 35):
-        post.outboxes[0].deliver(row["objectId"])
+        post.queues[0].deliver(row["objectId"])
         (row,) = post.rows()
         assert row["attempts"] == attempts
         clock.skip(hours=2)

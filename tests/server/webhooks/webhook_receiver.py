@@ -16,7 +16,7 @@ from server.fetch.address import AllowedHost
 from server.fetch.http import PinnedFetcher
 from server.objects.schemas import Schemas
 from server.storage.port import Query
-from server.webhooks.deliverer import Outbox
+from server.webhooks.deliverer import DeliveryQueue
 from server.webhooks.deliveries import SCHEMA, StoredDeliveries
 from server.webhooks.receivers import parse_receivers
 from server.webhooks.sender import SignedSender
@@ -111,7 +111,7 @@ def decision(number=1, item_id="item1", decided_at=None):
 
 @dataclass
 class Office:
-    """The deliveries to some URLs and, by URL, their outboxes; all on one database."""
+    """The deliveries to some URLs and, by URL, their queues; all on one database."""
 
     database: object
     urls: tuple
@@ -127,8 +127,10 @@ class Office:
         door = PinnedFetcher(
             timeout_s=self.timeout_s, max_bytes=1, allowed=allowed, allowed_by="WEBHOOK_ALLOW"
         )
-        self.outboxes = [
-            Outbox(self.deliveries, receiver, SignedSender(door, receiver, SECRET), now=self.clock)
+        self.queues = [
+            DeliveryQueue(
+                self.deliveries, receiver, SignedSender(door, receiver, SECRET), now=self.clock
+            )
             for receiver in receivers
         ]
 
@@ -139,15 +141,15 @@ class Office:
         (row,) = self.rows()
         return row
 
-    def deliver(self, outbox=None):
+    def deliver(self, queue=None):
         """Make one attempt for everything that is due, in this thread; how many were due."""
         due = 0
-        for each in [outbox] if outbox else self.outboxes:
+        for each in [queue] if queue else self.queues:
             for delivery_id in self.deliveries.due(each._receiver.shown, self.clock(), 1000):
                 due += 1
                 each.deliver(delivery_id)
         return due
 
     def close(self):
-        for outbox in self.outboxes:
-            outbox.close()
+        for queue in self.queues:
+            queue.close()

@@ -17,7 +17,7 @@ _WAITS_S = (5.0, 60.0, 300.0)
 _CLOSE_S = 10.0
 
 
-class OutboxFull(Exception):
+class MailQueueFull(Exception):
     """More mails wait than are kept."""
 
 
@@ -33,7 +33,7 @@ class _Letter:
     mail: Mail | None = None
 
 
-class Outbox:
+class MailQueue:
     """Sends one process's mails; thread-safe. Begins with the first one; close it.
 
     What waits is in memory: a process that is killed loses it, and its user asks again. What is
@@ -49,10 +49,13 @@ class Outbox:
         self._closing = False
 
     def post(self, what: str, compose: Compose) -> None:
-        """Have a mail composed and sent soon; `what` says in the log which. Raises OutboxFull."""
+        """Have a mail composed and sent soon; `what` says in the log which.
+
+        Raises MailQueueFull.
+        """
         with self._lock:
             if self._closing:
-                raise OutboxFull
+                raise MailQueueFull
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="mails", daemon=True)
                 self._thread.start()
@@ -60,7 +63,7 @@ class Outbox:
             self._waiting.put_nowait(_Letter(what, compose))
         except queue.Full:
             logger.error("no room for a mail (%s): %d wait already", what, _MAX_WAITING)
-            raise OutboxFull from None
+            raise MailQueueFull from None
 
     def close(self) -> None:
         """Take nothing more, and give what waits ten seconds."""

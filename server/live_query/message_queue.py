@@ -9,7 +9,7 @@ from server.live_query.limits import Limits
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class Outbox:
+class MessageQueue:
     """What waits to be sent to one client. `put` and `end` may be called from any thread."""
 
     def __init__(self, limits: Limits) -> None:
