@@ -1,18 +1,11 @@
 """The composition root: settings in, a Flask app out. Holds the wiring and nothing else."""
 
-import logging
-import runpy
-import sys
-import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
 from limits.errors import ConfigurationError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import cloud.functions
-import cloud.moderation_functions  # noqa: F401 - defines moderationStatus and moderationAppeal
 from admin.panel import add_panel
 from cloud.code import RequestContext
 from cloud.moderation.appeals import Appeals
@@ -22,8 +15,8 @@ from config import Settings, SettingsError
 from ml_models import pretrained
 from ml_models.classifier import NsfwClassifier, PatientClassifier
 from server.auth import Caller
-from server.dispatch.local import LocalDispatch
-from server.dispatch.swept import SweptDispatch
+from server.cloud_code import load_cloud_code
+from server.dispatch.wiring import make_dispatch
 from server.fetch.address import parse_allowed_hosts
 from server.fetch.http import PinnedFetcher
 from server.files.placeholders import Placeholders
@@ -31,10 +24,8 @@ from server.guarded_answers import GuardedAnswers
 from server.idempotency import Idempotency
 from server.jobs.runner import JobRunner
 from server.jobs.scheduler import JobScheduler
-from server.live_query.bus import Bus
 from server.live_query.publishing import PublishingDatabase
-from server.live_query.redis_carrier import RedisCarrier
-from server.live_query.socket_carrier import SocketCarrier
+from server.live_query.wiring import make_bus
 from server.live_query.writes import PublishedClasses
 from server.mail.wiring import make_mail_queue
 from server.moderation.category_words import OwnersWords
@@ -68,9 +59,8 @@ from server.routes.health import health_blueprint
 from server.routes.image_api import image_blueprint
 from server.routes.openapi import openapi_blueprint
 from server.services import Services
-from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Database
-from server.storage.sqlite.database import SqliteDatabase
+from server.storage.wiring import open_database
 from server.telemetry.measured import (
     CountedItems,
     MeasuredClassifier,
@@ -78,20 +68,14 @@ from server.telemetry.measured import (
     MeasuredRecords,
     Telemetry,
 )
-from server.webhooks.deliverer import Deliverer, DeliveryQueue
 from server.webhooks.deliveries import StoredDeliveries
-from server.webhooks.receivers import Receiver, parse_receivers
-from server.webhooks.sender import SignedSender
+from server.webhooks.wiring import make_deliverer, make_webhook_door, webhook_receivers
 from server.welcome import what_to_try
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-logger = logging.getLogger(__name__)
-
 _ORIGINALS_MOUNT = "/1"
-_WEBHOOK_TIMEOUT_S = 10.0
-_CLOUD_CODE = Path(__file__).parent.parent / "cloud" / "main.py"
 
 
 def create_app(settings: Settings) -> Flask:
@@ -153,7 +137,7 @@ def make_services(settings: Settings) -> Services:
     check_moderated_files(settings)
     stored = open_database(settings)
     schemas = Schemas(stored.schemas, clients_make_classes=settings.allow_client_class_creation)
-    bus = _bus(settings)
+    bus = make_bus(settings)
     database = PublishingDatabase(
         stored, schemas, PublishedClasses(settings.live_query_classes), bus
     )
@@ -177,8 +161,7 @@ def make_services(settings: Settings) -> Services:
         )
         for by in (classifier, PatientClassifier(classifier))
     )
-    receivers = webhook_receivers(settings)
-    deliveries = StoredDeliveries(database, schemas, receivers)
+    deliveries = StoredDeliveries(database, schemas, webhook_receivers(settings))
     subjects = StoredSubjects(database)
     memory = StoredMemory(database, schemas, _near_copies(settings, database))
     pipeline = ModerationPipeline(
@@ -191,19 +174,11 @@ def make_services(settings: Settings) -> Services:
         StoredChecks(database, schemas),
         max_matches_per_hour=settings.memory_max_matches_per_hour,
     )
-    door, secret = make_webhook_door(settings), settings.moderation_webhook_secret
-    webhooks = Deliverer(
-        [
-            DeliveryQueue(deliveries, receiver, SignedSender(door, receiver, secret))
-            for receiver in receivers
-        ]
-    )
-    dispatch = _dispatch(settings, pipeline)
+    dispatch = make_dispatch(settings, pipeline)
     placeholders = PlaceholderColumns(database.files, schemas)
     appeals = Appeals(
         items, subjects, pipeline, settings.moderated_files, OwnersWords(parse_config)
     )
-
     mails = make_mail_queue(settings)
 
     def context_of(caller: Caller, context: dict[str, Any]) -> RequestContext:
@@ -247,7 +222,7 @@ def make_services(settings: Settings) -> Services:
         pipeline=pipeline,
         memory=memory,
         dispatch=dispatch,
-        webhooks=webhooks,
+        webhooks=make_deliverer(settings, deliveries),
         retention=RetentionKeeper(
             database,
             schemas,
@@ -259,22 +234,6 @@ def make_services(settings: Settings) -> Services:
         context_of=context_of,
         telemetry=telemetry,
     )
-
-
-def _dispatch(settings: Settings, pipeline: ModerationPipeline) -> SweptDispatch:
-    """Workers where there is a broker, threads of this process where there is none."""
-    if not settings.celery_broker_url:
-        return LocalDispatch(pipeline, threads=settings.worker_permits)
-    from server.dispatch.celery import CeleryDispatch  # 0.2 s and 12 MB that others are spared
-
-    return CeleryDispatch(pipeline, settings.celery_broker_url)
-
-
-def _bus(settings: Settings) -> Bus:
-    """By Redis where there is one, and otherwise between the processes of this machine."""
-    if settings.live_query_redis:
-        return Bus(RedisCarrier(settings.live_query_redis, settings.app_id))
-    return Bus(SocketCarrier(settings.data_dir / "live-query"))
 
 
 def _near_copies(settings: Settings, database: Database) -> NearCopies | None:
@@ -314,25 +273,6 @@ def make_fetcher(settings: Settings) -> PinnedFetcher:
     )
 
 
-def webhook_receivers(settings: Settings) -> tuple[Receiver, ...]:
-    """Who is told of decisions."""
-    try:
-        return parse_receivers(settings.moderation_webhook_urls)
-    except ValueError as error:
-        raise SettingsError(f"MODERATION_WEBHOOK_URLS: {error}") from None
-
-
-def make_webhook_door(settings: Settings) -> PinnedFetcher:
-    """Open the one door to the outside for webhooks, as far as WEBHOOK_ALLOW does."""
-    try:
-        allowed = parse_allowed_hosts(settings.webhook_allow, "WEBHOOK_ALLOW")
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    return PinnedFetcher(
-        timeout_s=_WEBHOOK_TIMEOUT_S, max_bytes=1, allowed=allowed, allowed_by="WEBHOOK_ALLOW"
-    )
-
-
 def make_rate_limits(settings: Settings) -> RateLimits:
     """Count calls as the settings say; reaches out to no store yet."""
     try:
@@ -347,44 +287,6 @@ def check_moderated_files(settings: Settings) -> None:
         check_moderated(settings.moderated_files)
     except ValueError as error:
         raise SettingsError(f"MODERATED_FILES: {error}") from None
-
-
-def open_database(settings: Settings) -> Database:
-    """The MongoDB of DATABASE_URI, or the embedded database under DATA_DIR."""
-    if not settings.database_uri:
-        return SqliteDatabase(settings.data_dir)
-    try:
-        return MongoDatabase(settings.database_uri)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-
-
-def load_cloud_code(name: str) -> None:
-    """Run the operator's cloud code; what it defines replaces ours of the same name.
-
-    Raises SettingsError for code that does not load.
-    """
-    path = cloud_code_path(name)
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # so that it can import its neighbours
-    try:
-        runpy.run_path(str(path), run_name="cloud_code_main")
-    except (Exception, SystemExit) as error:  # cloud code is the user's and may raise anything
-        where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.line]
-        line = f", line {where[-1].lineno} of {where[-1].filename}" if where else ""
-        problem = f"{type(error).__name__}: {error}{line}"
-        raise SettingsError(f"CLOUD_CODE_MAIN: {path} cannot be loaded: {problem}") from error
-
-
-def cloud_code_path(name: str) -> Path:
-    """The file of CLOUD_CODE_MAIN. Raises SettingsError when there is none."""
-    path = Path(name)
-    if path.suffix == ".js":
-        logger.warning("CLOUD_CODE_MAIN %s is JavaScript; cloud/main.py is loaded instead", name)
-        path = _CLOUD_CODE
-    if not path.is_file():
-        raise SettingsError(f"CLOUD_CODE_MAIN: there is no file {path}")
-    return path
 
 
 def _answer_error(error: Exception) -> Response:

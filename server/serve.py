@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
-from server.app import check_settings, create_app, mounts_of, open_database
+from server.app import check_settings, create_app, mounts_of
 from server.busy import busy_answers
 from server.front.application import Front
 from server.front.protocol import MOST_CONNECTIONS, Bounds
@@ -25,6 +25,7 @@ from server.panel.operator import DemoModerator, make_demo_moderator
 from server.routes.health import health_lanes
 from server.services import Services
 from server.storage.sqlite.database import FILE_NAME
+from server.storage.wiring import open_database
 from server.telemetry.logs import ServersLog
 from server.telemetry.measured import observer
 from server.telemetry.sharing import forget_process, shared_figures

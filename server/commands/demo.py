@@ -24,8 +24,9 @@ from cloud.values import File
 from config import Settings, SettingsError
 from ml_models.errors import ModelError
 from ml_models.own_commands import own_command
-from server.app import load_cloud_code, make_services
+from server.app import make_services
 from server.auth import Caller
+from server.cloud_code import load_cloud_code
 from server.moderation.items import StoredItems
 from server.moderation.subjects import shown_item
 from server.parse.query import FindRequest

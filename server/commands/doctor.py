@@ -18,13 +18,14 @@ from cloud.moderation.errors import StoreUnavailable
 from config import DEVELOPMENT_KEYS, Settings, SettingsError, usable_cores
 from ml_models import pretrained
 from ml_models.errors import ModelError
-from server.app import check_settings, open_database
+from server.app import check_settings
 from server.moderation.policies import PolicyVersions
 from server.moderation.policy_changes import PolicyChanges
 from server.moderation.queues import waiting
 from server.objects.schemas import Schemas
 from server.parse_config import ParseConfig
 from server.storage.port import Database
+from server.storage.wiring import open_database
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _ENOUGH_FILES = 4096

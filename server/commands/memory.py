@@ -10,11 +10,11 @@ import click
 
 from config import Settings
 from ml_models.types import Fingerprint
-from server.app import open_database
 from server.moderation import fingerprints
 from server.moderation.memory_lists import MemoryLists
 from server.objects.schemas import Schemas
 from server.storage.port import Document
+from server.storage.wiring import open_database
 
 
 @click.group(help="Images that are decided as soon as they come: look, add, forget.")

@@ -10,7 +10,6 @@ from cloud.moderation.policy import InvalidPolicy, read_policy
 from cloud.moderation.policy_check import PolicyCheck, Recorded, proposed_policy
 from cloud.moderation.types import Outcome, Policy
 from config import Settings
-from server.app import open_database
 from server.moderation.policies import PolicyVersions
 from server.moderation.policy_changes import PolicyChanges
 from server.moderation.recorded import recorded_predictions
@@ -18,6 +17,7 @@ from server.objects.schemas import Schemas
 from server.parse_config import ParseConfig
 from server.storage.port import Database
 from server.storage.sqlite.database import FILE_NAME
+from server.storage.wiring import open_database
 
 
 def check_policy(settings: Settings, file: Path) -> Iterator[str]:

@@ -7,10 +7,10 @@ import click
 
 from admin.ports.retention import PurgeCounts
 from config import Settings, SettingsError
-from server.app import open_database
 from server.objects.schemas import Schemas
 from server.panel.retention import BY_COMMAND, RecordedPurges
 from server.storage.sqlite.database import FILE_NAME
+from server.storage.wiring import open_database
 
 
 @click.command(

@@ -13,7 +13,6 @@ from cloud.errors import CloudError
 from cloud.moderation.errors import StoreUnavailable
 from cloud.requests import RequestContext
 from config import DEVELOPMENT_KEYS, Settings
-from server.app import open_database
 from server.auth import Caller
 from server.objects.accounts import make_accounts
 from server.objects.saving import Save, Saved
@@ -25,6 +24,7 @@ from server.panel.tables import PanelTables
 from server.panel.team import StoredTeam
 from server.panel.wiring import panel_secret
 from server.storage.port import Database
+from server.storage.wiring import open_database
 
 logger = logging.getLogger(__name__)
 
