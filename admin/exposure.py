@@ -1,6 +1,7 @@
 """What pages tell of images that were looked at: read, taken over, and told back."""
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -58,11 +59,14 @@ def exposure_data(services: PanelServices, seen: Seen, preferences: Preferences)
     }
 
 
+def at_ms(services: PanelServices) -> int:
+    """The server's time, in milliseconds; rounded up, so that it is after all that was done."""
+    return math.ceil(services.now().timestamp() * 1000)
+
+
 def _as_json(services: PanelServices, seen: Seen) -> dict[str, Any]:
-    now_ms = round(services.now().timestamp() * 1000)
-    return {
-        "day": seen.day.isoformat(), "count": seen.count, "rested": seen.rested, "now": now_ms,
-    }  # fmt: skip
+    now = at_ms(services)
+    return {"day": seen.day.isoformat(), "count": seen.count, "rested": seen.rested, "now": now}
 
 
 def _cookie_source() -> str:

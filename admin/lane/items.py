@@ -132,6 +132,11 @@ def rest(services: PanelServices, lane: Lane, skipped: int) -> Rest:
     return Rest(min(skipped, still_there), elsewhere.images, _reviewing(elsewhere.moderators))
 
 
+def elsewhere(services: PanelServices, lane: Lane) -> int:
+    """Count the images of a lane that are open elsewhere, with others or on other devices."""
+    return services.desk.elsewhere(current_reviewer(), lane).images
+
+
 def _reviewing(count: int) -> str:
     if count < 2:
         return t("lane.reviewing_one") if count else ""

@@ -1,9 +1,11 @@
 """What the lane's forms and scripts ask for, checked once and typed."""
 
+import json
 import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Self
 
 from flask import request
@@ -78,6 +80,14 @@ def json_body() -> dict[str, Any]:
     return body
 
 
+def read_json(text: str | None) -> Any:
+    """Return the JSON in a form's field; None for none, and for what is no JSON."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None
+
+
 def read_claim(body: Mapping[str, Any]) -> ClaimRequest:
     """Read which images a script wants."""
     count = body.get("count")
@@ -120,6 +130,15 @@ def read_ids(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) > _MOST_IDS:
         raise BadLaneRequest(f"ids must be a list of at most {_MOST_IDS}")
     return tuple(read_id({"item_id": each}) for each in value)
+
+
+def read_time(value: Any) -> datetime | None:
+    """Return a time in milliseconds, if one was given."""
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,14}", value):
+        raise BadLaneRequest("at must be a time in milliseconds")
+    return datetime.fromtimestamp(int(value) / 1000, UTC)
 
 
 def read_category(values: Mapping[str, Any]) -> str | None:

@@ -11,9 +11,9 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, s
 from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer, current_session
-from admin.exposure import exposure_data, note_rest, note_shown
+from admin.exposure import at_ms, exposure_data, note_rest, note_shown
 from admin.lane.answers import refusal
-from admin.lane.items import ShownItem, item_json, rest, show_items, waiting
+from admin.lane.items import ShownItem, elsewhere, item_json, rest, show_items, waiting
 from admin.lane.keys import lane_keys
 from admin.lane.requests import (
     BadLaneRequest,
@@ -73,6 +73,7 @@ def _current(services: PanelServices, place: Place) -> Item | None:
     """The image that was asked for, if this session has it, or the next one."""
     desk, reviewer = services.desk, current_reviewer()
     wanted = request.args.get("item")
+    desk.arrive(reviewer)
     if wanted and desk.renew(reviewer, [wanted]):
         return desk.item(wanted)
     skipped = session.get(_SKIPPED, [])
@@ -94,6 +95,7 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         shown=shown,
         place=place,
         waiting=waiting(services),
+        elsewhere=elsewhere(services, place.lane),
         rest=rest(services, place.lane, len(skipped)) if shown is None else None,
         reasons=reasons,
         problems=rule_problems(rules) if current_moderator().is_admin else [],
@@ -109,6 +111,8 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
         lane_data={
             "item": None if shown is None else item_json(shown),
             "isRevealed": is_revealed,
+            "waiting": waiting(services)[place.lane],
+            "at": at_ms(services),
             "reasons": list(reasons.items()),
             **_script_data(place, preferences),
         },

@@ -96,7 +96,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         results = carry_out(services.desk, current_reviewer(), asked, _explain(services))
         _remember_left(results)
         if request.is_json:
-            return {**_as_json(results), "seen": note_views(services, values.get("views"))}
+            return _as_json(services, results)
         return _done_page(services, view, asked, results)
 
     @panel.post("/sweep/undo")
@@ -109,7 +109,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         results = undo(services.desk, current_reviewer(), decisions, _explain(services))
         session[_LEFT] = [each for each in session.get(_LEFT, []) if each not in left]
         if request.is_json:
-            return {**_as_json(results), "seen": note_views(services, values.get("views"))}
+            return _as_json(services, results)
         flash(_undone(results), "error" if any(r.problem for r in results) else "good")
         return redirect(_address(View.of(request.args)))
 
@@ -156,6 +156,7 @@ def _explain(services: PanelServices) -> Any:
 def _claim(services: PanelServices, view: View) -> list[Item]:
     """Claim a page of images. What the session held in another view goes back first: it was taken
     in another order, or it would be more than the page shows."""
+    services.desk.arrive(current_reviewer())
     taken = f"{view.take} {view.size}"
     if session.get(_TAKEN) != taken:
         services.desk.release(current_reviewer())
@@ -275,8 +276,10 @@ def _count_without_script(services: PanelServices, count: int) -> bool:
     return is_due
 
 
-def _as_json(results: Sequence[Swept]) -> dict[str, Any]:
+def _as_json(services: PanelServices, results: Sequence[Swept]) -> dict[str, Any]:
     return {
+        "seen": note_views(services, _values().get("views")),
+        "waiting": services.desk.waiting(Lane.REVIEW),
         "results": [
             {
                 "item": each.item_id,

@@ -8,12 +8,15 @@ const MOST_CLAIMED = 40; // in one call; the server's limit
 const PICTURES_KEPT = 20; // of images that an undo may bring back
 const RENEW_MS = 60_000;
 const POLL_MS = 15_000;
+const SETTLES_WITHIN_MS = 250; // a claim waits so long for decisions that are on their way
 
 class Lane {
   constructor(data) {
     this.data = data;
     this.ahead = []; // claimed, after the one in hand
     this.asked = null; // the unseen image of which an approval was pressed once
+    this.waiting = data.waiting; // in the lane, as far as is known
+    this.changedAt = -1; // when a decision was made or answered last
     this.answered = new Map(); // what the server last said of an item: {at, isUndo}
     this.calls = new LaneCalls(data);
     this.pictures = new LanePictures();
@@ -85,6 +88,7 @@ class Lane {
     if (!item) return;
     const body = { item_id: item.id, seen: item.seen, after, category, note: this.#note() };
     const entry = this.queue.add({ kind: "decide", body, item });
+    this.#count(-1);
     this.#remember({ kind: "decide", key: entry.key, item, after, category });
     this.#next(`lane.done_${after}`);
   }
@@ -97,6 +101,7 @@ class Lane {
       body: { item_id: item.id, note: this.#note() },
       item,
     });
+    this.#count(-1);
     this.#remember({ kind: "escalate", key: entry.key, item });
     this.#next("lane.done_escalated");
   }
@@ -121,9 +126,12 @@ class Lane {
     if (last.kind === "skip") {
       this.memory.skipped.delete(last.item.id);
       this.memory.save();
-    } else if (!this.queue.withdraw(last.key)) {
-      const body = { decision_id: last.decisionId ?? null };
-      this.queue.add({ kind: "undo", of: last.key, body, item: last.item });
+    } else {
+      if (!this.queue.withdraw(last.key)) {
+        const body = { decision_id: last.decisionId ?? null };
+        this.queue.add({ kind: "undo", of: last.key, body, item: last.item });
+      }
+      this.#count(1);
     }
     this.#complete(last.item);
     if (this.item) this.ahead.unshift(this.item);
@@ -173,6 +181,13 @@ class Lane {
   #remember(done) {
     this.memory.add(done);
     this.#tellLast();
+  }
+
+  /** Count what the server has not answered yet: the number goes down with the key press. */
+  #count(change) {
+    this.changedAt = performance.now();
+    this.waiting = Math.max(this.waiting + change, 0);
+    this.view.waiting = this.waiting;
   }
 
   #tellLast() {
@@ -237,6 +252,7 @@ class Lane {
     try {
       while (this.fillAgain) {
         this.fillAgain = false;
+        await this.queue.settled(SETTLES_WITHIN_MS);
         await this.#claim();
       }
     } catch (error) {
@@ -265,7 +281,7 @@ class Lane {
       views,
     });
     if (answer.status !== 200) throw new NoConnection(`claim: ${answer.status}`);
-    const { items, waiting, rest, seen } = answer.body;
+    const { items, waiting, elsewhere, rest, seen } = answer.body;
     this.exposure.reported(views, seen);
     this.view.exposure = this.exposure.count;
     for (const item of items) {
@@ -274,7 +290,12 @@ class Lane {
       const isDecided = at >= startedAt && !isUndo; // after the server looked for images
       if (!isDecided && !this.#has(item.id)) this.ahead.push(item);
     }
-    this.view.waiting = waiting[this.data.lane];
+    this.view.elsewhere = elsewhere;
+    // What was decided meanwhile may be among those that the server counted, or not.
+    if (!this.queue.entries.length && this.changedAt < startedAt) {
+      this.waiting = waiting[this.data.lane];
+      this.view.waiting = this.waiting;
+    }
     if (rest) this.view.tellRest(rest);
     if (!this.item && this.ahead.length) this.#show(this.ahead.shift());
     else this.#fetchAhead();
@@ -327,13 +348,15 @@ class Lane {
     const ids = [this.item, ...this.ahead]
       .filter((item) => item && !this.queue.concerns(item.id))
       .map((item) => item.id);
-    if (ids.length) this.calls.release(ids);
+    const views = this.exposure.report();
+    if (ids.length || views.length) this.calls.release(ids, views);
   }
 
   // --- what the server answers -------------------------------------------------------------------
 
   #done(entry, body) {
-    this.answered.set(entry.item.id, { at: performance.now(), isUndo: entry.kind === "undo" });
+    this.changedAt = performance.now();
+    this.answered.set(entry.item.id, { at: this.changedAt, isUndo: entry.kind === "undo" });
     const done = this.memory.undo.find((each) => each.key === entry.key);
     if (done) done.decisionId = body.decision_id;
     this.memory.save();

@@ -15,6 +15,7 @@ class LaneCalls {
   constructor(data) {
     this.urls = data.urls;
     this.moderator = data.moderator;
+    this.at = data.at; // the server's time of the last answer
   }
 
   /** POST as the page's moderator; resolves to {status, body} for 2xx and refusals. */
@@ -36,11 +37,9 @@ class LaneCalls {
     panel.csrfToken = me.token;
   }
 
-  /** Let go of images while the page is being left, when no script can wait for an answer. */
-  release(itemIds) {
-    const form = new URLSearchParams({ csrf_token: panel.csrfToken });
-    for (const id of itemIds) form.append("item_id", id);
-    navigator.sendBeacon(this.urls.release, form);
+  /** Let go of images while the page is being left, and tell what was looked at. */
+  release(itemIds, views = []) {
+    panel.release(this.urls.release, itemIds, this.at, views);
   }
 
   async #send(name, body) {
@@ -53,6 +52,7 @@ class LaneCalls {
       },
       body: JSON.stringify({ ...body, moderator: this.moderator }),
     });
+    this.at = answer.headers.get("Panel-Time") ?? this.at;
     return { status: answer.status, body: await answer.json().catch(() => ({})) };
   }
 

@@ -17,6 +17,7 @@ class DecisionQueue {
     this.tell = tell;
     this.state = "online";
     this.failures = 0;
+    this.whenSettled = [];
     this.entries = this.#stored(calls.moderator);
     addEventListener("online", () => this.flush());
     addEventListener("focus", () => this.flush());
@@ -39,6 +40,15 @@ class DecisionQueue {
     this.#remove(entry);
     this.tell.changed();
     return true;
+  }
+
+  /** Resolves when nothing is on its way, or when that is not soon to be had. */
+  async settled(withinMs) {
+    if (!this.entries.length || this.state !== "online") return;
+    await new Promise((resolve) => {
+      this.whenSettled.push(resolve);
+      setTimeout(resolve, withinMs);
+    });
   }
 
   /** Whether something about an item is still to be sent. */
@@ -70,6 +80,7 @@ class DecisionQueue {
       this.met(error);
     } finally {
       this.busy = false;
+      if (!this.entries.length) for (const resolve of this.whenSettled.splice(0)) resolve();
     }
     if (this.entries.length && this.state === "online") this.flush();
   }

@@ -119,6 +119,11 @@ class LaneView {
     this.element("waiting").textContent = count.toLocaleString(document.documentElement.lang);
   }
 
+  set elsewhere(count) {
+    this.element("held").textContent = panel.t("lane.held", { n: count.toLocaleString(document.documentElement.lang) });
+    this.element("held").hidden = count === 0;
+  }
+
   /** On the empty page: what was skipped, and what is in other hands. */
   tellRest({ skipped, elsewhere, others }) {
     const key = skipped ? (skipped === 1 ? "skipped_one" : "skipped_many") : null;

@@ -29,6 +29,9 @@ function start() {
   count();
   setInterval(renew, RENEW_EVERY_MS);
 
+  addEventListener("pagehide", leave);
+  addEventListener("pageshow", (event) => event.persisted && !results.length && location.reload());
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (event.submitter?.name === "decision") decide(event.submitter.value);
@@ -148,7 +151,22 @@ function start() {
     const views = exposure.report();
     const answer = await panel.post(url, { ...values, views });
     if (answer.status === 200) exposure.reported(views, answer.body.seen);
+    if (answer.body.waiting !== undefined) tellWaiting(answer.body.waiting);
     return answer;
+  }
+
+  function tellWaiting(count) {
+    const waiting = count.toLocaleString(document.documentElement.lang);
+    const values = { here: grid.marks.length, waiting };
+    $("sweep-waiting").textContent = panel.t("sweep.waiting", values);
+  }
+
+  /** What is not decided goes back at once, so that nobody waits for it. */
+  function leave() {
+    const open = results.length ? [] : grid.marks.filter((mark) => !mark.disabled);
+    const ids = open.map((mark) => mark.value);
+    const views = exposure.report();
+    if (ids.length || views.length) panel.release(form.dataset.release, ids, exposure.seen.now, views);
   }
 
   // --- what became of it -------------------------------------------------------------------------

@@ -100,8 +100,18 @@ class Claims(Protocol):
     def renew(self, item_ids: Collection[str], session_id: str, until: datetime) -> list[str]:
         """Prolong those claims that are the session's, run out or not; return their items' ids."""
 
-    def release(self, session_id: str, item_ids: Collection[str] | None = None) -> None:
-        """End the session's claims on the items, or all of them."""
+    def release(
+        self,
+        session_id: str,
+        item_ids: Collection[str] | None = None,
+        *,
+        until: datetime | None = None,
+    ) -> None:
+        """End the session's claims on the items, or all of them; those that hold for longer than
+        `until` stay."""
+
+    def release_elsewhere(self, moderator_id: str, session_id: str, now: datetime) -> None:
+        """End what the moderator's sessions hold, but for this one."""
 
     def standing(self, lane: Lane, now: datetime) -> list[Claim]:
         """Return the claims that hold items of a lane, one for each item."""

@@ -149,9 +149,22 @@ class ReviewDesk:
         """Prolong claims; return the ids that are still this session's."""
         return self._claims.renew(item_ids, reviewer.session_id, self._now() + CLAIM_LENGTH)
 
-    def release(self, reviewer: Reviewer, item_ids: Collection[str] | None = None) -> None:
-        """Let go of some claims of the session, or of all."""
-        self._claims.release(reviewer.session_id, item_ids)
+    def release(
+        self,
+        reviewer: Reviewer,
+        item_ids: Collection[str] | None = None,
+        *,
+        as_of: datetime | None = None,
+    ) -> None:
+        """Let go of some claims of the session, or of all. With `as_of`, what was claimed or
+        renewed after that stays: the next page may have come before the last one is gone."""
+        until = None if as_of is None else as_of + CLAIM_LENGTH
+        self._claims.release(reviewer.session_id, item_ids, until=until)
+
+    def arrive(self, reviewer: Reviewer) -> None:
+        """Let go of what the moderator holds in other sessions: she looks at this one now, and
+        one that was cut off shall not keep her images from her."""
+        self._claims.release_elsewhere(reviewer.moderator_id, reviewer.session_id, self._now())
 
     def rule(self, reviewer: Reviewer, item_id: str, ruling: Ruling) -> Decision:
         """Decide. A repeated request, by `ruling.remark.request_key`, returns the decision that

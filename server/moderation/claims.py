@@ -93,22 +93,31 @@ class StoredClaims:
         rows = self._objects.find(ITEM, Query(is_ours, columns=frozenset()))
         return [row["objectId"] for row in rows]
 
-    def release(self, session_id: str, item_ids: Collection[str] | None = None) -> None:
+    def release(
+        self,
+        session_id: str,
+        item_ids: Collection[str] | None = None,
+        *,
+        until: datetime | None = None,
+    ) -> None:
         self._declare()
-        is_ours = _is_of(session_id)
+        is_ours: list[Condition] = [_is_of(session_id)]
         if item_ids is not None:
-            is_ours = All((OneOf("objectId", tuple(item_ids)), is_ours))
-        self._objects.update_all(ITEM, is_ours, dict.fromkeys(CLAIM, Delete()))
+            is_ours.append(OneOf("objectId", tuple(item_ids)))
+        if until is not None:
+            is_ours.append(Neither((Compares("claimedUntil", Order.GREATER, until),)))
+        self._objects.update_all(ITEM, All(tuple(is_ours)), dict.fromkeys(CLAIM, Delete()))
+
+    def release_elsewhere(self, moderator_id: str, session_id: str, now: datetime) -> None:
+        self._declare()
+        is_hers = Equals("claimedBy", moderator_id)
+        is_elsewhere = Neither((_is_of(session_id),))
+        where = All((*_holds(now), is_hers, is_elsewhere))
+        self._objects.update_all(ITEM, where, dict.fromkeys(CLAIM, Delete()))
 
     def standing(self, lane: Lane, now: datetime) -> list[Claim]:
         self._declare()
-        is_held = All(
-            (
-                Compares("claimedUntil", Order.GREATER, now),
-                Compares("claimedUntil", Order.LESS_OR_EQUAL, now + LONGEST_CLAIM),
-                _is_in(lane),
-            )
-        )
+        is_held = All((*_holds(now), _is_in(lane)))
         rows = self._objects.find(ITEM, Query(is_held, columns=frozenset(CLAIM)))
         return [claim for claim in readable(claim_of_row, rows) if claim is not None]
 
@@ -163,6 +172,14 @@ def _is_in(lane: Lane) -> Condition:
 
 def _is_of(session_id: str) -> Condition:
     return Equals("claimSession", session_id)
+
+
+def _holds(now: datetime) -> tuple[Condition, ...]:
+    """A claim on it holds; see `Claim.holds`."""
+    return (
+        Compares("claimedUntil", Order.GREATER, now),
+        Compares("claimedUntil", Order.LESS_OR_EQUAL, now + LONGEST_CLAIM),
+    )
 
 
 def _is_free(now: datetime) -> Condition:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 from panel_app import PanelApp, panel_app
@@ -475,6 +476,55 @@ def test_claims_are_renewed_and_released_for_the_own_session_alone(panel, bob, a
     assert bob.visitor.client.post("/admin/review/release", data=form).status_code == 204
     assert panel.item(mine).claim is None
     assert panel.item(hers).claim is not None
+
+
+def test_a_page_that_is_left_takes_nothing_from_the_one_that_follows(panel, bob):
+    item_id = panel.waits()
+    bob.claim(1)
+    left_at = bob.data["at"]
+    time.sleep(0.01)
+    bob.look()  # a reload: the next page is there before the last one has gone
+    form = {"csrf_token": bob.token, "item_id": item_id, "at": left_at}
+    form |= {"views": json.dumps([{"source": "p1", "day": "2000-01-01", "count": 1}])}
+    assert bob.visitor.client.post("/admin/review/release", data=form).status_code == 204
+    assert panel.item(item_id).claim is not None
+    form["at"] = bob.data["at"]
+    assert bob.visitor.client.post("/admin/review/release", data=form).status_code == 204
+    assert panel.item(item_id).claim is None
+
+
+@pytest.mark.parametrize("more", [{"at": "soon"}, {"at": "-1"}, {"at": "9" * 15}])
+def test_a_release_as_of_no_time_is_refused(panel, bob, more):
+    bob.look()
+    form = {"csrf_token": bob.token, "item_id": [], **more}
+    assert bob.visitor.client.post("/admin/review/release", data=form).status_code == 400
+
+
+@pytest.mark.parametrize("page", ["/review", "/sweep"])
+def test_on_another_device_one_has_ones_own_images_at_once(panel, bob, alice, page):
+    mine, others = panel.waits(porn=0.1), panel.waits(porn=0.1)
+    bob.claim(1)
+    alice.claim(1)
+    phone = LaneVisitor(panel, "bob")
+    assert mine in phone.visitor.get(page).text
+    assert panel.item(mine).claim.moderator_id == panel.ids["bob"]
+    assert bob.call("renew", item_ids=[mine]).json["held"] == []
+    assert bob.decide(mine).status_code == 200, "what was on its way counts all the same"
+    assert panel.item(others).claim.moderator_id == panel.ids["alice"]
+
+
+def test_the_page_and_each_claim_say_what_is_open_elsewhere(panel, bob, alice):
+    for _ in range(5):
+        panel.waits()
+    alice.claim(2)
+    bob.look()
+    assert "5 waiting , 2 elsewhere" in text_of(bob.page)
+    answer = bob.call("claim", count=1).json
+    assert (answer["waiting"]["review"], answer["elsewhere"]) == (5, 2)
+    alice.visitor.client.post("/admin/sign-out", data={"csrf_token": alice.token})
+    assert bob.call("claim", count=1).json["elsewhere"] == 0
+    bob.look()
+    assert re.search(r'id="held" class="muted" hidden', bob.page.text)
 
 
 def test_who_is_signed_in_gets_a_new_token(panel, bob):

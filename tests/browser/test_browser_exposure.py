@@ -114,6 +114,8 @@ def test_a_sweep_counts_on(site, lane):
     page.press("body", "l")
     page.wait_for_selector("#sweep-done:not([hidden])")
     assert before + 3 <= kept(site) <= before + 12
+    waiting = site.count("ModerationItem", {"lane": "review"})
+    assert page.inner_text("#sweep-waiting") == f"12 here, {waiting} waiting"
     seen = kept(site)
     page.goto(f"{site.url}/admin/review")
     assert page.inner_text("#exposure") == f"{seen} looked at today"

@@ -203,6 +203,31 @@ def test_releasing_ends_the_session_s_claims_and_no_other(queue):
     assert queue.items.get("a").shown_to == ("bob",)
 
 
+BOB1 = Reviewer("bob", "Bob", "s1")
+
+
+def test_a_page_that_is_left_lets_go_of_nothing_that_the_next_one_has_renewed(queue):
+    queue.wait("a", "b")
+    queue.take(["a", "b"])
+    left_at = queue.clock()
+    queue.clock.advance(1)
+    queue.desk().renew(BOB1, ["b"])
+    queue.desk().release(BOB1, ["a", "b"], as_of=left_at)
+    assert queue.items.get("a").claim is None
+    assert queue.items.get("b").claim is not None
+
+
+def test_whoever_arrives_gets_what_her_other_sessions_hold_and_nobody_else_s(queue):
+    queue.wait("a", "b", "c", "d")
+    queue.take(["a"])
+    queue.take(["b"], "s2")
+    queue.take(["c"], "s3", moderator="eve")
+    queue.desk().arrive(BOB1)
+    assert queue.free() == ["b", "d"]
+    assert queue.items.get("a").claim.session_id == "s1"
+    assert [each.item_id for each in queue.desk().claim(BOB1, count=4)] == ["a", "b", "d"]
+
+
 def test_a_decision_ends_the_claim_and_may_begin_one(queue):
     queue.wait_with_object("a")
     queue.take(["a"])
@@ -322,6 +347,8 @@ CALLS = {
     "renew": lambda queue: queue.claims.renew(["a", "b"], "s1", NOON),
     "release": lambda queue: queue.claims.release("s1"),
     "release some": lambda queue: queue.claims.release("s1", ["a", "b"]),
+    "release old ones": lambda queue: queue.claims.release("s1", ["a", "b"], until=NOON),
+    "release elsewhere": lambda queue: queue.claims.release_elsewhere("bob", "s1", NOON),
 }
 # What may serve each: never an index of which a call would have to read a whole lane or state.
 LANE = {"lane_created", "lane_risk"}
@@ -338,6 +365,8 @@ SERVED_BY = {
     "renew": BY_ID_OR_SESSION,
     "release": {"claim_session"},
     "release some": BY_ID_OR_SESSION,
+    "release old ones": BY_ID_OR_SESSION,
+    "release elsewhere": {"claimed_until"},
 }
 
 
@@ -406,6 +435,8 @@ def asked(command):
 
 def is_served(where, order, index):
     """Whether the index leads to the documents, in their order."""
+    if list(index["key"]) == ["claimedUntil"] and _is_for_minutes(where):
+        return not order
     equal = {key for key, value in where.items() if not isinstance(value, dict)}
     if "_id" in equal or "$in" in where.get("_id", ()):
         return not order
@@ -413,6 +444,12 @@ def is_served(where, order, index):
     while keys and keys[0] in equal:
         keys.pop(0)
     return len(keys) < len(index["key"]) and keys[: len(order)] == order
+
+
+def _is_for_minutes(where):
+    """Whether it asks for claims that hold now, which are few."""
+    bounds = [part["claimedUntil"] for part in where.get("$and", ()) if "claimedUntil" in part]
+    return {key for each in bounds for key in each} == {"$gt", "$lte"}
 
 
 @pytest.mark.parametrize("call", CALLS)
