@@ -57,6 +57,9 @@ _STATIC = Path(__file__).parent / "static"
 _EXPLAINED = (400, 403, 404, 405)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOWHERE = "admin.nowhere"
+# More than any form or script of the panel sends; only files are larger. Of a megabyte's fields a
+# hundred thousand would be read before anybody asks who sent them.
+MOST_FORM_BYTES = 256 * 1024
 _A_YEAR_S = 365 * 24 * 3600
 
 # blob: images that the lane fetched ahead; data: nothing.
@@ -124,6 +127,11 @@ def _sign_ins(app: Flask, services: PanelServices) -> None:
 
 def _guard(panel: Blueprint, csrf: CSRFProtect) -> None:
     """Nothing without a sign-in, no change without this site's own form or script."""
+
+    @panel.before_request
+    def bound_form() -> None:
+        if request.mimetype != "multipart/form-data":  # whose fields Werkzeug bounds
+            request.max_content_length = MOST_FORM_BYTES
 
     @panel.before_request
     def require_sign_in() -> BaseResponse | None:

@@ -27,6 +27,9 @@ _RADIANS = {
     "$maxDistance": 1,
 }
 
+# Each object may have to be compared with each side.
+_MAX_CORNERS = 1000
+
 GEO_OPERATORS = frozenset(["$nearSphere", *_RADIANS, "$within", "$geoWithin", "$geoIntersects"])
 
 
@@ -124,6 +127,9 @@ def _ring(polygon: Any) -> tuple[Place, ...]:
             raise ParseError(INVALID_JSON, f"bad $geoWithin value; {message}")
     if not isinstance(points, list | tuple) or len(points) < 3:
         raise ParseError(INVALID_JSON, f"bad $geoWithin value; {few}")
+    if len(points) > _MAX_CORNERS:
+        message = f"$polygon should contain at most {_MAX_CORNERS} GeoPoints"
+        raise ParseError(INVALID_JSON, f"bad $geoWithin value; {message}")
     return tuple(_place(point) for point in points)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from flask import Blueprint, Request, Response, abort, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from admin.panel import MOST_FORM_BYTES
 from cloud.errors import CloudError
 from cloud.moderation.errors import StoreUnavailable
 from server.objects.resets import InvalidLink
@@ -101,6 +102,7 @@ class _Pages:
                 return "", 200
             if request.method == "POST" and _is_another_sites(request):
                 abort(403)
+            request.max_content_length = MOST_FORM_BYTES
             try:
                 return view()
             except InvalidLink:

@@ -53,12 +53,14 @@ RESOURCES = of_kind(
      {"list": {"__op": "AddUnique", "objects": list(range(40_000, 90_000))}}),
     ("fifty thousand taken away", "PUT", "/classes/Friend/<friend>",
      {"list": {"__op": "Remove", "objects": list(range(90_000))}}),
-    ("a polygon of thousands", "GET", "/classes/Friend", None, {"query": {"where": {"place": {
+    ("a polygon of a thousand", "GET", "/classes/Friend", None, {"query": {"where": {"place": {
         "$geoWithin": {"$polygon": [{"__type": "GeoPoint", "latitude": n / 100, "longitude": n / 50}
-                                    for n in range(500)]}}}}}),
+                                    for n in range(1000)]}}}}}),
     refused=False,
 ) + of_kind(
     "exhausted resources",
+    ("a polygon of ten thousand", "GET", "/classes/Friend", None, {"query": {"where": {"place": {
+        "$geoWithin": {"$polygon": [[n / 100, n / 200] for n in range(10_000)]}}}}}),
     ("two thousand columns", "POST", "/classes/Friend", {f"c{n}": 1 for n in range(2000)}),
     ("a request of thousands of calls", "POST", "/batch", {"requests": [
         {"method": "GET", "path": "/parse/classes/Friend"}] * 5000}),

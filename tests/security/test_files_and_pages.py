@@ -293,3 +293,22 @@ def test_pages_of_mails_links_show_text_as_text(make_app):
 def test_an_address_is_never_shown_as_markup(app, path):
     answer = app.test_client().get(path.format("<script>pwned()"), headers=KEYS)
     assert answer.mimetype != "text/html" or "<script>pwned" not in answer.text
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/sign-in", "/parse/apps/myAppId/request_password_reset",
+     "/parse/apps/myAppId/resend_verification_email"],
+)  # fmt: skip
+def test_a_form_of_a_hundred_thousand_fields_is_refused_unread(app, tally, path):
+    client = app.test_client()
+    client.get(path)
+    fields = b"a=b&" * 100_000
+    answer = client.post(path, data=fields, headers=FORM)
+    assert answer.status_code == 413
+    assert answer.request.environ["wsgi.input"].tell() == 0
+    tally.refused()
+    assert client.post(path, data=fields[:200_000], headers=FORM).status_code != 413

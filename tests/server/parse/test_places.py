@@ -1,7 +1,7 @@
 """The operators of `where` that speak of places, and their refusals."""
 
 import pytest
-from test_query import condition as where
+from test_where import condition as where
 
 from cloud.values import GeoPoint
 from server.parse.errors import ParseError
@@ -49,6 +49,7 @@ def test_operator_is_read(constraint, found):
 
 BAD_POLYGON = "$polygon should be Polygon object or Array of Parse.GeoPoint's"
 FEW_POINTS = "$polygon should contain at least 3 GeoPoints"
+MANY_POINTS = "$polygon should contain at most 1000 GeoPoints"
 FEW_PAIRS = "Polygon.coordinates should contain at least 3 lon/lat pairs"
 BAD_SPHERE = "$centerSphere should be an array of Parse.GeoPoint and distance"
 
@@ -73,6 +74,7 @@ BAD_SPHERE = "$centerSphere should be an array of Parse.GeoPoint and distance"
         ({"$geoWithin": {"$polygon": "x"}}, f"bad $geoWithin value; {BAD_POLYGON}"),
         ({"$geoWithin": {"$polygon": {}}}, f"bad $geoWithin value; {BAD_POLYGON}"),
         ({"$geoWithin": {"$polygon": [HERE, HERE]}}, f"bad $geoWithin value; {FEW_POINTS}"),
+        ({"$geoWithin": {"$polygon": [HERE] * 1001}}, f"bad $geoWithin value; {MANY_POINTS}"),
         ({"$geoWithin": {"$polygon": {"__type": "Polygon"}}},
          f"bad $geoWithin value; {FEW_PAIRS}"),
         ({"$geoWithin": {"$polygon": [HERE, HERE, {"$gt": 1}]}}, "bad $geoWithin value"),
