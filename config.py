@@ -165,6 +165,7 @@ class Settings(BaseSettings):
     file_upload_extensions: Annotated[frozenset[str], NoDecode] = frozenset(
         {"avif", "bmp", "gif", "heic", "heif", "jfif", "jpeg", "jpg", "png", "tif", "tiff", "webp"}
     )
+    file_encryption_key: str = Field("", repr=False)
 
     # What the operator sees
     log_format: Literal["text", "json"] = "text"

@@ -155,7 +155,8 @@ def _serve(stored: FileStore, file: StoredFile) -> Response:
         return Response(status=416, headers={"Content-Range": f"bytes */{file.length}"})
     start, end = part or (0, file.length)
     # Without a random part, a file may be replaced meanwhile: it is read at once.
-    step = _PIECE_BYTES if "ETag" in response.headers else file.length
+    in_pieces = stored.reads_parts and "ETag" in response.headers
+    step = _PIECE_BYTES if in_pieces else file.length
     first = stored.read(file.name, start, min(start + step, end))
     if first is None:  # deleted a moment ago
         return _not_found()

@@ -470,6 +470,10 @@ class StoredFile:
 class FileStore(Protocol):
     """Keeps files by name; thread-safe. A file that `put` returned from survives `kill -9`."""
 
+    @property
+    def reads_parts(self) -> bool:
+        """Whether a part of a file is read without reading the whole."""
+
     def put(self, name: str, data: bytes, metadata: Mapping[str, Any]) -> None:
         """Keep a file; a reader sees all of it or nothing. A newer one of the same name wins."""
 

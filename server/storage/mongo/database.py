@@ -16,6 +16,7 @@ from server.storage.mongo.pipelines import MongoPipelines
 from server.storage.mongo.relations import MongoRelations
 from server.storage.mongo.schemas import MongoSchemas
 from server.storage.mongo.tallies import MongoTallies
+from server.storage.port import FileStore
 
 # A request answers "busy" rather than wait for a database that is away or stands still. Options in
 # the URI come first.
@@ -46,7 +47,7 @@ class MongoDatabase:
         self.pipelines = MongoPipelines(database)
         self.schemas = MongoSchemas(database)
         self.relations = MongoRelations(database)
-        self.files = MongoFiles(database)
+        self.files: FileStore = MongoFiles(database)
 
     def ping(self) -> None:
         with translated_errors(), pymongo.timeout(_PING_TIMEOUT_S):

@@ -17,6 +17,8 @@ _TIMEOUT_S = 30  # for many megabytes
 class MongoFiles:
     """The FileStore; see the port for its contract."""
 
+    reads_parts = True
+
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self._database = database
         self._bucket = GridFSBucket(database, chunk_size_bytes=_CHUNK_BYTES)

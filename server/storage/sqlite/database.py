@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from server.storage.port import FileStore
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.files import SqliteFiles
 from server.storage.sqlite.objects import SqliteObjects
@@ -26,7 +27,7 @@ class SqliteDatabase:
         self.pipelines = SqlitePipelines(self._connections)
         self.schemas = SqliteSchemas(self._connections)
         self.relations = SqliteRelations(self._connections)
-        self.files = SqliteFiles(self._connections, data_dir / FILES_FOLDER)
+        self.files: FileStore = SqliteFiles(self._connections, data_dir / FILES_FOLDER)
 
     def ping(self) -> None:
         with self._connections.reading() as connection:

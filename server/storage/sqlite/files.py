@@ -25,6 +25,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 class SqliteFiles:
     """The FileStore; see the port for its contract. There is one version of a file."""
 
+    reads_parts = True
+
     def __init__(self, connections: Connections, folder: Path) -> None:
         """The folder is made at the first file; the one that it stands in must exist."""
         self._connections = connections

@@ -400,6 +400,21 @@ def test_either_database_keeps_files(make_app, database_uri):
     assert client.get(answer["url"]).status_code == 404
 
 
+def test_files_under_a_key_are_served_to_everybody_and_stored_for_nobody(make_app, database_uri):
+    app = make_app(database_uri=database_uri, file_encryption_key="secret")
+    client = app.test_client()
+    photo = GIF + bytes(600_000)
+    answer = upload(client, "a.gif", photo, MASTER).json
+    whole = client.get(answer["url"])
+    assert (whole.data, whole.headers["Content-Length"]) == (photo, str(len(photo)))
+    part = client.get(answer["url"], headers={"Range": "bytes=3-5"})
+    assert (part.status_code, part.data) == (206, b"89a")
+    assert client.head(answer["url"]).headers["Content-Length"] == str(len(photo))
+    plain = make_app(database_uri=database_uri).test_client().get(answer["url"]).data
+    assert len(plain) == len(photo) + 32
+    assert plain[:6] != photo[:6]
+
+
 # --- in objects ---------------------------------------------------------------------------------
 
 
