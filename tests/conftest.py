@@ -41,6 +41,11 @@ def _no_download(url: str, destination: Path) -> None:
     raise ModelUnavailable(f"The known models need no URL, but {url} was asked for.")
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: tests wait for servers and clocks much of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def models_dir() -> Path:
     """The folder that holds all known models, converted; fetches what is missing."""

@@ -131,7 +131,7 @@ def test_buttons_and_reasons_are_within_reach_of_the_thumb(lane):
     page.tap(".reason[value=nudity]")
     lane.wait_for_other_than(item)
     lane.wait_until_sent()
-    assert lane.decisions(item)[0]["category"] == "nudity"
+    assert lane.decisions(item)[-1]["category"] == "nudity"  # it may have come and gone before
     assert not page.is_visible("#because")
     following = lane.item
     page.tap("[data-act=approve]")
