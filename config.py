@@ -189,6 +189,7 @@ class Settings(BaseSettings):
     # What an image may cost
     max_image_bytes: PositiveInt = 20 * 1024 * 1024
     max_image_pixels: PositiveInt = 50_000_000
+    max_image_memory: PositiveInt = 250_000_000
     image_fetch_timeout: Annotated[float, Field(gt=0)] = 10.0
     image_fetch_allow: str = ""
     classify_permits: PositiveInt = Field(default_factory=usable_cores)

@@ -11,6 +11,8 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -21,12 +23,10 @@ from numpy.typing import NDArray
 from ml_models import requests
 from ml_models.errors import ImageError
 from ml_models.fingerprint import fingerprint
-from ml_models.images import PixelBuffer, decode, resize
+from ml_models.images import decode
+from ml_models.memory import PixelBuffer
 from ml_models.pictures import picture, placeholder
-
-# While decoding, the most that any format was seen to take of a large picture, and what the process
-# takes besides: model, interpreter, buffers.
-_BYTES_PER_PIXEL, _BYTES_BESIDES = 20, 512 * 1024 * 1024
+from ml_models.scaling import resize
 
 # Below the web process, so that under full load it still accepts, answers and feeds us.
 _NICENESS = 5
@@ -52,22 +52,33 @@ class SingleThreadInterpreter:
 class Worker:
     """Does what `ml_models.requests` names, with one model and one buffer."""
 
-    def __init__(self, model_path: str, input_size_px: int, max_pixels: int) -> None:
+    def __init__(
+        self, model_path: str, input_size_px: int, max_pixels: int, max_memory: int
+    ) -> None:
         self._input_size_px, self._max_pixels = input_size_px, max_pixels
         self._interpreter = SingleThreadInterpreter(model_path)
         self._interpreter.probabilities(np.zeros((input_size_px, input_size_px, 3), np.float32))
-        self._buffer = PixelBuffer()
+        self._buffer = PixelBuffer(max_memory, limit_memory)
 
-    def answer(self, request: bytes, data: bytes) -> tuple[dict[str, Any], bytes | None]:
+    def answer(
+        self, request: bytes, read: Callable[[], bytes]
+    ) -> tuple[dict[str, Any], bytes | None]:
         """Return the facts, and the picture if one was asked for."""
         try:
-            if request == requests.CLASSIFY:
-                return self._classified(data), None
-            if request == requests.PLACEHOLDER:
-                return {"placeholder": placeholder(data, self._max_pixels)}, None
-            made = picture(data, self._max_pixels, requests.rendering_of(request))
-        except ImageError as error:
-            return {"error": type(error).__name__, "arguments": list(error.arguments)}, None
+            return self._answered(request, read())
+        except MemoryError:  # outside of the decoder, which says so itself
+            error: ImageError = self._buffer.refusal()
+        except ImageError as raised:
+            error = raised
+        return {"error": type(error).__name__, "arguments": list(error.arguments)}, None
+
+    def _answered(self, request: bytes, data: bytes) -> tuple[dict[str, Any], bytes | None]:
+        if request == requests.CLASSIFY:
+            return self._classified(data), None
+        if request == requests.PLACEHOLDER:
+            return {"placeholder": placeholder(data, self._max_pixels, self._buffer)}, None
+        rendering = requests.rendering_of(request)
+        made = picture(data, self._max_pixels, rendering, self._buffer)
         return {"picture_follows": True}, made
 
     def _classified(self, data: bytes) -> dict[str, Any]:
@@ -79,6 +90,7 @@ class Worker:
         prepared = time.perf_counter()
         probabilities = self._interpreter.probabilities(resized)
         ended = time.perf_counter()
+        del pixels  # before there are others
         on_black = self._on_black(data) if self._buffer.is_seen_through else None
         seconds = {
             "decode": decoded - began,
@@ -99,7 +111,14 @@ class Worker:
         return self._interpreter.probabilities(resize(pixels, self._input_size_px))
 
 
-def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_pixels: int) -> None:
+def main(
+    descriptor: int,
+    image: int,
+    model_path: str,
+    input_size_px: int,
+    max_pixels: int,
+    max_memory: int,
+) -> None:
     """Answer requests on an inherited socket until the parent closes it or dies.
 
     The parent leaves each image in the file `image` before it asks.
@@ -107,14 +126,13 @@ def main(descriptor: int, image: int, model_path: str, input_size_px: int, max_p
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)  # for the parent, which finishes and closes our socket
     os.nice(_NICENESS)
-    limit_memory(max_pixels * _BYTES_PER_PIXEL + _BYTES_BESIDES)
     parent = Connection(descriptor)
-    worker = Worker(model_path, input_size_px, max_pixels)
+    worker = Worker(model_path, input_size_px, max_pixels, max_memory)
     try:
         _send(parent, {"ready": True})
         while True:
             request, byte_count = requests.unframed(parent.recv_bytes())
-            facts, made = worker.answer(request, os.pread(image, byte_count, 0))
+            facts, made = worker.answer(request, partial(os.pread, image, byte_count, 0))
             _send(parent, facts)
             if made is not None:
                 parent.send_bytes(made)
@@ -133,4 +151,4 @@ def _send(parent: Connection, message: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:7]))

@@ -46,10 +46,11 @@ _KEPT_BYTES = 4 * 1024 * 1024
 # them, in huge pages. Other C libraries ignore this.
 _KEEP_MEMORY = ":".join(
     [
-        "glibc.malloc.mmap_threshold=33554432",
+        "glibc.malloc.mmap_threshold=8388608",
         "glibc.malloc.trim_threshold=134217728",
         "glibc.malloc.top_pad=16777216",
         "glibc.malloc.hugetlb=1",
+        "glibc.malloc.arena_max=1",
     ]
 )
 
@@ -133,9 +134,14 @@ class Child:
     """One child process. One that crashed or was stopped for taking too long is replaced."""
 
     def __init__(
-        self, model: ModelFile, load_model: Callable[[], ModelFile], max_pixels: int
+        self,
+        model: ModelFile,
+        load_model: Callable[[], ModelFile],
+        max_pixels: int,
+        max_memory: int,
     ) -> None:
-        self._model, self._load_model, self._max_pixels = model, load_model, max_pixels
+        self._model, self._load_model = model, load_model
+        self._max_pixels, self._max_memory = max_pixels, max_memory
         self._image = _shared_memory()
         self._ready = False
         self._start()
@@ -215,7 +221,7 @@ class Child:
         command += [str(self._model.path.resolve()), str(self._model.spec.input_size_px)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [*command, str(self._max_pixels)],
+                [*command, str(self._max_pixels), str(self._max_memory)],
                 pass_fds=inherited,
                 cwd=_REPOSITORY,
                 env=_child_environment(),

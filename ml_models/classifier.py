@@ -13,6 +13,7 @@ from typing import Any
 from ml_models import requests
 from ml_models.children import Child, ChildPool
 from ml_models.errors import DecodeError, ModelDamaged, ModelError, ModelMissing
+from ml_models.memory import MAX_BYTES
 from ml_models.pretrained import ModelFile
 from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Prediction, Rendering
 
@@ -39,13 +40,14 @@ class NsfwClassifier:
         max_waiting: int,
         max_wait_s: float,
         max_pixels: int,
+        max_memory: int = MAX_BYTES,
         on_stage: Callable[[str, float], None] = lambda _stage, _seconds: None,
     ) -> None:
         """`on_stage` is told how many seconds each of `decode`, `prepare` and `model` took."""
         self._load_model, self._on_stage = load_model, on_stage
         self._permits, self._max_waiting = permits, max_waiting
         self._max_wait_s = max_wait_s
-        self._max_pixels = max_pixels
+        self._max_pixels, self._max_memory = max_pixels, max_memory
         self._loading = threading.Lock()
         self._pool: ChildPool | None = None
         self._closed = False
@@ -136,7 +138,7 @@ class NsfwClassifier:
         children: list[Child] = []
         try:
             for _ in range(self._permits):
-                children.append(Child(model, self._load_model, self._max_pixels))
+                children.append(self._new_child(model))
             for child in children:
                 child.wait_until_ready()
         except BaseException:
@@ -145,6 +147,9 @@ class NsfwClassifier:
             raise
         logger.info("model %s %s loaded", model.spec.name, model.spec.version)
         return ChildPool(model.spec, children, self._max_waiting, self._max_wait_s)
+
+    def _new_child(self, model: ModelFile) -> Child:
+        return Child(model, self._load_model, self._max_pixels, self._max_memory)
 
 
 class PatientClassifier:

@@ -49,6 +49,21 @@ class ImageTooLarge(ImageError):
         self.arguments = (width_px, height_px, max_pixels)
 
 
+class TooMuchMemory(DecodeError):
+    """Decoding would take more memory than one image may. As a rule the header tells, and nothing
+    was allocated; `needed_bytes` is 0 where it was only found out on the way."""
+
+    def __init__(self, max_bytes: int, needed_bytes: int = 0) -> None:
+        self.max_bytes, self.needed_bytes = max_bytes, needed_bytes
+        self.public_message = (
+            f"Decoding the image takes more than {max_bytes / 1e6:.0f} MB of memory, the most that "
+            "is allowed. Send it with fewer pixels, or as a JPEG that is not progressive."
+        )
+        need = f"{needed_bytes / 1e6:.0f} MB" if needed_bytes else "more"
+        super().__init__(f"decoding takes {need}, MAX_IMAGE_MEMORY allows {max_bytes / 1e6:.0f} MB")
+        self.arguments = (max_bytes, needed_bytes)
+
+
 class ModelError(MlModelsError):
     """The model is at fault: no image can be classified until the operator acts."""
 
@@ -79,5 +94,5 @@ class ClassifierBusy(MlModelsError):
 
 # By name, as they come from another process together with their arguments.
 IMAGE_ERRORS: dict[str, type[ImageError]] = {
-    kind.__name__: kind for kind in (UnsupportedImage, DecodeError, ImageTooLarge)
+    kind.__name__: kind for kind in (UnsupportedImage, DecodeError, TooMuchMemory, ImageTooLarge)
 }

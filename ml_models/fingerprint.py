@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_models.images import Pixels
+from ml_models.scaling import Pixels
 from ml_models.types import Fingerprint
 
 _CELLS = 64
@@ -26,6 +26,9 @@ _FREQUENCIES = 16
 _LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 # Photos sampled twice differ in up to 25 bits, scanned pages in 56, other pictures in more than 90.
 _MAX_DOUBT = 64
+
+# In pixels: of what is wider, whole rows are too much to copy.
+_WIDE = 40_000
 
 _Places = Callable[[int, int], NDArray[np.intp]]
 """Of a size in pixels and a number of equal parts: a place in each."""
@@ -63,10 +66,14 @@ def _cells(pixels: Pixels, places: _Places) -> _Cells:
     side = _CELLS * _SAMPLES
     rows = places(height, side).reshape(_CELLS, _SAMPLES)
     # Picked by byte, which is faster than by triple, and summed as they come: whole numbers.
-    octets = (places(width, side)[:, np.newaxis] * 3 + np.arange(3)).ravel()
+    columns = places(width, side)
+    octets = (columns[:, np.newaxis] * 3 + np.arange(3)).ravel()
     down = np.zeros((_CELLS, side * 3), np.uint16)
     for nth in range(_SAMPLES):
-        down += pixels[rows[:, nth]].reshape(_CELLS, width * 3).take(octets, axis=1)
+        if width > _WIDE:
+            down += pixels[np.ix_(rows[:, nth], columns)].reshape(_CELLS, side * 3)
+        else:
+            down += pixels[rows[:, nth]].reshape(_CELLS, width * 3).take(octets, axis=1)
     samples = down.reshape(_CELLS, _CELLS, _SAMPLES, 3)
     across = sum(samples[:, :, nth] for nth in range(1, _SAMPLES)) + samples[:, :, 0]
     cells: _Cells = across.astype(np.float32) @ _LUMINANCE

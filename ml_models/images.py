@@ -1,24 +1,23 @@
 """Image bytes in, the pixels that the models were trained on out.
 
-Owns format recognition, limits, decoding, orientation and nsfwjs's resize. Knows no model.
+Owns format recognition, limits, decoding and orientation. Knows no model.
 """
 
 import io
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
 import pillow_heif
-import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
-from ml_models import webp
+from ml_models import heif, jpeg, png, webp
 from ml_models.errors import DecodeError, ImageTooLarge, UnsupportedImage
-
-Pixels = NDArray[np.uint8]
-"""uint8 [H, W, 3], RGB."""
+from ml_models.memory import ANIMATED_PIXEL, OUR_PIXEL, PixelBuffer, bytes_with_pillow
+from ml_models.scaling import PIECE_PIXELS, Pixels, pieces, scaled_size
 
 Background = Literal["white", "black", "grey"]
 """What lies under a picture that one can see through."""
@@ -27,48 +26,24 @@ Background = Literal["white", "black", "grey"]
 # surface.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
-# A JPEG is gone through once per scan, even an empty one: 3,000 of 49 megapixels, in a file of
-# 33 KB, take 14 s. Encoders write about 10; libjpeg-turbo's own fuzzers stop at 500.
-MAX_JPEG_SCANS = 100
-
-_STRIP_PIXELS = 1_000_000
-
 # How Pillow names samples of PNG that it widens to 8 bits, unlike the transparent one among them:
 # left so it would show as opaque what browsers see through. Of 48 bits it keeps too few to mend it.
 _WIDENED = {"1": (1, 255), "L;2": (3, 85), "L;4": (15, 17)}  # the mask of its bits, and the factor
 _DEEP_COLOURS = "RGB;16B"
-
-_END_OF_IMAGE = b"\xff\xd9"
 
 # Exif 2.32, tag 0x0112: how the stored rows must be turned to stand upright.
 _ORIENTATION_TAG = 0x0112
 
 Image.MAX_IMAGE_PIXELS = None  # we refuse by `max_pixels` ourselves; Pillow's own limit only warns
 pillow_heif.register_heif_opener()
-# libheif starts its own threads for each image; the permits already fill the cores.
+# They start threads of their own for each image, which hold rows each; the permits already fill the
+# cores.
 pillow_heif.options.DECODE_THREADS = 1
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
-
-class PixelBuffer:
-    """Memory for one image's pixels, used again for the next: asking the kernel for it anew takes
-    as long as a third of decoding. Holds the pixels of the last `decode` it was given to.
-
-    `is_seen_through` says whether the background shows anywhere in them."""
-
-    _KEPT_BYTES = 64 * 1024 * 1024
-
-    def __init__(self) -> None:
-        self._bytes = np.empty(0, np.uint8)
-        self.is_seen_through = False
-
-    def shaped(self, height: int, width: int) -> Pixels:
-        """Return [height, width, 3] of it, grown if need be; what is very large is not kept."""
-        size = height * width * 3
-        if size > self._KEPT_BYTES:
-            return np.empty((height, width, 3), np.uint8)
-        if size > self._bytes.size:
-            self._bytes = np.empty(size, np.uint8)
-        return self._bytes[:size].reshape(height, width, 3)
+# From here on it matters whether a decoder holds a copy. Below, phones' tiles are joined before
+# their colours are made, as everywhere.
+_LARGE_PIXELS = 16_000_000
 
 
 def decode(
@@ -90,73 +65,54 @@ def decode(
     at least so many pixels.
 
     Raises UnsupportedImage when the content is of no supported format, ImageTooLarge before
-    anything is allocated when width x height > max_pixels, DecodeError when it is not whole.
+    anything is allocated when width x height > max_pixels, TooMuchMemory, in the same way, when it
+    would take more than the buffer allows, DecodeError when it is not whole.
     """
     buffer = buffer or PixelBuffer()
     buffer.is_seen_through = False
-    image = _open(data)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ImageTooLarge(width, height, max_pixels)
+    try:
+        return _decoded(_Request(data, max_pixels, buffer, enough_px, background))
+    except MemoryError as error:  # the kernel's limit: the header had promised less
+        raise buffer.refusal() from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What `decode` was asked for."""
+
+    data: bytes
+    max_pixels: int
+    buffer: PixelBuffer
+    enough_px: int | None
+    background: Background
+
+    def check_size(self, width: int, height: int) -> None:
+        if width * height > self.max_pixels:
+            raise ImageTooLarge(width, height, self.max_pixels)
+
+    def pixels(self, width: int, height: int, decoder_bytes: int) -> Pixels:
+        """The memory for the result, with so much beside it for the decoder."""
+        self.buffer.make_room(width * height * OUR_PIXEL + decoder_bytes, len(self.data))
+        return self.buffer.shaped(height, width)
+
+
+def _decoded(asked: _Request) -> Pixels:
+    header = webp.header(asked.data)
+    if header is not None and not header.is_animated:
+        return _decode_webp(asked, header)
+    if header is not None:  # Pillow has two pictures of its size as soon as it is opened
+        asked.check_size(header.width, header.height)
+        asked.buffer.make_room(header.width * header.height * ANIMATED_PIXEL, len(asked.data))
+    image = _open(asked.data)
+    asked.check_size(*image.size)
     if image.format in ("JPEG", "MPO"):  # MPO: a JPEG with further pictures behind it
-        _refuse_scan_bomb(data)
+        jpeg.refuse_scan_bomb(asked.data)
         if image.mode in ("RGB", "L"):
-            if enough_px is None or enough_px >= max(width, height):
-                into: dict[str, Any] = {"buffer": buffer.shaped(height, width)}
-            else:
-                least = scaled_size(width, height, enough_px)
-                into = {"min_width": least[0], "min_height": least[1]}
-            return _upright(_decode_jpeg(data, into), _orientation(image))
+            return _upright(_decode_jpeg(asked, *image.size), _orientation(image.getexif))
     if image.format == "PNG":
-        _check_png(data)
-    if image.format == "WEBP":
-        pixels = _decode_webp(data, image, buffer, background)
-        if pixels is not None:
-            return _upright(pixels, _orientation(image))
-    return _decode_with_pillow(image, buffer, background)
-
-
-def scaled_size(width: int, height: int, longest_side_px: int) -> tuple[int, int]:
-    """The size of a picture whose longest side is shortened to so many pixels, if it is longer."""
-    scale = min(1.0, longest_side_px / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def resize(pixels: Pixels, size_px: int) -> NDArray[np.float32]:
-    """Scale to float32 [size_px, size_px, 3] in 0..1 exactly as nsfwjs does.
-
-    nsfwjs `core.ts`: divide by 255, then `tf.image.resizeBilinear` with aligned corners, which
-    reads the four pixels around `i * (in - 1) / (out - 1)` and does not antialias.
-    """
-    if abs(pixels.strides[0]) < abs(pixels.strides[1]):  # a turned photo: its columns lie together
-        return np.ascontiguousarray(resize(pixels.transpose(1, 0, 2), size_px).transpose(1, 0, 2))
-    height, width, _ = pixels.shape
-    top, bottom, y_weight = _taps(height, size_px)
-    left, right, x_weight = _taps(width, size_px)
-    places = np.concatenate((top, bottom))
-    # `take` is faster, but first copies the whole of what is mirrored.
-    picked = pixels.take(places, axis=0) if pixels.flags.c_contiguous else pixels[places]
-    rows = picked.reshape(2 * size_px, width * 3)
-    across = _lerp(_columns(rows, left), _columns(rows, right), np.repeat(x_weight, 3))
-    scaled = _lerp(across[:size_px], across[size_px:], y_weight[:, np.newaxis])
-    scaled /= np.float32(255)
-    return scaled.reshape(size_px, size_px, 3)
-
-
-def _columns(rows: Pixels, columns: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Pick RGB columns out of rows of bytes; by byte is faster than by triple."""
-    places = (columns[:, np.newaxis] * 3 + np.arange(3)).ravel()
-    return rows.take(places, axis=1).astype(np.float32)
-
-
-def _lerp(
-    start: NDArray[np.float32], end: NDArray[np.float32], weight: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """start + (end - start) * weight, computed inside `end`."""
-    end -= start
-    end *= weight
-    end += start
-    return end
+        _check_png(asked.data)
+    pixels = _decode_in_parts(asked, image) if _is_large(image) else None
+    return _decode_with_pillow(asked, image) if pixels is None else pixels
 
 
 def _open(data: bytes) -> Image.Image:
@@ -165,6 +121,8 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError as error:
         raise UnsupportedImage(f"no decoder recognises {data[:8]!r}...") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a plugin raises whatever its parsing of a bad header trips over
         raise DecodeError(f"bad header: {error!r}") from error
 
@@ -173,66 +131,84 @@ def _check_png(data: bytes) -> None:
     """Compare every chunk with its checksum, which decoding does not."""
     try:
         _open(data).verify()
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
         raise DecodeError(f"PNG: {error!r}") from error
 
 
-def _refuse_scan_bomb(data: bytes) -> None:
-    # Inside entropy-coded data 0xFF is always stuffed, so this counts true start-of-scan markers,
-    # and at most a few more inside an embedded thumbnail.
-    octets = np.frombuffer(data, np.uint8)  # numpy counts five times as fast as bytes.count
-    scans = np.count_nonzero((octets[:-1] == 0xFF) & (octets[1:] == 0xDA))
-    if scans > MAX_JPEG_SCANS:
-        raise DecodeError(f"JPEG with {scans} scans, more than {MAX_JPEG_SCANS}")
+def _decode_jpeg(asked: _Request, width: int, height: int) -> Pixels:
+    coefficients = jpeg.coefficient_bytes(asked.data)
+    if asked.enough_px is None or asked.enough_px >= max(width, height):
+        pixels = asked.pixels(width, height, coefficients)
+        return jpeg.decode(asked.data, {"buffer": pixels})
+    least = scaled_size(width, height, asked.enough_px)
+    # Scaled by eighths: less than twice as much in each direction, or an eighth of it.
+    most = (max(2 * less, -(-all_ // 8)) for less, all_ in zip(least, (width, height), strict=True))
+    asked.buffer.make_room(prod(most) * OUR_PIXEL + coefficients, len(asked.data))
+    return jpeg.decode(asked.data, {"min_width": least[0], "min_height": least[1]})
 
 
-def _decode_jpeg(data: bytes, into: Mapping[str, Any]) -> Pixels:
-    """Decode with libjpeg-turbo; its warnings count as errors, for they mean guessed pixels."""
-    try:
-        return _turbojpeg(data, into)
-    except ValueError as error:
-        # Some cameras pad with zeros before the end marker. That alone loses no pixel.
-        unpadded = data[: data.rfind(_END_OF_IMAGE)].rstrip(b"\0") + _END_OF_IMAGE
-        if "extraneous bytes" not in str(error) or unpadded == data:
-            raise DecodeError(f"JPEG: {error}") from error
-    try:
-        return _turbojpeg(unpadded, into)
-    except ValueError as error:
-        raise DecodeError(f"JPEG: {error}") from error
+def _decode_webp(asked: _Request, header: webp.Header) -> Pixels:
+    width, height = header.width, header.height
+    asked.check_size(width, height)
+    if header.is_opaque:
+        pixels = asked.pixels(width, height, header.decoder_bytes)
+        layers = pixels
+    else:
+        asked.buffer.make_room(width * height * 4 + header.decoder_bytes, len(asked.data))
+        layers = np.empty((height, width, 4), np.uint8)
+    if not webp.decode_into(asked.data, layers):
+        raise DecodeError("WebP: damaged or incomplete")
+    if not header.is_opaque:
+        pixels = _flattened_in_place(layers, asked)
+    return _upright(pixels, _orientation(lambda: webp.exif(asked.data)))
 
 
-def _turbojpeg(data: bytes, into: Mapping[str, Any]) -> Pixels:
-    decoded: Pixels = simplejpeg.decode_jpeg(data, "RGB", strict=True, **into)
-    return decoded
+def _flattened_in_place(layers: NDArray[np.uint8], asked: _Request) -> Pixels:
+    """Lay uint8 [H, W, 4] RGBA on the background, in the same memory: three bytes a pixel never
+    overtake four."""
+    height, width, _ = layers.shape
+    flat, pixels = layers.reshape(-1, 4), layers.reshape(-1)[: height * width * 3].reshape(-1, 3)
+    for start in range(0, len(flat), PIECE_PIXELS):
+        piece = flat[start : start + PIECE_PIXELS]
+        strip = Image.frombytes("RGBA", (len(piece), 1), piece.tobytes())
+        pixels[start : start + len(piece)] = _laid(strip, asked)[0]
+    return pixels.reshape(height, width, 3)
 
 
-def _decode_webp(
-    data: bytes, image: Image.Image, buffer: PixelBuffer, background: Background
-) -> Pixels | None:
-    """Decode in a fraction of the memory that Pillow takes; None where only Pillow can, or says
-    what is wrong."""
-    width, height = image.size
-    if image.mode == "RGB":
-        pixels = buffer.shaped(height, width)
-        return pixels if webp.decode_into(data, pixels) else None
-    layers = np.empty((height, width, 4), np.uint8)
-    if not webp.decode_into(data, layers):
-        return None
-    layered = Image.frombuffer("RGBA", image.size, layers, "raw", "RGBA", 0, 1)
-    return _rgb(layered, buffer, background)
+def _is_large(image: Image.Image) -> bool:
+    return image.width * image.height > _LARGE_PIXELS
 
 
-def _decode_with_pillow(image: Image.Image, buffer: PixelBuffer, background: Background) -> Pixels:
+def _decode_in_parts(asked: _Request, image: Image.Image) -> Pixels | None:
+    """Decode what would take Pillow a copy of the whole; None for what only Pillow can."""
+    if image.format == "PNG" and png.can_be_cut(asked.data, image):
+        pixels, top = asked.pixels(*image.size, png.STRIP_BYTES * 4), 0
+        for strip in png.strips(asked.data):
+            strip.info = image.info  # transparency of a single colour
+            pixels[top : top + strip.height] = _laid(strip, asked)
+            top += strip.height
+        return _upright(pixels, _orientation(lambda: png.exif(asked.data)))
+    if image.format == "HEIF":
+        with heif.grid(asked.data) as grid:
+            if grid is not None and grid.size == image.size:
+                pixels = asked.pixels(*image.size, grid.decoder_bytes)
+                grid.decode_into(pixels)
+                return _upright(pixels, _orientation(image.getexif))
+    return None
+
+
+def _decode_with_pillow(asked: _Request, image: Image.Image) -> Pixels:
+    asked.buffer.make_room(bytes_with_pillow(image, asked.data), len(asked.data))
     try:
         tiles = getattr(image, "tile", ()) if image.format == "PNG" else ()
         samples = tiles[0].args if tiles else None
         image.load()
         _mend_transparency(image, samples)
-        orientation = _orientation(image)  # after load(): Pillow turns some formats itself
-        pixels = _rgb(image, buffer, background)
-    except DecodeError:
+        orientation = _orientation(image.getexif)  # after load(): Pillow turns some formats itself
+        pixels = _rgb(image, asked)
+    except (DecodeError, MemoryError):
         raise
     except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
         raise DecodeError(f"{image.format}: {error!r}") from error
@@ -250,23 +226,26 @@ def _mend_transparency(image: Image.Image, samples: Any) -> None:
         image.info["transparency"] = (image.info["transparency"] & mask) * factor
 
 
-def _rgb(image: Image.Image, buffer: PixelBuffer, background: Background) -> Pixels:
-    """Convert strip by strip: each step over the whole would hold a copy of it more."""
+def _rgb(image: Image.Image, asked: _Request) -> Pixels:
+    """Convert piece by piece: each step over the whole would hold a copy of it more."""
     if image.mode in ("I", "F") and not (image.mode == "I" and image.format == "PNG"):
         raise DecodeError(f"{image.format}: samples of mode {image.mode} have no defined range")
     width, height = image.size
-    pixels = buffer.shaped(height, width)
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        strip = image.crop((0, top, width, bottom))
-        strip.info = image.info  # transparency of palettes and single colours
-        layer = _layer(strip)
-        if layer.mode == "RGBA":
-            buffer.is_seen_through = True
-            layer = Image.alpha_composite(Image.new("RGBA", layer.size, background), layer)
-        pixels[top:bottom] = np.asarray(layer.convert("RGB"))
+    pixels = asked.buffer.shaped(height, width)
+    for rows, columns in pieces(height, width):
+        piece = image.crop((columns.start, rows.start, columns.stop, rows.stop))
+        piece.info = image.info  # transparency of palettes and single colours
+        pixels[rows, columns] = _laid(piece, asked)
     return pixels
+
+
+def _laid(image: Image.Image, asked: _Request) -> Pixels:
+    """Lay it on the background, and say so if that is seen."""
+    layer = _layer(image)
+    if layer.mode == "RGBA":
+        asked.buffer.is_seen_through = True
+        layer = Image.alpha_composite(Image.new("RGBA", layer.size, asked.background), layer)
+    return np.asarray(layer.convert("RGB"))
 
 
 def _layer(image: Image.Image) -> Image.Image:
@@ -284,9 +263,9 @@ def _layer(image: Image.Image) -> Image.Image:
     return layer.convert("RGB") if is_opaque else layer
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(read_exif: Callable[[], Image.Exif]) -> int:
     try:
-        value: Any = image.getexif().get(_ORIENTATION_TAG, 1)
+        value: Any = read_exif().get(_ORIENTATION_TAG, 1)
     except Exception:  # damaged EXIF hides no pixel; browsers show such images too
         return 1
     return value if isinstance(value, int) else 1
@@ -301,14 +280,3 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     return pixels
-
-
-@lru_cache(maxsize=64)  # pictures from one app come in few sizes
-def _taps(
-    size_in: int, size_out: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """For each output position the two input positions around it and the second one's weight."""
-    position = np.arange(size_out, dtype=np.float32) * np.float32((size_in - 1) / (size_out - 1))
-    first = np.minimum(position.astype(np.intp), size_in - 1)
-    second = np.minimum(first + 1, size_in - 1)
-    return first, second, position - first.astype(np.float32)

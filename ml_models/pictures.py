@@ -9,7 +9,9 @@ import simplejpeg
 from PIL import Image, ImageFilter
 
 from ml_models.blurhash import blurhash
-from ml_models.images import Pixels, decode, scaled_size
+from ml_models.images import decode
+from ml_models.memory import PixelBuffer
+from ml_models.scaling import Pixels, shrink
 from ml_models.types import Rendering
 
 _JPEG, _JPEG_QUALITY = b"\xff\xd8\xff", 85
@@ -21,20 +23,22 @@ _PLACEHOLDER_SIDE_PX = 32
 _PLACEHOLDER_MAX_PIXELS = 9_000_000
 
 
-def picture(data: bytes, max_pixels: int, rendering: Rendering) -> bytes:
+def picture(
+    data: bytes, max_pixels: int, rendering: Rendering, buffer: PixelBuffer | None = None
+) -> bytes:
     """Make a JPEG, never larger than the image itself. Raises ImageError as `decode` does.
 
     What is seen through lies on grey, where what only a white or only a dark page shows is seen.
     """
     side = rendering.longest_side_px
-    pixels = _shrink(decode(data, max_pixels, enough_px=side, background="grey"), side)
+    pixels = shrink(decode(data, max_pixels, buffer, enough_px=side, background="grey"), side)
     if rendering.veiled:
         pixels = _veil(pixels)
     made: bytes = simplejpeg.encode_jpeg(pixels, _JPEG_QUALITY, colorsubsampling="420")
     return made
 
 
-def placeholder(data: bytes, max_pixels: int) -> str:
+def placeholder(data: bytes, max_pixels: int, buffer: PixelBuffer | None = None) -> str:
     """Make a BlurHash of 4 x 3 components, or 3 x 4 for what is higher than wide.
 
     Raises ImageError as `decode` does, ImageTooLarge also for what would take too long.
@@ -42,18 +46,9 @@ def placeholder(data: bytes, max_pixels: int) -> str:
     if not data.startswith(_JPEG):
         max_pixels = min(max_pixels, _PLACEHOLDER_MAX_PIXELS)
     side = _PLACEHOLDER_SIDE_PX
-    pixels = _shrink(decode(data, max_pixels, enough_px=4 * side), side)
+    pixels = shrink(decode(data, max_pixels, buffer, enough_px=4 * side), side)
     height, width, _ = pixels.shape
     return blurhash(pixels, 4, 3) if width >= height else blurhash(pixels, 3, 4)
-
-
-def _shrink(pixels: Pixels, longest_side_px: int) -> Pixels:
-    height, width, _ = pixels.shape
-    size = scaled_size(width, height, longest_side_px)
-    if size == (width, height):
-        return np.ascontiguousarray(pixels)
-    image = Image.fromarray(pixels)
-    return np.asarray(image.resize(size, Image.Resampling.HAMMING, reducing_gap=2.0))
 
 
 def _veil(pixels: Pixels) -> Pixels:

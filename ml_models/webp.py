@@ -1,18 +1,90 @@
 """Still WebP pictures, decoded straight into the memory that they are to have.
 
-Pillow decodes every WebP as an animation: four copies of the picture with four bytes a pixel each.
-Here libwebp's own call for one picture is asked, in the very library that Pillow has brought along.
+Pillow decodes every WebP as an animation: four copies of the picture with four bytes a pixel each,
+two of them when it is only opened. Here libwebp's own calls for one picture are asked, in the very
+library that Pillow has brought along.
 """
 
 import ctypes
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import _webp
+from PIL import Image, _webp
 
 # Whose dependencies are looked through as well. https://developers.google.com/speed/webp/docs/api
 _LIBRARY = ctypes.CDLL(_webp.__file__)
 _INTO = {3: "WebPDecodeRGBInto", 4: "WebPDecodeRGBAInto"}
+# Of libwebp's decode.h; another major number is refused by the library.
+_DECODER_ABI = 0x0209
+_OK, _LOSSY = 0, 1
+_MAX_CHUNKS = 100
+
+
+class _Features(ctypes.Structure):
+    """WebPBitstreamFeatures of decode.h."""
+
+    _fields_ = (
+        ("width", ctypes.c_int),
+        ("height", ctypes.c_int),
+        ("has_alpha", ctypes.c_int),
+        ("has_animation", ctypes.c_int),
+        ("format", ctypes.c_int),
+        ("pad", ctypes.c_uint32 * 5),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a picture before it is decoded."""
+
+    width: int
+    height: int
+    is_opaque: bool
+    is_lossy: bool
+    is_animated: bool
+
+    @property
+    def samples(self) -> int:
+        """Of each pixel."""
+        return 3 if self.is_opaque else 4
+
+    @property
+    def decoder_bytes(self) -> int:
+        """What libwebp holds beside the pixels: of a lossless picture another one with four bytes
+        for each; of a lossy one a few rows, and its alpha three times while that is unpacked."""
+        per_pixel = (0 if self.is_opaque else 3) if self.is_lossy else 4
+        return self.width * self.height * per_pixel
+
+
+def header(data: bytes) -> Header | None:
+    """Read the header; None for what is no WebP, and where Pillow has hidden libwebp."""
+    read = getattr(_LIBRARY, "WebPGetFeaturesInternal", None)
+    if read is None or data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return None
+    found = _Features()
+    read.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(_Features), ctypes.c_int)
+    if read(data, len(data), ctypes.byref(found), _DECODER_ABI) != _OK:
+        return None
+    return Header(
+        found.width,
+        found.height,
+        is_opaque=not found.has_alpha,
+        is_lossy=found.format == _LOSSY,
+        is_animated=bool(found.has_animation),
+    )
+
+
+def exif(data: bytes) -> Image.Exif:
+    """The metadata, empty where there is none."""
+    found, place = Image.Exif(), 12
+    for _ in range(_MAX_CHUNKS):
+        size = int.from_bytes(data[place + 4 : place + 8], "little")
+        if data[place : place + 4] == b"EXIF":
+            found.load(data[place + 8 : place + 8 + size])
+            break
+        place += 8 + size + size % 2
+    return found
 
 
 def decode_into(data: bytes, pixels: NDArray[np.uint8]) -> bool:

@@ -256,6 +256,7 @@ def _classifier(settings: Settings, telemetry: Telemetry) -> NsfwClassifier:
         max_waiting=settings.classify_max_waiting,
         max_wait_s=settings.classify_max_wait,
         max_pixels=settings.max_image_pixels,
+        max_memory=settings.max_image_memory,
         on_stage=telemetry.took,
     )
 

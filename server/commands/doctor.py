@@ -31,8 +31,8 @@ _ENOUGH_DISK_BYTES = 2 * 1024**3
 _ENOUGH_FILES = 4096
 _MAX_CLOCK_DIFFERENCE_S = 5.0
 _LONG_WAIT_MINUTES = 5
-# What a classifier takes for the largest image that is allowed, see docs/performance.md.
-_BYTES_PER_PIXEL = 20
+# What a classifier takes before the first image, and may keep of images before.
+_IDLE_CLASSIFIER_BYTES = 250_000_000
 
 
 class Verdict(StrEnum):
@@ -224,11 +224,11 @@ def _open_files() -> Finding:
 
 def _memory(settings: Settings) -> Finding:
     has = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    needs = settings.classify_permits * settings.max_image_pixels * _BYTES_PER_PIXEL
+    needs = settings.classify_permits * (settings.max_image_memory + _IDLE_CLASSIFIER_BYTES)
     sentence = (
         f"{has / 1024**3:.0f} GB; {settings.classify_permits} classifiers on {usable_cores()} "
         f"cores take up to {needs / 1024**3:.1f} GB for the largest images"
     )
     if needs > has * 0.8:
-        return _warning("memory", f"{sentence}: lower MAX_IMAGE_PIXELS or CLASSIFY_PERMITS")
+        return _warning("memory", f"{sentence}: lower MAX_IMAGE_MEMORY or CLASSIFY_PERMITS")
     return _fine("memory", sentence)

@@ -14,7 +14,7 @@ from cloud.moderation.policy import read_policy
 from cloud.moderation.predictions import to_objects
 from cloud.moderation.types import Policy
 from cloud.operations import Set
-from ml_models.errors import ClassifierBusy, DecodeError, ModelMissing
+from ml_models.errors import ClassifierBusy, DecodeError, ModelMissing, TooMuchMemory
 from ml_models.types import Fingerprint, Inspection
 from server.moderation.checks import SCHEMA as CHECK
 from server.moderation.items import ITEM
@@ -110,6 +110,7 @@ def test_a_decision_names_policy_model_and_content(moderation):
     ("data", "error", "reason"),
     [
         (b"0.1", DecodeError("scripted"), DecodeError.public_message),
+        (b"0.1", TooMuchMemory(10**6), TooMuchMemory(10**6).public_message),
         (bytes(101), None, "The image has more than 100 bytes, the most that is accepted."),
     ],
 )

@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFilter
 
 from ml_models.errors import DecodeError, ImageError, ImageTooLarge, UnsupportedImage
-from ml_models.images import MAX_JPEG_SCANS, PixelBuffer, decode, resize
+from ml_models.images import decode
+from ml_models.jpeg import MAX_SCANS
+from ml_models.memory import PixelBuffer
+from ml_models.scaling import resize
 
 MAX_PIXELS = 50_000_000
 LOSSLESS = ["PNG", "GIF", "BMP", "TIFF"]
@@ -244,7 +247,7 @@ def test_jpeg_with_absurdly_many_scans_is_refused():
     data = encoded(picture(), "JPEG", progressive=True)
     scan = data[data.rindex(b"\xff\xda") : data.rindex(b"\xff\xd9")]
     with pytest.raises(DecodeError, match="scans"):
-        decode(data[:-2] + scan * MAX_JPEG_SCANS + b"\xff\xd9", MAX_PIXELS)
+        decode(data[:-2] + scan * MAX_SCANS + b"\xff\xd9", MAX_PIXELS)
 
 
 @pytest.mark.parametrize("format", [*LOSSLESS, *LOSSY])
@@ -270,7 +273,7 @@ def test_baseline_jpeg_with_absurdly_many_scans_is_refused():
     data = encoded(picture(), "JPEG")
     scan = data[data.rindex(b"\xff\xda") : data.rindex(b"\xff\xd9")]
     with pytest.raises(DecodeError, match="scans"):
-        decode(data[:-2] + scan * MAX_JPEG_SCANS + b"\xff\xd9", MAX_PIXELS)
+        decode(data[:-2] + scan * MAX_SCANS + b"\xff\xd9", MAX_PIXELS)
 
 
 def test_megabytes_of_padding_are_gone_through_once():

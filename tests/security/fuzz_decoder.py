@@ -13,7 +13,8 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 with atheris.instrument_imports(include=["ml_models", "PIL"]):
     from ml_models.errors import ImageError
-    from ml_models.images import PixelBuffer, decode
+    from ml_models.images import decode
+    from ml_models.memory import PixelBuffer
 
 buffer = PixelBuffer()
 

@@ -72,9 +72,9 @@ def test_settings_that_cannot_work_are_a_problem_and_the_rest_is_looked_at(look)
 
 
 def test_memory_that_does_not_suffice_is_said(look):
-    found = look(max_image_pixels=10**12)["memory"]
+    found = look(max_image_memory=10**12)["memory"]
     assert found.verdict is Verdict.WARNING
-    assert "MAX_IMAGE_PIXELS" in found.sentence
+    assert "MAX_IMAGE_MEMORY" in found.sentence
 
 
 def test_it_changes_nothing(look, tmp_path):
