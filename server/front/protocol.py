@@ -327,6 +327,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._running = cycle
         self.all.has_request(self)
         body, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()  # from now on it says that the client has left
         answering = _Answering(self, cycle)
         self.tasks.add(answering)  # type: ignore[arg-type]  # uvicorn waits for it, or cancels it
         self.front.answer(cycle.scope, body, answering)

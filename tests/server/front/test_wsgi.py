@@ -133,6 +133,16 @@ def test_answer_is_streamed_no_faster_than_it_is_read(start_front):
     assert len(made) < 1000, "it stopped when its reader left"
 
 
+def test_answer_made_while_it_is_sent_arrives_to_its_end(start_front):
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/csv")])
+        return (b"%06d" % number * 20_000 for number in range(30))
+
+    answer = start_front(app).talk(post(b""))
+    assert answer.count(b"000029") == 20_000
+    assert answer.endswith(b"\r\n0\r\n\r\n"), "as the end of its last piece says"
+
+
 def test_error_that_escapes_the_app_is_a_plain_500(start_front, caplog):
     def app(environ, start_response):
         raise RuntimeError("secret")
