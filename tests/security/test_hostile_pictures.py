@@ -147,7 +147,7 @@ def test_fuzzing_finds_no_crash(tally, tmp_path):
     for name, data in seeds().items():
         (tmp_path / name.replace(" ", "_")).write_bytes(data)
     result = subprocess.run(
-        [sys.executable, FUZZ, tmp_path, "-max_total_time=240", "-timeout=20"],
+        [sys.executable, FUZZ, tmp_path, "-max_total_time=240", "-timeout=20", "-rss_limit_mb=0"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
