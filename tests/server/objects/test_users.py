@@ -5,8 +5,8 @@ import time
 
 import pytest
 from image_host import KEYS, MASTER
+from mongo_commands import Commands
 from parse_app import error, outcome, pointer
-from pymongo import monitoring
 
 from cloud.operations import Delete, Set
 from server.auth import Caller
@@ -323,26 +323,8 @@ def test_an_email_is_taken_in_whatever_case(parse, email):
     assert error(parse.put(f"/users/{bob.id}", {"email": email}, bob)) == (203, sentence)
 
 
-class Indexes(monitoring.CommandListener):
-    """The indexes that a MongoDB is asked to make, by collection and name."""
-
-    def __init__(self):
-        self.made = {}
-
-    def started(self, event):
-        for index in event.command.get("indexes", ()):
-            asked = dict(index)
-            self.made[event.command["createIndexes"], asked.pop("name")] = asked
-
-    def succeeded(self, event):
-        pass
-
-    failed = succeeded
-
-
 def test_users_and_roles_get_the_indexes_of_parse_server(make_parse, mongo_uri, tmp_path):
-    indexes = Indexes()
-    monitoring.register(indexes)  # for clients made from now on
+    commands = Commands()
     parse = make_parse(database_uri=mongo_uri("nx", tmp_path.name))
     parse.post("/users", {"username": "alice", "password": "p"})
     parse.create("_Role", {"name": "Mods", "ACL": {}})
@@ -358,7 +340,8 @@ def test_users_and_roles_get_the_indexes_of_parse_server(make_parse, mongo_uri, 
         ("_User", "_perishable_token"): {"key": {"_perishable_token": 1}, **plain},
         ("_Role", "name_1"): {"key": {"name": 1}, **once},
     }
-    assert {name: indexes.made[name] for name in expected} == expected
+    made = commands.indexes()
+    assert {name: made[name] for name in expected} == expected
 
 
 def test_a_name_with_wildcards_is_only_itself(parse):

@@ -5,8 +5,8 @@ import re
 
 import pytest
 from image_host import KEYS, MASTER
+from mongo_commands import Commands
 from parse_app import error, pointer
-from pymongo import monitoring
 
 from server.storage.port import Index
 
@@ -100,21 +100,6 @@ def test_an_unknown_preference_is_refused(things):
         assert error(answer) == (102, "Not supported read preference.")
 
 
-class Commands(monitoring.CommandListener):
-    """The commands that a MongoDB is sent."""
-
-    def __init__(self):
-        self.sent = []
-
-    def started(self, event):
-        self.sent.append(event.command)
-
-    def succeeded(self, event):
-        pass
-
-    failed = succeeded
-
-
 @pytest.fixture
 def mongodb_uri(mongo_uri, tmp_path):
     return mongo_uri("nx", tmp_path.name)
@@ -122,7 +107,6 @@ def mongodb_uri(mongo_uri, tmp_path):
 
 def test_mongodb_is_sent_the_comment(make_parse, mongodb_uri):
     commands = Commands()
-    monitoring.register(commands)  # for clients made from now on
     parse = make_parse(database_uri=mongodb_uri)
     parse.create("Thing", {"n": 1})
     parse.find("Thing", {"n": 1}, comment="of a find")

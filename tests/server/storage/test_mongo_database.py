@@ -7,9 +7,9 @@ import time
 
 import pytest
 from bson import json_util
-from pymongo import MongoClient, monitoring
+from mongo_commands import Commands
+from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError
-from pymongo.monitoring import CommandListener
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Add, AddUnique, Delete, Increment, Set
@@ -274,24 +274,8 @@ def test_old_schema_rows_are_read(database, raw):
     database.schemas.add_columns("Old", {"o": ColumnType("Object")})
 
 
-class Commands(CommandListener):
-    """What is sent to MongoDB."""
-
-    def __init__(self):
-        self.sent = []
-
-    def started(self, event):
-        self.sent.append(event.command)
-
-    def succeeded(self, event):
-        pass
-
-    failed = succeeded
-
-
 def test_mongodb_is_told_when_to_stop(database_uri):
     commands = Commands()
-    monitoring.register(commands)  # for clients made from now on
     database = MongoDatabase(database_uri)
     where = Matches("text", Regex("(a|b)*c"))
     database.objects.find(THING, Query(where))
@@ -306,7 +290,6 @@ def test_mongodb_is_told_when_to_stop(database_uri):
 
 def test_an_index_that_was_asked_for_is_made_as_parse_server_does(database_uri):
     commands = Commands()
-    monitoring.register(commands)
     database = MongoDatabase(database_uri)
     index = Index.asked_for("by_owner", {"_p_owner": -1, "createdAt": 1})
     database.objects.ensure_index(THING, index)
