@@ -291,6 +291,7 @@ class Lane {
       if (!isDecided && !this.#has(item.id)) this.ahead.push(item);
     }
     this.view.elsewhere = elsewhere;
+    this.view.tellOtherLane(waiting);
     // What was decided meanwhile may be among those that the server counted, or not.
     if (!this.queue.entries.length && this.changedAt < startedAt) {
       this.waiting = waiting[this.data.lane];

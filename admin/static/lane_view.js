@@ -119,6 +119,14 @@ class LaneView {
     this.element("waiting").textContent = count.toLocaleString(document.documentElement.lang);
   }
 
+  /** Of an admin's two lanes, the link to the other one says how many wait there. */
+  tellOtherLane(waiting) {
+    const link = this.element("other-lane");
+    if (!link) return;
+    const n = waiting[link.dataset.lane].toLocaleString(document.documentElement.lang);
+    link.textContent = panel.t(`lane.go_${link.dataset.lane}`, { n });
+  }
+
   set elsewhere(count) {
     this.element("held").textContent = panel.t("lane.held", { n: count.toLocaleString(document.documentElement.lang) });
     this.element("held").hidden = count === 0;

@@ -53,7 +53,7 @@ class Dossiers:
         document = self._objects.get(schema, subject.object_id)
         if document is None:
             return None
-        return {name: document[name] for name in schema.columns if name in document}
+        return {name: document[name] for name in schema.columns if _is_shown(name, document)}
 
     def _deliveries(self, log: Sequence[Decision]) -> Mapping[str, list[Delivery]]:
         if not log:
@@ -76,3 +76,8 @@ def _delivery(row: Document) -> Delivery:
         problem=row.get("lastError") or (None if status is None else f"HTTP {int(status)}"),
         delivered_at=row.get("deliveredAt"),
     )
+
+
+def _is_shown(column: str, document: Mapping[str, Any]) -> bool:
+    """What begins with _ is the server's own, and says nothing to people."""
+    return column in document and not column.startswith("_")

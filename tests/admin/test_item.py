@@ -181,6 +181,7 @@ def test_an_image_that_somebody_is_looking_at_is_hers(image, panel, bob):
     alice = panel.browser("alice")
     assert alice.get("/review").status_code == 200
     assert "alice is looking at it" in text_of(bob.get("/items/a"))
+    assert "You have it open for review" in text_of(alice.get("/items/a"))
     refused, _ = notices(bob.follow(decide(bob, after="approved")))
     assert "alice" in refused
     assert image.items.get("a").state is State.REVIEW

@@ -92,6 +92,9 @@ def test_the_number_that_waits_goes_down_with_the_key_press_and_stays_right(site
     assert press_and_read(page, "u") == "6"
     assert press_and_read(page, "u") == "7"
     assert press_and_read(page, "e") == "6"
+    page.wait_for_function(
+        "() => document.getElementById('other-lane').textContent.includes('(1)')"
+    )
     seen = page.evaluate_handle(
         """() => {
           const seen = [];

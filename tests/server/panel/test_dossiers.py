@@ -61,6 +61,7 @@ def test_it_shows_the_columns_of_the_object_as_they_are_now(rows, dossiers):
     assert (columns["isSafe"], columns["moderationRequired"]) == (False, True)
     assert columns["image"] == File("a.jpg")
     assert "caption" not in columns
+    assert not [name for name in columns if name.startswith("_")], "the server's own"
 
 
 def test_it_says_when_there_is_no_object(dossiers):
