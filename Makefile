@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests start hundreds of processes, which need not compile our modules each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run models test test-mongodb test-fast faults security lint types bench audit licences sbom lock clean
+.PHONY: help run models test test-mongodb ferretdb test-ferretdb test-fast faults security lint types bench audit licences sbom lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -29,6 +29,22 @@ test: $(VENV)/installed-dev ## Obtain all three models and run the whole test su
 
 test-mongodb: $(VENV)/installed-dev ## The same with a mongo-java-server as well; needs Java 17 and Maven
 	$(BIN)/python tests/mongo_java_server/run.py $(MAKE) test
+
+ON_FERRETDB := $(addprefix tests/,sdk $(addprefix server/,storage objects routes \
+  test_recorded_exchanges.py test_idempotency.py))
+
+test-ferretdb: $(VENV)/installed-dev ferretdb ## Run those of storage, the Parse API and the SDK on a FerretDB; needs Go
+	@$(BIN)/python -m server models fetch --all
+	$(BIN)/python tests/ferretdb/run.py $(BIN)/python -m pytest $(SIDE_BY_SIDE) \
+	  -k "mongodb and not nx" $(ON_FERRETDB)
+
+ferretdb: data/ferretdb/server
+
+# GOTOOLCHAIN keeps an older Go from obtaining a newer one, and the limit a build from waiting for
+# modules that do not come.
+data/ferretdb/server: $(wildcard tests/ferretdb/*.go tests/ferretdb/go.*)
+	cd tests/ferretdb && GOTOOLCHAIN=local timeout 300 \
+	  go build -buildvcs=false -tags ferretdb_no_postgresql -o ../../$@ .
 
 test-fast: $(VENV)/installed-dev ## Run the tests that take no more than a few seconds each
 	@$(BIN)/python -m server models fetch --all

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from gaps import FERRETDB, JAVA
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from running_broker import Redis, Worker
@@ -111,10 +112,13 @@ def mongo_uri(request):
 
 
 @pytest.fixture(scope="session")
-def mongodb_is_java():
-    """Whether TEST_DATABASE_URI names tests/mongo_java_server, which says so in its version."""
+def mongodb_name():
+    """What TEST_DATABASE_URI names, as tests/gaps.py calls it, or mongodb for a real one."""
     with MongoClient(os.environ["TEST_DATABASE_URI"]) as client:
-        return "mongo-java-server" in client.server_info()["version"]
+        about = client.server_info()
+    if "ferretdbVersion" in about:
+        return FERRETDB
+    return JAVA if "mongo-java-server" in about["version"] else "mongodb"
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 server once, into `data/mongo_java_server`.
 """
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,8 @@ _HERE = Path(__file__).parent
 _TESTS = _HERE.parent
 sys.path.append(str(_TESTS))
 
-from running_server import free_port, wait_for_port  # noqa: E402 - which lies beside us
+from named_database import run_on  # noqa: E402 - which lies above us
+from running_server import free_port  # noqa: E402
 
 _JARS = _TESTS.parent / "data" / "mongo_java_server"
 
@@ -23,14 +23,7 @@ def main(command):
     obtain()
     port = free_port()
     program = ["java", "-cp", f"{_JARS}/*", _HERE / "MongoJavaServer.java", str(port)]
-    with subprocess.Popen(program) as server:
-        try:
-            wait_for_port(port, server, timeout_s=60)
-            uri = f"mongodb://127.0.0.1:{port}"
-            environment = os.environ | {"TEST_DATABASE_URI": uri}
-            return subprocess.run(command, env=environment, check=False).returncode
-        finally:
-            server.kill()
+    return run_on(program, port, command)
 
 
 def obtain():

@@ -1,12 +1,12 @@
 """What the server's tests run against: real databases, a real model, a real image host."""
 
-import functools
 import hashlib
 import os
 import threading
 from http.server import ThreadingHTTPServer
 
 import pytest
+from gaps import GAPS
 from image_host import ImageHost
 from parse_app import ParseApp
 
@@ -36,33 +36,21 @@ def database(database_uri, tmp_path):
 
 @pytest.fixture
 def store_name(request):
-    """The store that the test runs on: sqlite, nx, java (tests/mongo_java_server) or mongodb."""
+    """The store that the test runs on: sqlite, or what tests/gaps.py calls a MongoDB server."""
     [store] = {value for value in request.node.callspec.params.values() if value in STORES}
-    is_java = store == "mongodb" and request.getfixturevalue("mongodb_is_java")
-    return "java" if is_java else store
+    return request.getfixturevalue("mongodb_name") if store == "mongodb" else store
 
 
 @pytest.fixture
-def gap_of(request, store_name):
-    """Mark what a store cannot do: `gap_of("nx", "...")` expects the failure there alone."""
+def needs(request, store_name):
+    """Say what a test needs: `needs("text search")` expects its failure where that is a gap."""
 
-    def expect_failure(store, reason):
-        if store_name == store:
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    def expect_failure(feature):
+        if store_name in GAPS[feature]:
+            lacks = f"{feature}: {GAPS[feature][store_name]}"
+            request.applymarker(pytest.mark.xfail(reason=lacks, strict=True))
 
     return expect_failure
-
-
-@pytest.fixture
-def gap_of_nx(gap_of):
-    """`gap_of` for nx-27017."""
-    return functools.partial(gap_of, "nx")
-
-
-@pytest.fixture
-def gap_of_java(gap_of):
-    """`gap_of` for mongo-java-server."""
-    return functools.partial(gap_of, "java")
 
 
 @pytest.fixture(scope="session")

@@ -139,10 +139,8 @@ def test_a_bad_pattern_is_refused_at_start():
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_mongodb_has_the_indexes_of_parse_server(
-    make_parse, mongo_uri, tmp_path, gap_of_nx, server
-):
-    gap_of_nx("it removes nothing by itself")
+def test_mongodb_has_the_indexes_of_parse_server(make_parse, mongo_uri, tmp_path, needs, server):
+    needs("rows that remove themselves (TTL)")
     uri = mongo_uri(server, tmp_path.name)
     send(make_parse(database_uri=uri, idempotency_paths=("classes/",)), "a")
     with MongoClient(uri) as client:

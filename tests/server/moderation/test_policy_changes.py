@@ -144,8 +144,8 @@ def test_invalid_policy_leaves_no_trace(process):
     assert process.history() == []
 
 
-def test_refused_write_is_no_change(process, gap_of_nx):
-    gap_of_nx("$push to a text is ignored")
+def test_refused_write_is_no_change(process, needs):
+    needs("an operation that does not fit what is stored is refused")
     process.config.write({"words": Set("text"), "moderationScores": Set(scores(0.4))}, {})
     with pytest.raises(ValueError, match="array"):
         process.config.write({"words": Add([1]), "moderationScores": Set(scores(0.5))}, {})

@@ -30,9 +30,9 @@ BOB, ALICE = "user:bob", "user:alice"
 
 
 @pytest.fixture
-def waits_counted(gap_of_java):
+def waits_counted(needs):
     """Mark what needs the counts of waits by their length."""
-    gap_of_java("it has no $type in expressions")
+    needs("`$type` and `$cond` in pipelines")
 
 
 @pytest.fixture

@@ -97,8 +97,8 @@ def test_members_of_an_object_are_changed_alone(parse_on_each):
     assert parse.get(path).json["meta"] == {"k": 1, "new": "x"}
 
 
-def test_numbers_inside_an_object_are_incremented(parse_on_each, gap_of_nx):
-    gap_of_nx("it increments nothing inside an object")
+def test_numbers_inside_an_object_are_incremented(parse_on_each, needs):
+    needs("numbers inside objects are incremented")
     path = f"/classes/Thing/{parse_on_each.create('Thing', STORED)}"
     answer = parse_on_each.put(path, {"meta.k": {"__op": "Increment", "amount": 2}}).json
     assert answer["meta"]["k"] == 3
@@ -131,9 +131,11 @@ def with_url(value):
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_values_of_every_type_are_kept_changed_found_and_taken_away(parse_on_each, gap_of_nx, name):
+def test_values_of_every_type_are_kept_changed_found_and_taken_away(parse_on_each, needs, name):
     if name == "Bytes":
-        gap_of_nx("it updates to no bytes")
+        needs("a change to no bytes")
+    if name == "Polygon":
+        needs("arrays in arrays")
     parse = parse_on_each
     first, second = ({"__type": name, **members} for members in TYPES[name])
     path = f"/classes/Thing/{parse.create('Thing', {'v': first})}"
@@ -169,7 +171,9 @@ def test_a_relation_is_a_stub_in_every_row(parse_on_each):
 
 
 @pytest.mark.parametrize("value", ["text", 1.5, True, None, [1, [2], {"a": None}], {"a": {"b": 1}}])
-def test_plain_values_are_kept_as_they_are(parse_on_each, value):
+def test_plain_values_are_kept_as_they_are(parse_on_each, needs, value):
+    if isinstance(value, list):
+        needs("arrays in arrays")
     path = f"/classes/Thing/{parse_on_each.create('Thing', {'v': value})}"
     assert parse_on_each.get(path).json["v"] == value
 

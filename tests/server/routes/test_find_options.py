@@ -67,9 +67,8 @@ def test_an_index_may_be_named(things, hint):
 
 
 @pytest.mark.parametrize("hint", ["nothing", {"other": 1}, {"n": 1, "other": 1}])
-def test_an_index_that_is_not_there_is_refused(things, gap_of_nx, gap_of_java, hint):
-    gap_of_nx("nx-27017 takes every hint")
-    gap_of_java("it takes every hint")
+def test_an_index_that_is_not_there_is_refused(things, needs, hint):
+    needs("a `hint` of an index that is not there is refused")
     assert things.get("/classes/Thing", where={"n": 1}, hint=hint).json["code"] == 102
     answer = things.get("/aggregate/Thing", MASTER, pipeline=[], hint=hint)
     assert answer.json["code"] == 102

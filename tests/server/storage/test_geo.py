@@ -157,10 +157,9 @@ def test_sqlite_answers_as_memory_does(places, rows, area, limit):
 
 
 @pytest.fixture
-def geometry(gap_of_nx, gap_of_java, database):
+def geometry(needs, database):
     """Mark what knows no geometry."""
-    gap_of_nx("it has no geometry")
-    gap_of_java("it has no geometry")
+    needs("finds by place (geometry)")
 
 
 @pytest.fixture
@@ -220,7 +219,8 @@ def test_polygons_around_a_place(database, geometry):
 
 
 @pytest.mark.parametrize("path", ["area", "name", "list", "list.0", "unknown", "at.latitude"])
-def test_nothing_is_near_in_a_column_of_another_type(database, path):
+def test_nothing_is_near_in_a_column_of_another_type(database, needs, path):
+    needs("arrays in arrays")
     at = GeoPoint(1, 1)
     row = thing(at=at, area=Polygon((*SQUARE, SQUARE[0])), name="x", list=[at])
     database.objects.insert(PLACES, row)

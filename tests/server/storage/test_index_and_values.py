@@ -78,7 +78,7 @@ def test_values_that_are_missing_or_of_another_type_are_none(shelf):
     assert found["book8"] == (None, None)
 
 
-def test_values_come_as_they_were_written_control_characters_too(shelf, gap_of_nx):
+def test_values_come_as_they_were_written_control_characters_too(shelf):
     odd = "a\0b\1c\1\1d\1\2"
     shelf.insert(SHELF, book(9, title=odd))
     found = dict(shelf.values(SHELF, ("objectId", "title"), Equals("objectId", "book9")))

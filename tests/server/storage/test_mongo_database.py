@@ -132,8 +132,8 @@ def test_object_is_made_once_by_upserts_that_race(database, raw):
 @pytest.mark.parametrize(
     ("change", "column"), [({"objectId": "abc"}, "objectId"), ({"text": "a"}, "text")]
 )
-def test_duplicate_names_its_column(database, gap_of_nx, change, column):
-    gap_of_nx("its errors have no key pattern and other words")
+def test_duplicate_names_its_column(database, needs, change, column):
+    needs("a duplicate names its column")
     database.objects.ensure_index(THING, Index("text_1", ("text",), unique=True))
     database.objects.insert(THING, {"objectId": "abc", "text": "a"})
     with pytest.raises(DuplicateObject) as caught:
@@ -144,8 +144,8 @@ def test_duplicate_names_its_column(database, gap_of_nx, change, column):
 @pytest.mark.parametrize(
     "operation", [{"text": Add((1,))}, {"text": Increment(1)}, {"text.a": Set(1)}]
 )
-def test_operation_that_does_not_fit_is_a_value_error(database, gap_of_nx, operation):
-    gap_of_nx("findAndModify reports no errors")
+def test_operation_that_does_not_fit_is_a_value_error(database, needs, operation):
+    needs("an operation that does not fit what is stored is refused")
     database.objects.insert(THING, {"objectId": "abc", "text": "a"})
     with pytest.raises(ValueError, match="MongoDB: "):
         database.objects.update(THING, Equals("objectId", "abc"), operation)
@@ -168,8 +168,8 @@ def test_regex_with_a_nul_is_a_value_error_or_matches_nothing(database):
     assert found == []
 
 
-def test_indexes_are_those_of_parse_server(database, raw, gap_of_nx):
-    gap_of_nx("it does not tell of collations")
+def test_indexes_are_those_of_parse_server(database, raw, needs):
+    needs("collations of indexes are told")
     database.objects.ensure_index(THING, Index("text_1", ("text",), unique=True))
     database.objects.ensure_index(THING, Index("ci", ("image",), ignore_case=True))
     database.objects.ensure_index(THING, Index("queue", ("owner", "createdAt")))
@@ -226,7 +226,8 @@ def test_schema_is_stored_as_parse_server_does(database, raw):
     ]
 
 
-def test_permissions_and_options_stand_in_the_metadata(database, raw):
+def test_permissions_and_options_stand_in_the_metadata(database, raw, needs):
+    needs("names with dots inside objects")
     permissions = {"find": {"*": True}, "get": {"role:a.b": True}, "protectedFields": {"*": []}}
     schema = ClassSchema("Thing", {"n": NUMBER}, permissions, {"n": {"required": True}})
     database.schemas.create(schema)
@@ -235,7 +236,8 @@ def test_permissions_and_options_stand_in_the_metadata(database, raw):
     assert database.schemas.all() == [schema]
 
 
-def test_changes_of_a_schema_are_stored_as_parse_server_does(database, raw):
+def test_changes_of_a_schema_are_stored_as_parse_server_does(database, raw, needs):
+    needs("names with dots inside objects")
     columns = {"n": NUMBER, "owner": ColumnType("Pointer", "_User")}
     options = {"n": {"required": True}, "owner": {"required": True}}
     database.schemas.create(ClassSchema("Thing", columns, {"find": {}}, options))
@@ -338,8 +340,8 @@ def test_rows_that_stand_twice_count_once(database, raw):
 # --- files ----------------------------------------------------------------------------------------
 
 
-def test_file_is_stored_in_gridfs_as_parse_server_does(database, raw, gap_of_nx):
-    gap_of_nx("it keeps GridFS in tables of its own")
+def test_file_is_stored_in_gridfs_as_parse_server_does(database, raw, needs):
+    needs("GridFS as collections of its own")
     data = bytes(CHUNK) + b"rest"
     database.files.put("a.jpg", data, {"k": "v"})
     (file,) = raw["fs.files"].find()
@@ -370,8 +372,8 @@ def test_every_part_of_a_file_can_be_read(database, start, end):
     assert database.files.read("a", start, end) == data[start:end]
 
 
-def test_file_that_lacks_a_chunk_is_never_half_read(database, raw, gap_of_nx):
-    gap_of_nx("it keeps GridFS in tables of its own")
+def test_file_that_lacks_a_chunk_is_never_half_read(database, raw, needs):
+    needs("GridFS as collections of its own")
     database.files.put("a", bytes(CHUNK * 3), {})
     raw["fs.chunks"].delete_one({"n": 1})
     assert database.files.read("a", 0, CHUNK) == bytes(CHUNK)
