@@ -126,6 +126,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._comes_on_by: asyncio.TimerHandle | None = None
         self._running: Any = None  # the cycle that the application answers
         self._wire_bytes = self._body_bytes = 0  # since the head, as received and as content
+        self._pieces: list[bytes] = []  # of the body that arrives
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -248,6 +249,7 @@ class RequestProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_bytes = None
         self._wire_bytes = self._body_bytes = 0
+        self._pieces = []
         self.ignores_upgrade = self.parser.should_upgrade() and not self._should_upgrade()
         if self.ignores_upgrade:
             if self.parser.get_method() == b"CONNECT":
@@ -299,14 +301,14 @@ class RequestProtocol(HttpToolsProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
+        cycle, is_too_much = self.cycle, self._body_bytes > self.bounds.max_body_bytes
         self._body_bytes += len(body)
-        cycle = self.cycle
-        if cycle.response_complete or len(cycle.body) > self.bounds.max_body_bytes:
+        if cycle.response_complete or cycle is self._running or is_too_much:
             return
-        cycle.body += body
-        if len(cycle.body) > self.bounds.max_body_bytes:
+        self._pieces.append(body)
+        if self._body_bytes > self.bounds.max_body_bytes:
             self._start()
-        elif len(cycle.body) > SMALL_BODY_BYTES and not self._has_place and self._unstarted:
+        elif self._body_bytes > SMALL_BODY_BYTES and not self._has_place and self._unstarted:
             self._ask_for_place()
 
     def on_message_complete(self) -> None:
@@ -316,6 +318,8 @@ class RequestProtocol(HttpToolsProtocol):
         self._start()
 
     def _start(self) -> None:
+        if self._pieces:
+            self.cycle.body, self._pieces = b"".join(self._pieces), []  # type: ignore[assignment]
         self._expect_nothing()
         self._demand_nothing()
         if self._unstarted is not None:
