@@ -2,6 +2,7 @@
 
 from itertools import islice
 
+from server.live_query.publishing import PublishingObjects
 from server.storage.mongo.objects import MongoObjects
 from server.storage.mongo.rows import stored_row
 from server.storage.sqlite.documents import dump
@@ -11,7 +12,9 @@ _INSERT = "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?
 
 
 def insert_all(objects, schema, documents):
-    """Insert the documents of one class."""
+    """Insert the documents of one class, past those who are told of changes."""
+    if isinstance(objects, PublishingObjects):
+        objects = objects._objects
     waiting = iter(documents)
     while batch := list(islice(waiting, _BATCH)):
         if isinstance(objects, MongoObjects):

@@ -23,6 +23,8 @@ from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 
+from bulk import insert_all
+
 from admin.people import Role
 from cloud.clock import utc_now
 from cloud.moderation.items import Decision, Evidence, Remark, State, Subject
@@ -37,12 +39,10 @@ from server.moderation.item_columns import (
     score_columns,
     subject_columns,
 )
-from server.moderation.items import DECISION, ITEM, declare_items
+from server.moderation.items import DECISION, ITEM, ITEM_CLASSES
 from server.moderation.subjects import shown_column, shows, subject_schema
+from server.objects.declaration import Declaration
 from server.panel.operator import operators_hands
-from server.storage.mongo.objects import MongoObjects
-from server.storage.mongo.rows import stored_row
-from server.storage.sqlite.documents import dump
 
 ITEMS, REPEATS, MOST_MS = 100_000, 40, 50
 PASSWORD = secrets.token_urlsafe(12)
@@ -293,17 +293,17 @@ def upload(app, services):
 def fill(services, count):
     """Write items and their decisions; return what addresses name of them."""
     started = time.perf_counter()
-    declare_items(services.database.objects, services.schemas)
+    Declaration(services.database.objects, services.schemas, *ITEM_CLASSES)()
     rng, now = random.Random(1), utc_now()
     items, decisions = [], []
     for number in range(count):
         item, decision = image(rng, number, now - timedelta(days=DAYS) * (1 - number / count))
         items.append(item)
         decisions += [decision] if decision else []
-    insert(services.database.objects, ITEM, items)
-    insert(services.database.objects, DECISION, decisions)
+    insert_all(services.database.objects, ITEM, items)
+    insert_all(services.database.objects, DECISION, decisions)
     shown = [object_of(item) for item in items if item["state"] == "review"]
-    insert(services.database.objects, subject_schema("UserImage", "image"), shown)
+    insert_all(services.database.objects, subject_schema("UserImage", "image"), shown)
     scores = {label: {"min": low, "max": high} for label, (low, high) in THRESHOLDS.items()}
     config = {"moderationScores": Set(scores), "moderationAutomation": Set(True)}
     services.parse_config.write(config, {})
@@ -376,21 +376,6 @@ def decided(rng, item_id, subject, after, uploaded):
 
 def drawn(rng, weights):
     return rng.choices(list(weights), list(weights.values()))[0]
-
-
-def insert(objects, schema, rows):
-    """Insert them in few transactions: one for each row takes minutes."""
-    for start in range(0, len(rows), 1000):
-        some = rows[start : start + 1000]
-        if isinstance(objects, MongoObjects):
-            documents = [stored_row(schema, row) for row in some]
-            objects._database[schema.class_name].insert_many(documents)
-        else:
-            with objects._connections.transaction() as connection:
-                connection.executemany(
-                    "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)",
-                    [(schema.class_name, row["objectId"], dump(row)) for row in some],
-                )
 
 
 if __name__ == "__main__":
