@@ -10,6 +10,7 @@ from config import Settings
 from server.networks import is_address_in
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError, master_key_required, unauthorized
 from server.parse.request import Credentials
+from server.storage.budget import Budget
 from server.storage.port import Document
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Caller:
     find_role_names: Callable[[str], tuple[str, ...]] = field(
         default=_no_roles, repr=False, compare=False
     )
+    budget: Budget | None = field(default=None, repr=False, compare=False)
+    """What is left of the memory that the answer may take; None sets no bound."""
 
     @property
     def reads_all(self) -> bool:
@@ -101,7 +104,14 @@ def authorise(
         if not is_address_in(ip, settings.maintenance_key_ips):
             logger.warning("right maintenance key from %s: not in MAINTENANCE_KEY_IPS", ip)
             raise unauthorized()
-        return Caller(False, ip, credentials.installation_id, maintenance=True, headers=headers)
+        return Caller(
+            master=False,
+            ip=ip,
+            installation_id=credentials.installation_id,
+            maintenance=True,
+            headers=headers,
+            budget=Budget(settings.max_answer_memory),
+        )
     master = _equal(credentials.master_key, settings.master_key)
     read_only = _equal(credentials.master_key, settings.read_only_master_key)
     if (master or read_only) and not is_address_in(ip, settings.master_key_ips):
@@ -116,6 +126,7 @@ def authorise(
         client_version=credentials.client_version,
         headers=headers,
         key_name=key_name,
+        budget=Budget(settings.max_answer_memory),
     )
 
 

@@ -25,7 +25,7 @@ class Aggregator:
         if self._schemas.find(schema.class_name) is None:
             return []
         where = self._finder.condition(caller, schema, request.where)
-        found = self._database.pipelines.distinct(schema, path, where)
+        found = self._database.pipelines.distinct(schema, path, where, caller.budget)
         column = schema.columns.get(column_name(schema, path) or "")
         is_pointer = column is not None and column.kind == "Pointer"
         return [
@@ -34,7 +34,7 @@ class Aggregator:
             if value is not None
         ]
 
-    def run(self, schema: ClassSchema, request: AggregateRequest) -> list[Document]:
+    def run(self, caller: Caller, schema: ClassSchema, request: AggregateRequest) -> list[Document]:
         """Return what comes out of the pipeline, as documents."""
         if self._schemas.find(schema.class_name) is None:
             return []
@@ -44,6 +44,7 @@ class Aggregator:
             hint=request.hint,
             comment=request.comment,
             read_preference=request.read_preference,
+            budget=caller.budget,
         )
         by_pointer = _groups_by_pointer(request.stages)
         return [parse_result(schema, _identified(row, by_pointer=by_pointer)) for row in rows]

@@ -48,7 +48,10 @@ def cloud_context(
 
 
 class CloudObjects:
-    """The ObjectAccess of one caller, or with `as_master` one with all rights; see there."""
+    """The ObjectAccess of one caller, or with `as_master` one with all rights; see there.
+
+    What each call reads is bounded by itself: the code may go through a class page by page.
+    """
 
     def __init__(
         self,
@@ -64,14 +67,22 @@ class CloudObjects:
     @cached_property
     def _caller(self) -> Caller:  # made when it is used: most calls use neither of the two
         caller = self._calls
-        return replace(caller, master=True, read_only=False) if self._as_master else caller
+        budget = None if caller.budget is None else caller.budget.another()
+        if self._as_master:
+            return replace(caller, master=True, read_only=False, budget=budget)
+        return replace(caller, budget=budget, find_role_names=lambda _user_id: caller.role_names)
+
+    def _reader(self) -> Caller:
+        if self._caller.budget is not None:
+            self._caller.budget.renew()
+        return self._caller
 
     def get(
         self, class_name: str, object_id: str, include: Sequence[str] = ()
     ) -> ParseObject | None:
         request = _request(include=include)
         try:
-            found = self._objects.get(self._caller, class_name, object_id, request, self._context)
+            found = self._objects.get(self._reader(), class_name, object_id, request, self._context)
         except ParseError as error:
             if error.code == OBJECT_NOT_FOUND:
                 return None
@@ -89,7 +100,7 @@ class CloudObjects:
         include: Sequence[str] = (),
     ) -> list[ParseObject]:
         request = _request(where, order=order, limit=limit, skip=skip, include=include)
-        found = self._objects.find(self._caller, class_name, request, self._context)
+        found = self._objects.find(self._reader(), class_name, request, self._context)
         return [to_parse_object(found.schema.class_name, row) for row in found.documents]
 
     def first(
@@ -104,7 +115,7 @@ class CloudObjects:
         return found[0] if found else None
 
     def count(self, class_name: str, where: Mapping[str, Any] | None = None) -> int:
-        return self._objects.count(self._caller, class_name, where or {}, self._context)
+        return self._objects.count(self._reader(), class_name, where or {}, self._context)
 
     def save(self, obj: ParseObject) -> ParseObject:
         caller, class_name, changes = self._caller, obj.class_name, obj.changes

@@ -120,6 +120,7 @@ class Finder:
             limit=1,
             columns=_columns_to_read(schema, request),
             read_preference=request.read_preference,
+            budget=caller.budget,
         )
         documents = self._finished(caller, schema, self._stored(schema, query), request)
         documents = triggers.after(class_name, request, documents) if documents else []
@@ -158,7 +159,8 @@ class Finder:
         schema = self._schemas.find(class_name) or ClassSchema(class_name)
         condition = self._condition(caller, schema, "get", request.where)
         both_hold = both(OneOf("objectId", wanted), condition)
-        documents = self._stored(schema, Query(both_hold, read_preference=read_preference))
+        query = Query(both_hold, read_preference=read_preference, budget=caller.budget)
+        documents = self._stored(schema, query)
         shown = [_chosen(visible(caller, schema, document), request) for document in documents]
         return Found(schema, triggers.after(class_name, request, shown))
 
@@ -172,7 +174,8 @@ class Finder:
         """Get the objects of these ids that the caller may read. Raises ParseError 119."""
         schema = self._schemas.find(class_name) or ClassSchema(class_name)
         where = both(OneOf("objectId", tuple(ids)), self._condition(caller, schema, "get", {}))
-        documents = self._stored(schema, Query(where, read_preference=read_preference))
+        query = Query(where, read_preference=read_preference, budget=caller.budget)
+        documents = self._stored(schema, query)
         return Found(schema, [visible(caller, schema, document) for document in documents])
 
     def _triggers(
@@ -244,10 +247,11 @@ class Finder:
         caller: Caller,
         class_name: str,
         where: Mapping[str, Any],
+        path: str,
         depth: int,
         read_preference: str | None,
     ) -> Found:
-        """Find without a limit, for a query inside another one."""
+        """Find what stands at a path, without a limit, for a query inside another one."""
         if depth > _MAX_SUBQUERY_DEPTH:
             message = f"queries may be nested {_MAX_SUBQUERY_DEPTH} deep"
             raise ParseError(INVALID_QUERY, message)
@@ -258,7 +262,13 @@ class Finder:
         subqueries = _Subqueries(self, caller, depth, read_preference)
         asked = self._read_where(caller, schema, request.where, subqueries)
         mine = both(asked, allowed, own_rows(caller, schema), permits("read", caller))
-        documents = self._stored(schema, Query(mine, read_preference=read_preference))
+        query = Query(
+            mine,
+            columns=_columns_of_subquery(schema, path),
+            read_preference=read_preference,
+            budget=caller.budget,
+        )
+        documents = self._stored(schema, query)
         shown = [visible(caller, schema, document) for document in documents]
         return Found(schema, triggers.after(class_name, request, shown))
 
@@ -303,22 +313,22 @@ class _Subqueries:
         self._depth, self._read_preference = depth + 1, read_preference
 
     def in_query(self, class_name: str, where: Mapping[str, Any]) -> tuple[Pointer, ...]:
-        found = self._found(class_name, where)
+        found = self._found(class_name, where, "objectId")
         return tuple(Pointer(class_name, row["objectId"]) for row in found.documents)
 
     def select(self, class_name: str, where: Mapping[str, Any], key: str) -> tuple[Value, ...]:
         if key.startswith("_"):
             raise ParseError(INVALID_QUERY, "improper usage of $select")
-        found = self._found(class_name, where)
+        found = self._found(class_name, where, key)
         values = [value_at(row, key) for row in found.documents]
         return tuple(value for value in values if value is not None)
 
     def related_to(self, owner: Pointer, key: str) -> tuple[str, ...]:
         return self._finder.related_to(self._caller, owner, key)
 
-    def _found(self, class_name: str, where: Mapping[str, Any]) -> Found:
+    def _found(self, class_name: str, where: Mapping[str, Any], path: str) -> Found:
         return self._finder.find_all(
-            self._caller, class_name, where, self._depth, self._read_preference
+            self._caller, class_name, where, path, self._depth, self._read_preference
         )
 
 
@@ -390,6 +400,7 @@ def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindR
         comment=request.comment,
         read_preference=request.read_preference,
         with_score=is_scored and SCORE in (request.keys or ()),
+        budget=caller.budget,
     )
 
 
@@ -414,6 +425,13 @@ def _columns_to_read(schema: ClassSchema, request: FindRequest) -> frozenset[str
         return None
     wanted = [*request.keys, *request.include, *columns_to_judge_by(schema)]
     return frozenset(path.partition(".")[0] for path in wanted) - {SCORE}
+
+
+def _columns_of_subquery(schema: ClassSchema, path: str) -> frozenset[str] | None:
+    """What a query inside another one reads; an app's trigger is shown whole objects."""
+    if FindTriggers.exist_for(schema.class_name):
+        return None
+    return frozenset([path.partition(".")[0], *columns_to_judge_by(schema)])
 
 
 def _chosen(document: Document, request: FindRequest) -> Document:

@@ -1,5 +1,6 @@
 """Replace pointers in found documents by the objects that they point to."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from server.auth import Caller
 from server.parse.encode import IncludedObject
 from server.parse.errors import INVALID_QUERY, ParseError
 from server.parse.query import FindRequest
+from server.storage.budget import weight_of
 from server.storage.port import ClassSchema, Document
 
 _MAX_INCLUDED = 50_000
@@ -29,22 +31,22 @@ def include(
     """
     for path in _paths(schema, request):
         steps = path.split(".")
-        pointers = _distinct(_pointers(documents, steps))
+        pointers = _counted(_pointers(documents, steps))
         keys, preference = _keys_below(path, request), _read_preference(request)
         objects = _fetch(finder, caller, pointers, keys, preference)
         documents = [_replaced(document, steps, objects) for document in documents]
     return documents
 
 
-def _distinct(pointers: Iterable[Pointer]) -> set[Pointer]:
-    """The pointers, each once. Raises ParseError 102 where an answer would grow beyond measure:
-    a user who points to himself sixty times is 216,000 users three levels down."""
-    found = set()
+def _counted(pointers: Iterable[Pointer]) -> Counter[Pointer]:
+    """How often each pointer is there. Raises ParseError 102 where an answer would grow beyond
+    measure: a user who points to himself sixty times is 216,000 users three levels down."""
+    found = Counter[Pointer]()
     for count, pointer in enumerate(pointers):
         if count >= _MAX_INCLUDED:
             message = f"include would put more than {_MAX_INCLUDED} objects into the answer"
             raise ParseError(INVALID_QUERY, message)
-        found.add(pointer)
+        found[pointer] += 1
     return found
 
 
@@ -81,7 +83,7 @@ def _read_preference(request: FindRequest) -> str | None:
 def _fetch(
     finder: "Finder",
     caller: Caller,
-    pointers: set[Pointer],
+    pointers: Counter[Pointer],
     keys: set[str] | None,
     read_preference: str | None,
 ) -> dict[Pointer, IncludedObject]:
@@ -93,7 +95,10 @@ def _fetch(
         found = finder.included(caller, class_name, ids, read_preference)
         for document in found.documents:
             pointer = Pointer(class_name, document.get("objectId", ""))
-            objects[pointer] = IncludedObject(_with_keys(document, keys), found.schema)
+            shown = _with_keys(document, keys)
+            if caller.budget is not None and pointers[pointer] > 1:  # once it was taken when read
+                caller.budget.take(weight_of(shown), pointers[pointer] - 1)
+            objects[pointer] = IncludedObject(shown, found.schema)
     return objects
 
 

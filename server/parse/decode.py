@@ -27,6 +27,9 @@ from server.parse.errors import (
 _DENIED_KEYS = ("constructor", "__proto__")
 _DENIED_PAIR = ("_bsontype", "Code")
 
+MAX_CORNERS = 1000
+"""Of an area, stored or asked for: each object found may have to be compared with each side."""
+
 _CLASS_NAME = re.compile(r"_?[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -52,14 +55,19 @@ def decode(value: Any) -> Value:
 def decode_column(name: str, value: Any) -> Value:
     """Turn what a client sends for a whole column into its value.
 
-    Strict where `decode` is lenient: raises ParseError 111 for a malformed `__type`, 121 for
-    nested names with `$` or `.`, 105 for prohibited keywords.
+    Strict where `decode` is lenient: raises ParseError 111 for a malformed `__type` and for a
+    Polygon of more than MAX_CORNERS, 121 for nested names with `$` or `.`, 105 for prohibited
+    keywords.
     """
     if name == "ACL":
         return decode_acl(value)
     refuse_prohibited_keywords(value)
     if isinstance(value, Mapping) and isinstance(value.get("__type"), str):
-        return _typed(value["__type"], value)
+        typed = _typed(value["__type"], value)
+        if isinstance(typed, Polygon) and len(typed.points) > MAX_CORNERS + 1:  # a closed ring
+            message = f"Polygon.coordinates should contain at most {MAX_CORNERS} GeoPoints"
+            raise ParseError(INCORRECT_TYPE, message)
+        return typed
     refuse_operators_in_names(value)
     return decode(value)
 

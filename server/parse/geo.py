@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from cloud.values import GeoPoint
-from server.parse.decode import decode
+from server.parse.decode import MAX_CORNERS, decode
 from server.parse.errors import INVALID_JSON, INVALID_QUERY, ParseError
 from server.storage.geo import (
     GeoCondition,
@@ -26,9 +26,6 @@ _RADIANS = {
     "$maxDistanceInKilometers": 6371,
     "$maxDistance": 1,
 }
-
-# Each object may have to be compared with each side.
-_MAX_CORNERS = 1000
 
 GEO_OPERATORS = frozenset(["$nearSphere", *_RADIANS, "$within", "$geoWithin", "$geoIntersects"])
 
@@ -127,8 +124,8 @@ def _ring(polygon: Any) -> tuple[Place, ...]:
             raise ParseError(INVALID_JSON, f"bad $geoWithin value; {message}")
     if not isinstance(points, list | tuple) or len(points) < 3:
         raise ParseError(INVALID_JSON, f"bad $geoWithin value; {few}")
-    if len(points) > _MAX_CORNERS:
-        message = f"$polygon should contain at most {_MAX_CORNERS} GeoPoints"
+    if len(points) > MAX_CORNERS:
+        message = f"$polygon should contain at most {MAX_CORNERS} GeoPoints"
         raise ParseError(INVALID_JSON, f"bad $geoWithin value; {message}")
     return tuple(_place(point) for point in points)
 

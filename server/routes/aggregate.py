@@ -21,7 +21,7 @@ def add_routes(router: ParseRouter, services: Services) -> None:
             return {"results": aggregator.distinct(call.caller, schema, request)}
         if request.explain is not None:
             return {"results": aggregator.explain(schema, request)}
-        found = aggregator.run(schema, request)
+        found = aggregator.run(call.caller, schema, request)
         return {"results": [answers.one(call, row, schema) for row in found]}
 
     router.add("GET", "/aggregate/<class_name>", aggregate)

@@ -57,7 +57,8 @@ def _answers(
 ) -> Iterator[dict[str, Any]]:
     characters, deadline = 0, time.monotonic() + _MAX_SECONDS
     for handler, call in prepared:
-        if characters > _MAX_ANSWER_CHARACTERS or time.monotonic() > deadline:
+        is_full = call.caller.budget is not None and call.caller.budget.is_spent
+        if is_full or characters > _MAX_ANSWER_CHARACTERS or time.monotonic() > deadline:
             busy = ParseError(
                 REQUEST_LIMIT_EXCEEDED, "The batch is too large. Send the rest again."
             )

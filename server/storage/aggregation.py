@@ -45,30 +45,46 @@ from server.storage.pipeline import (
 )
 from server.storage.port import SortKey
 
+Hold = Callable[[Any], None]
+"""Told of each value or row that stays in memory; it may raise, which ends the pipeline."""
 
-def run(stages: Sequence[Stage], rows: Iterable[Row]) -> Iterator[Row]:
+
+def run(
+    stages: Sequence[Stage], rows: Iterable[Row], hold: Hold = lambda _held: None
+) -> Iterator[Row]:
     """Return the rows that come out of the last stage. Raises RefusedQuery, also while iterated."""
     flow: Iterator[Row] = map(without_hidden, rows)
     for number, stage in enumerate(stages):
         following = stages[number + 1] if number + 1 < len(stages) else None
         if isinstance(stage, Sort) and isinstance(following, Limit):
-            flow = iter(nsmallest(following.count, flow, key=_place_in(stage)))
+            candidates = _held(flow, hold, following.count)
+            flow = iter(nsmallest(following.count, candidates, key=_place_in(stage)))
         else:
-            flow = _after(stage, flow)
+            flow = _after(stage, flow, hold)
     return flow
 
 
-def distinct(rows: Iterable[Row], path: str) -> list[Any]:
+def distinct(rows: Iterable[Row], path: str, hold: Hold = lambda _held: None) -> list[Any]:
     """Return every value that stands at a path, in the order in which they come up."""
     found: dict[Any, Any] = {}
     for row in rows:
         for leaf in leaves(without_hidden(row), path):
             for value in leaf if isinstance(leaf, list) else [leaf]:
-                found.setdefault(comparable(value), value)
+                key = comparable(value)
+                if key not in found:
+                    hold(value)
+                    found[key] = value
     return list(found.values())
 
 
-def _after(stage: Stage, rows: Iterator[Row]) -> Iterator[Row]:
+def _held(rows: Iterator[Row], hold: Hold, most: int | None = None) -> Iterator[Row]:
+    for row in islice(rows, most):
+        hold(row)
+        yield row
+    yield from rows
+
+
+def _after(stage: Stage, rows: Iterator[Row], hold: Hold) -> Iterator[Row]:
     match stage:
         case Match(where):
             return filter(matcher(where), rows)
@@ -84,9 +100,9 @@ def _after(stage: Stage, rows: Iterator[Row]) -> Iterator[Row]:
             names = [tuple(path.split(".")) for path in paths]
             return (_without(row, names) for row in rows)
         case Group():
-            return _grouped(stage, rows)
+            return _grouped(stage, rows, hold)
         case Sort():
-            return iter(sorted(rows, key=_place_in(stage)))
+            return iter(sorted(_held(rows, hold), key=_place_in(stage)))
         case Skip(count):
             return islice(rows, count, None)
         case Limit(count):
@@ -149,15 +165,21 @@ def _part(row: Row, key: SortKey) -> Any:
 # --- grouping -------------------------------------------------------------------------------------
 
 
-def _grouped(stage: Group, rows: Iterator[Row]) -> Iterator[Row]:
+def _grouped(stage: Group, rows: Iterator[Row], hold: Hold) -> Iterator[Row]:
     key_of = compiled(stage.key)
     fields = [(name, *_accumulator(*field)) for name, field in stage.fields.items()]
     groups: dict[Any, tuple[Any, list[list[Any]]]] = {}
     for row in rows:
         key = or_none(key_of(row))
-        _, taken = groups.setdefault(comparable(key), (key, [[] for _ in fields]))
+        made: tuple[Any, list[list[Any]]] = key, [[] for _ in fields]
+        _, taken = group = groups.setdefault(comparable(key), made)
+        if group is made:
+            hold({"_id": key, **dict.fromkeys(stage.fields)})
         for values, (_, take, argument, _finish) in zip(taken, fields, strict=True):
-            take(values, argument(row))
+            value, had = argument(row), len(values)
+            take(values, value)
+            if len(values) > had:
+                hold(value)
     for key, taken in groups.values():
         finished = {
             name: finish(values) for values, (name, _, _, finish) in zip(taken, fields, strict=True)

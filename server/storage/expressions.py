@@ -26,6 +26,9 @@ MISSING: Any = object()
 
 Evaluate = Callable[[Row], Any]
 
+# No row has more bytes in MongoDB, nor an array's element less than this.
+_MOST_MADE, _LEAST_ELEMENT = 16 * 1024 * 1024, 8
+
 
 def compiled(expression: Expression) -> Evaluate:
     """Prepare an expression for many rows. What it comes to may be MISSING.
@@ -266,6 +269,18 @@ def _substring(name: str, code_points: bool) -> Callable[[Any, Any, Any], str]:
     return function
 
 
+def _joined(*texts: str) -> str:
+    if sum(map(len, texts)) > _MOST_MADE:
+        raise RefusedQuery("$concat makes a text of more than 16 MB")
+    return "".join(texts)
+
+
+def _chained(*arrays: list[Any]) -> list[Any]:
+    if sum(map(len, arrays)) > _MOST_MADE // _LEAST_ELEMENT:
+        raise RefusedQuery("$concatArrays makes an array of more than 16 MB")
+    return list(chain(*arrays))
+
+
 def _split(text: str, separator: str) -> list[str]:
     if not separator:
         raise RefusedQuery("$split requires a non-empty separator")
@@ -399,7 +414,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "$lte": _comparison(operator.le),
     "$cmp": _comparison(_compare),
     "$ifNull": _if_null,
-    "$concat": _nullable("$concat", _is_text, lambda *texts: "".join(texts)),
+    "$concat": _nullable("$concat", _is_text, _joined),
     "$toLower": _lower,
     "$toUpper": _upper,
     "$substr": _substring("$substr", code_points=False),
@@ -413,7 +428,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "$first": _at_end("$first", 0),
     "$last": _at_end("$last", -1),
     "$in": _is_in,
-    "$concatArrays": _nullable("$concatArrays", _is_array, lambda *arrays: list(chain(*arrays))),
+    "$concatArrays": _nullable("$concatArrays", _is_array, _chained),
     "$year": _date_part("$year", lambda moment: moment.year),
     "$month": _date_part("$month", lambda moment: moment.month),
     "$dayOfMonth": _date_part("$dayOfMonth", lambda moment: moment.day),

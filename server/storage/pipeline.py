@@ -8,9 +8,12 @@ are those that stand there, and every database gives the same rows.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from server.storage.port import ClassSchema, Condition, Hint, SortKey
+
+if TYPE_CHECKING:
+    from server.storage.budget import Budget
 
 Row = dict[str, Any]
 
@@ -234,7 +237,8 @@ Stage = (
 class PipelineStore(Protocol):
     """Runs pipelines; thread-safe. It may take seconds where there are very many objects.
 
-    Raises RefusedQuery for what an expression cannot compute, such as the sum of a text.
+    Raises RefusedQuery for what an expression cannot compute, such as the sum of a text, and as
+    TooMuchData for what is more than the budget, if there is one.
     """
 
     def run(
@@ -245,6 +249,7 @@ class PipelineStore(Protocol):
         hint: Hint | None = None,
         comment: str | None = None,
         read_preference: str | None = None,
+        budget: "Budget | None" = None,
     ) -> list[Row]:
         """Return the rows that come out of the last stage; no row ever had a hidden key.
 
@@ -256,7 +261,9 @@ class PipelineStore(Protocol):
     ) -> Any:
         """Return what the database says of how it would run them, as JSON of its own."""
 
-    def distinct(self, schema: ClassSchema, path: str, where: Condition) -> list[Any]:
+    def distinct(
+        self, schema: ClassSchema, path: str, where: Condition, budget: "Budget | None" = None
+    ) -> list[Any]:
         """Return every value that stands at a path of rows that fulfil the condition, each once.
 
         `path` is as in rows, `where` as in queries. An array counts by its elements.

@@ -21,6 +21,7 @@ from cloud.operations import Operation
 from server.storage.geo import GeoCondition
 
 if TYPE_CHECKING:
+    from server.storage.budget import Budget
     from server.storage.pipeline import PipelineStore
     from server.storage.tally_port import TallyStore
 
@@ -308,7 +309,7 @@ class Query:
     whoever knows better than the database; it has to be there. `hint` does so for a client: without
     such an index the query is refused. `comment` is for the database's log, `read_preference` one
     of READ_PREFERENCES; a database that has neither leaves them be. `with_score` puts into `score`
-    how well a FindsText found.
+    how well a FindsText found. What is found is taken out of the `budget` while it is read.
     """
 
     where: Condition = EVERYTHING
@@ -322,6 +323,7 @@ class Query:
     comment: str | None = None
     read_preference: str | None = None
     with_score: bool = False
+    budget: "Budget | None" = field(default=None, compare=False, repr=False)
 
 
 # --- the port -----------------------------------------------------------------------------------
@@ -337,7 +339,8 @@ class ObjectStore(Protocol):
         """Return the object, or None."""
 
     def find(self, schema: ClassSchema, query: Query) -> list[Document]:
-        """Return the objects that fulfil the query. Raises RefusedQuery."""
+        """Return the objects that fulfil the query. Raises RefusedQuery; as TooMuchData when they
+        are more than the budget."""
 
     def explain(self, schema: ClassSchema, query: Query, verbosity: str) -> Any:
         """Return what the database says of how it would find them, as JSON of its own.

@@ -1,7 +1,7 @@
 """The ObjectStore in MongoDB: one collection for each class."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ from server.storage.mongo.filters import (
     to_sort,
     without_order,
 )
-from server.storage.mongo.reading import collection, explained, keyed_hint
+from server.storage.mongo.reading import collection, explained, keyed_hint, rows_within
 from server.storage.mongo.rows import Row, parse_row, stored_row
 from server.storage.mongo.special_indexes import ensure_text_index, make_geo_index
 from server.storage.mongo.updates import to_update
@@ -74,8 +74,7 @@ class MongoObjects:
         with translated_errors(), refused_queries() if query.hint or search else nullcontext():
             if search is not None:
                 ensure_text_index(self._database, schema, search)
-            rows = self._rows(schema, query)
-        return [parse_row(schema, row) for row in rows]
+            return self._found(schema, query)
 
     def explain(self, schema: ClassSchema, query: Query, verbosity: str) -> Any:
         asked: dict[str, Any] = {
@@ -92,9 +91,9 @@ class MongoObjects:
         with translated_errors(), refused_queries():
             return explained(self._database, given, verbosity)
 
-    def _rows(self, schema: ClassSchema, query: Query) -> list[Row]:
-        """Find rows; by distance MongoDB does that with an index only, which as in Parse Server is
-        made when it is missed."""
+    def _found(self, schema: ClassSchema, query: Query) -> list[Document]:
+        """Find objects; by distance MongoDB does that with an index only, which as in Parse Server
+        is made when it is missed."""
         try:
             return self._asked(schema, query)
         except OperationFailure as error:
@@ -104,22 +103,28 @@ class MongoObjects:
         make_geo_index(self._database, schema, near.path)
         return self._asked(schema, query)
 
-    def _asked(self, schema: ClassSchema, query: Query) -> list[Row]:
+    def _asked(self, schema: ClassSchema, query: Query) -> list[Document]:
         hint = None if query.hint is None else to_hint(query.hint)
         if query.index is not None:
             hint = _keys(schema, query.index)
-        return list(
-            collection(self._database, schema, query.read_preference).find(
-                to_filter(schema, query.where),
-                to_projection(schema, query.columns, with_score=query.with_score),
-                sort=to_sort(schema, query.order) or None,
-                skip=query.skip,
-                limit=query.limit or 0,
-                collation=_IGNORE_CASE if query.ignore_case else None,
-                hint=hint,
-                comment=query.comment,
-            )
-        )
+        stored = collection(self._database, schema, query.read_preference)
+        asked: dict[str, Any] = {
+            "filter": to_filter(schema, query.where),
+            "projection": to_projection(schema, query.columns, with_score=query.with_score),
+            "sort": to_sort(schema, query.order) or None,
+            "skip": query.skip,
+            "limit": query.limit or 0,
+            "collation": _IGNORE_CASE if query.ignore_case else None,
+            "hint": hint,
+            "comment": query.comment,
+        }
+        rows: Iterable[Row]
+        if query.budget is None:
+            rows = stored.find(**asked)
+        else:
+            batches = stored.find_raw_batches(**asked)
+            rows = rows_within(batches, stored.codec_options, query.budget)
+        return [parse_row(schema, row) for row in rows]
 
     def values(
         self, schema: ClassSchema, columns: Sequence[str], where: Condition

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 
+from server.storage.budget import Budget, weight_of
 from server.storage.mongo.errors import more_time, refused_queries, translated_errors
 from server.storage.mongo.filters import to_filter, to_hint, to_sort, without_order
-from server.storage.mongo.reading import collection, explained, keyed_hint
+from server.storage.mongo.reading import collection, explained, keyed_hint, rows_within
 from server.storage.mongo.values import nested
 from server.storage.pipeline import (
     HIDDEN_KEYS,
@@ -60,12 +62,20 @@ class MongoPipelines:
         hint: Hint | None = None,
         comment: str | None = None,
         read_preference: str | None = None,
+        budget: Budget | None = None,
     ) -> list[Row]:
         options: Row = {} if hint is None else {"hint": to_hint(hint)}
         options |= {} if comment is None else {"comment": comment}
         rows = collection(self._database, schema, read_preference)
+        pipeline = to_pipeline(schema, stages)
         with self._asking():
-            found = list(rows.aggregate(to_pipeline(schema, stages), **options))
+            if budget is None:
+                found = list(rows.aggregate(pipeline, **options))
+            else:
+                codec = rows.codec_options
+                raw = rows.with_options(codec.with_options(document_class=RawBSONDocument))
+                found_raw = (bytes(row.raw) for row in raw.aggregate(pipeline, **options))
+                found = list(rows_within(found_raw, codec, budget))
         return [without_hidden(row) for row in found] if _has_hidden(schema) else found
 
     def explain(
@@ -76,12 +86,17 @@ class MongoPipelines:
         with self._asking():
             return explained(self._database, asked, verbosity)
 
-    def distinct(self, schema: ClassSchema, path: str, where: Condition) -> list[Any]:
+    def distinct(
+        self, schema: ClassSchema, path: str, where: Condition, budget: Budget | None = None
+    ) -> list[Any]:
         if path.partition(".")[0] in HIDDEN_KEYS:
             return []
         selected = to_filter(schema, without_order(where))
         with self._asking():
-            return self._database[schema.class_name].distinct(path, selected)
+            found = self._database[schema.class_name].distinct(path, selected)
+        if budget is not None:  # an answer of MongoDB's, so it has 16 MB at most
+            budget.take(weight_of(found))
+        return found
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

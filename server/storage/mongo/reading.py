@@ -1,8 +1,10 @@
 """How a client wants MongoDB to read: from which members, by which index; how it would."""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bson import Timestamp
+import bson
+from bson import CodecOptions, Timestamp
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.read_preferences import (
@@ -13,7 +15,9 @@ from pymongo.read_preferences import (
     SecondaryPreferred,
 )
 
+from server.storage.budget import Budget
 from server.storage.mongo.rows import Row
+from server.storage.mongo.weighing import weight_of_bson
 from server.storage.port import ClassSchema, Hint
 
 _PREFERENCES = {
@@ -33,6 +37,21 @@ def collection(
         return database[schema.class_name]
     preference = _PREFERENCES[read_preference]()
     return database.get_collection(schema.class_name, read_preference=preference)
+
+
+def rows_within(batches: Iterable[Any], codec: CodecOptions[Row], budget: Budget) -> Iterator[Row]:
+    """Unpack raw batches one after the other. Raises TooMuchData before it is in memory."""
+    for batch in batches:
+        if budget.takes_unseen(len(batch)):
+            yield from bson.decode_all(batch, codec)
+            continue
+        position = 0
+        while position < len(batch):
+            end = position + int.from_bytes(batch[position : position + 4], "little")
+            raw = batch[position:end]
+            budget.take(weight_of_bson(raw))
+            yield bson.decode(raw, codec)
+            position = end
 
 
 def keyed_hint(hint: Hint) -> str | dict[str, Any]:

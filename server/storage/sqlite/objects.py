@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from heapq import nsmallest
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -23,7 +23,8 @@ from server.storage.port import (
     SortKey,
 )
 from server.storage.sqlite.connections import Connections
-from server.storage.sqlite.documents import dump, load, read_text
+from server.storage.sqlite.documents import dump, read_text
+from server.storage.sqlite.held_rows import HeldRows, Row, first_rows, plain_rows
 from server.storage.sqlite.plans import check_hint, explained, index_names
 from server.storage.sqlite.translate import (
     Sql,
@@ -80,7 +81,9 @@ class SqliteObjects:
         condition = translate(schema, where)
         with self._connections.reading() as connection:
             if not condition.exact:
-                return sum(1 for _ in _rows(connection, schema, Query(where)))
+                asked = _Statement(schema, Query(where))
+                with closing(connection.execute(asked.text, asked.parameters)) as texts:
+                    return sum(1 for _ in plain_rows(texts, matcher(where)))
             statement = f"SELECT count(*) {_from_where(schema, condition, index)}"
             count: int = connection.execute(statement, condition.parameters).fetchone()[0]
             return count
@@ -151,9 +154,6 @@ class SqliteObjects:
 _INSERT = "INSERT INTO objects (class_name, object_id, document) VALUES (?, ?, ?)"
 _UPDATE = "UPDATE objects SET document = ? WHERE sequence = ?"
 
-_Row = tuple[int, Document]
-"""A row's number and document."""
-
 
 def _row(schema: ClassSchema, document: Document) -> tuple[str, ObjectId, str]:
     return schema.class_name, document["objectId"], _text(document)
@@ -180,14 +180,26 @@ def _chosen(document: Document, query: Query) -> Document:
     return {name: value for name, value in document.items() if name in wanted}
 
 
-def _rows(connection: sqlite3.Connection, schema: ClassSchema, query: Query) -> list[_Row]:
+def _rows(connection: sqlite3.Connection, schema: ClassSchema, query: Query) -> list[Row]:
     """Find rows: with SQL as far as it can say the query, and the rest in Python."""
     asked = _Statement(schema, query)
-    with closing(connection.execute(asked.text, asked.parameters)) as cursor:
-        rows = ((sequence, load(text)) for sequence, text in cursor)
-        if asked.condition.exact and asked.order:
+    test = None
+    if not asked.condition.exact:
+        test = matcher(query.where, ignore_case=query.ignore_case)
+    is_sorted = bool(asked.order) and nearest_to(query) is None
+    held = None
+    if query.budget is not None:
+        held = HeldRows(query.budget, may_let_go=not is_sorted)
+    with closing(connection.execute(asked.text, asked.parameters)) as texts:
+        if held is None:
+            rows = plain_rows(texts, test)
+        else:
+            is_chosen_now = is_sorted and query.columns is not None
+            chosen = partial(_chosen, query=query) if is_chosen_now else None
+            rows = held.read(texts, chosen, test)
+        if asked.is_whole:
             return list(rows)
-        return _finished(rows, asked.condition, query, is_sorted=bool(asked.order))
+        return _finished(rows, query, held, is_sorted=is_sorted)
 
 
 class _Statement:
@@ -197,8 +209,8 @@ class _Statement:
         self.condition = translate(schema, query.where, ignore_case=query.ignore_case)
         self.order = translate_order(schema, query.order, ignore_case=query.ignore_case)
         limit = _NO_LIMIT if query.limit is None else query.limit
-        is_whole = self.condition.exact and self.order
-        paging = (limit, query.skip) if is_whole else (_NO_LIMIT, 0)
+        self.is_whole = bool(self.condition.exact and self.order)
+        paging = (limit, query.skip) if self.is_whole else (_NO_LIMIT, 0)
         self.parameters = (*self.condition.parameters, *paging)
         self.text = (
             f"SELECT sequence, document {_from_where(schema, self.condition, query.index)} "
@@ -206,29 +218,28 @@ class _Statement:
         )
 
 
-def _finished(rows: Iterator[_Row], condition: Sql, query: Query, *, is_sorted: bool) -> list[_Row]:
-    if not condition.exact:
-        test = matcher(query.where, ignore_case=query.ignore_case)
-        rows = (row for row in rows if test(row[1]))
-    near = nearest_to(query)
-    if near is not None:
-        rows = iter(_nearest_first(rows, near, query))
-    elif not is_sorted:
-        rows = iter(_sorted(list(rows), query.order, query.ignore_case))
+def _finished(
+    rows: Iterator[Row], query: Query, held: HeldRows | None, *, is_sorted: bool
+) -> list[Row]:
     end = None if query.limit is None else query.skip + query.limit
-    return list(islice(rows, query.skip, end))
+    if is_sorted:
+        for row in islice(rows, query.skip):
+            if held is not None:
+                held.let_go([row])
+        return list(islice(rows, query.limit))
+    near = nearest_to(query)
+    if near is None:
+        arranged = partial(_sorted, order=query.order, ignore_case=query.ignore_case)
+    else:
+        arranged = partial(_nearest_first, near=near)
+    return first_rows(rows, end, arranged, held)[query.skip :]
 
 
-def _nearest_first(rows: Iterator[_Row], near: Near, query: Query) -> list[_Row]:
-    def way(row: _Row) -> float:
-        return distance(near.point, row[1][near.path])
-
-    if query.limit is None:
-        return sorted(rows, key=way)
-    return nsmallest(query.skip + query.limit, rows, key=way)
+def _nearest_first(rows: list[Row], near: Near) -> list[Row]:
+    return sorted(rows, key=lambda row: distance(near.point, row[1][near.path]))
 
 
-def _sorted(rows: list[_Row], order: tuple[SortKey, ...], ignore_case: bool) -> list[_Row]:
+def _sorted(rows: list[Row], order: tuple[SortKey, ...], ignore_case: bool) -> list[Row]:
     """Sort by the last key first, so that each earlier one keeps the later ones' order."""
     if order[-1].descending:
         rows.reverse()

@@ -6,7 +6,8 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-from server.storage.aggregation import distinct, run
+from server.storage.aggregation import Hold, distinct, run
+from server.storage.budget import Budget, weight_of
 from server.storage.matching import matcher
 from server.storage.mongo.columns import column_name
 from server.storage.mongo.rows import stored_row
@@ -25,6 +26,7 @@ from server.storage.port import (
 )
 from server.storage.sqlite.connections import Connections
 from server.storage.sqlite.documents import load
+from server.storage.sqlite.held_rows import unpacked
 from server.storage.sqlite.plans import check_hint, explained
 from server.storage.sqlite.translate import Parameter, class_condition, translate
 
@@ -43,12 +45,18 @@ class SqlitePipelines:
         hint: Hint | None = None,
         comment: str | None = None,
         read_preference: str | None = None,
+        budget: Budget | None = None,
     ) -> list[Row]:
         """Read the rows that the first stage is about, and finish in Python."""
+        hold = _hold(budget)
         with self._connections.reading() as connection:
             check_hint(connection, schema, hint)
-            rows = _documents(connection, schema, _first_condition(schema, stages))
-            return list(run(stages, (stored_row(schema, row) for row in rows)))
+            rows = _documents(connection, schema, _first_condition(schema, stages), budget)
+            found = []
+            for row in run(stages, (stored_row(schema, row) for row in rows), hold):
+                hold(row)
+                found.append(row)
+            return found
 
     def explain(
         self, schema: ClassSchema, stages: Sequence[Stage], verbosity: str, hint: Hint | None = None
@@ -58,19 +66,25 @@ class SqlitePipelines:
             check_hint(connection, schema, hint)
             return explained(connection, statement, parameters, verbosity)
 
-    def distinct(self, schema: ClassSchema, path: str, where: Condition) -> list[Any]:
+    def distinct(
+        self, schema: ClassSchema, path: str, where: Condition, budget: Budget | None = None
+    ) -> list[Any]:
         with self._connections.reading() as connection:
-            rows = filter(matcher(where), _documents(connection, schema, where))
-            return distinct((stored_row(schema, row) for row in rows), path)
+            rows = filter(matcher(where), _documents(connection, schema, where, budget))
+            return distinct((stored_row(schema, row) for row in rows), path, _hold(budget))
+
+
+def _hold(budget: Budget | None) -> Hold:
+    return (lambda _held: None) if budget is None else lambda held: budget.take(weight_of(held))
 
 
 def _documents(
-    connection: sqlite3.Connection, schema: ClassSchema, where: Condition
+    connection: sqlite3.Connection, schema: ClassSchema, where: Condition, budget: Budget | None
 ) -> Iterator[Any]:
     """Yield the documents that fulfil the condition, and perhaps some more."""
     with closing(connection.execute(*_statement(schema, where))) as cursor:
         for (text,) in cursor:
-            yield load(text)
+            yield load(text) if budget is None else unpacked(text, budget)
 
 
 def _statement(schema: ClassSchema, where: Condition) -> tuple[str, tuple[Parameter, ...]]:

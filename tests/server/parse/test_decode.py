@@ -104,6 +104,17 @@ def test_flat_polygon_is_code_1_but_no_500():
     assert (refusal.value.code, refusal.value.status) == (1, 400)
 
 
+def test_a_polygon_column_has_a_thousand_corners_at_most():
+    def polygon(corners):
+        return {"__type": "Polygon", "coordinates": [[n / 1000, n % 7] for n in range(corners)]}
+
+    assert len(decode_column("f", polygon(1000)).points) == 1001
+    with pytest.raises(ParseError, match="at most 1000 GeoPoints") as refusal:
+        decode_column("f", polygon(1001))
+    assert refusal.value.code == 111
+    assert len(decode(polygon(1001)).points) == 1002  # what others have stored can be read
+
+
 def test_values_of_cloud_code_pass_through():
     here = timezone(timedelta(hours=2))
     values = (Pointer("C", "x"), b"\0", GeoPoint(1, 2), datetime(2020, 1, 1, 2, 0, 0, 1999, here))
