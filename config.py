@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     web_workers: PositiveInt = Field(default_factory=lambda: max(1, usable_cores() // 4))
     cloud_code_main: str = "cloud/main.py"
     server_url: str = ""
-    max_answer_memory: Annotated[int, Field(ge=10_000_000)] = 240_000_000
+    max_answer_memory: Annotated[int, Field(ge=10_000_000)] = 225_000_000
 
     # Files
     local_files_url: str = ""
