@@ -4,7 +4,8 @@ Owns format recognition, limits, decoding and orientation. Knows no model.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
 from ml_models import heif, jpeg, png, webp
-from ml_models.errors import DecodeError, ImageTooLarge, UnsupportedImage
+from ml_models.errors import DecodeError, ImageError, ImageTooLarge, UnsupportedImage
 from ml_models.memory import ANIMATED_PIXEL, OUR_PIXEL, PixelBuffer, bytes_with_pillow
 from ml_models.scaling import PIECE_PIXELS, Pixels, pieces, scaled_size
 
@@ -111,30 +112,35 @@ def _decoded(asked: _Request) -> Pixels:
             return _upright(_decode_jpeg(asked, *image.size), _orientation(image.getexif))
     if image.format == "PNG":
         _check_png(asked.data)
-    pixels = _decode_in_parts(asked, image) if _is_large(image) else None
-    return _decode_with_pillow(asked, image) if pixels is None else pixels
+    with _only_image_errors(str(image.format)):
+        pixels = _decode_in_parts(asked, image) if _is_large(image) else None
+        return _decode_with_pillow(asked, image) if pixels is None else pixels
+
+
+@contextmanager
+def _only_image_errors(what: str) -> Iterator[None]:
+    """Raise as DecodeError whatever a decoder's parsing of bad data trips over."""
+    try:
+        yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # plugins promise no kind, nor does zlib
+        raise DecodeError(f"{what}: {error!r}") from error
 
 
 def _open(data: bytes) -> Image.Image:
     """Read the header: format, size and mode are known afterwards, no pixel is."""
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise UnsupportedImage(f"no decoder recognises {data[:8]!r}...") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # a plugin raises whatever its parsing of a bad header trips over
-        raise DecodeError(f"bad header: {error!r}") from error
+    with _only_image_errors("bad header"):
+        try:
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError as error:
+            raise UnsupportedImage(f"no decoder recognises {data[:8]!r}...") from error
 
 
 def _check_png(data: bytes) -> None:
     """Compare every chunk with its checksum, which decoding does not."""
-    try:
+    with _only_image_errors("PNG"):
         _open(data).verify()
-    except (DecodeError, MemoryError):
-        raise
-    except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
-        raise DecodeError(f"PNG: {error!r}") from error
 
 
 def _decode_jpeg(asked: _Request, width: int, height: int) -> Pixels:
@@ -201,18 +207,12 @@ def _decode_in_parts(asked: _Request, image: Image.Image) -> Pixels | None:
 
 def _decode_with_pillow(asked: _Request, image: Image.Image) -> Pixels:
     asked.buffer.make_room(bytes_with_pillow(image, asked.data), len(asked.data))
-    try:
-        tiles = getattr(image, "tile", ()) if image.format == "PNG" else ()
-        samples = tiles[0].args if tiles else None
-        image.load()
-        _mend_transparency(image, samples)
-        orientation = _orientation(image.getexif)  # after load(): Pillow turns some formats itself
-        pixels = _rgb(image, asked)
-    except (DecodeError, MemoryError):
-        raise
-    except Exception as error:  # a plugin raises whatever its parsing of bad data trips over
-        raise DecodeError(f"{image.format}: {error!r}") from error
-    return _upright(pixels, orientation)
+    tiles = getattr(image, "tile", ()) if image.format == "PNG" else ()
+    samples = tiles[0].args if tiles else None
+    image.load()
+    _mend_transparency(image, samples)
+    orientation = _orientation(image.getexif)  # after load(): Pillow turns some formats itself
+    return _upright(_rgb(image, asked), orientation)
 
 
 def _mend_transparency(image: Image.Image, samples: Any) -> None:

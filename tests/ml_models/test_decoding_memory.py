@@ -209,12 +209,29 @@ def chunk_of(data, kind):
 def test_png_in_strips_that_ends_too_early_is_never_a_picture(monkeypatch, rows_kept):
     monkeypatch.setattr(images, "_LARGE_PIXELS", 0)
     rows = b"".join(b"\0" + row.tobytes() for row in NOISE[:rows_kept])
-    body = b"IDAT" + zlib.compress(rows)
-    short = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    data = written(Image.fromarray(NOISE))
-    start = data.index(b"IDAT") - 4
     with pytest.raises(DecodeError, match="end too early"):
-        decode(data[:start] + short + data[-12:], MAX_PIXELS)
+        decode(png_of(zlib.compress(rows)), MAX_PIXELS)
+
+
+UNREADABLE = {
+    "no zlib": b"pixels",
+    "a filter of no kind": zlib.compress(b"".join(b"\x09" + row.tobytes() for row in NOISE)),
+}
+
+
+@pytest.mark.parametrize("deflated", UNREADABLE.values(), ids=UNREADABLE)
+def test_png_in_strips_that_cannot_be_read_raises_nothing_but_image_errors(monkeypatch, deflated):
+    monkeypatch.setattr(images, "_LARGE_PIXELS", 0)
+    with pytest.raises(DecodeError, match="PNG"):
+        decode(png_of(deflated), MAX_PIXELS)
+
+
+def png_of(deflated):
+    """A PNG of the noise's size, whole by its checksums, with these rows."""
+    body = b"IDAT" + deflated
+    chunk = struct.pack(">I", len(deflated)) + body + struct.pack(">I", zlib.crc32(body))
+    data = written(Image.fromarray(NOISE))
+    return data[: data.index(b"IDAT") - 4] + chunk + data[-12:]
 
 
 @pytest.mark.parametrize("rotation", [None, 1, 2, 3])
