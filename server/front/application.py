@@ -72,7 +72,7 @@ class Front:
     def answer(
         self, scope: Mapping[str, Any], body: bytes, respond: Callable[[WsgiAnswer], None]
     ) -> None:
-        """Have a request answered on a thread; `respond` is called on the loop, now or later."""
+        """Have a request answered on a thread; `respond` is called on the loop, later."""
         if self._threads is None:
             self._threads = self._make_threads()
         began = time.perf_counter()
@@ -90,8 +90,8 @@ class Front:
         threads = self._threads_of_lanes.get(path, self._threads)
         if threads.waiting < threads.most * _CALLS_PER_THREAD:
             threads.call(partial(_call, self._app, environ, request_id), done)
-        else:
-            done(self._busy(path), None)
+        else:  # not at once: it would begin the next that was sent ahead, and so on, in itself
+            asyncio.get_running_loop().call_soon(done, self._busy(path), None)
 
     def _make_threads(self) -> Threads:
         loop = asyncio.get_running_loop()

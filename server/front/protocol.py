@@ -7,7 +7,7 @@ arrived. A client that drips, stalls or goes away has cost an open connection, n
 
 import asyncio
 import logging
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -78,22 +78,27 @@ class Places:
 
     def __init__(self, count: int) -> None:
         self._free = count
-        self._waiting: deque[RequestProtocol] = deque()
+        self._waiting: OrderedDict[RequestProtocol, None] = OrderedDict()
 
     def take(self, who: "RequestProtocol") -> bool:
         """Give a place, or say that `who` will be told when there is one."""
         if self._free:
             self._free -= 1
             return True
-        self._waiting.append(who)
+        self._waiting[who] = None
         return False
 
+    def leave(self, who: "RequestProtocol") -> None:
+        """Wait no more. Who has gone, with what it had sent, must not stay in memory till then."""
+        self._waiting.pop(who, None)
+
     def give_back(self) -> None:
-        """Hand the place to who has waited longest, if anybody still does."""
-        while self._waiting:
-            if self._waiting.popleft().take_place():
-                return
-        self._free += 1
+        """Hand the place to who has waited longest, if anybody does."""
+        if self._waiting:
+            longest, _ = self._waiting.popitem(last=False)
+            longest.take_place()
+        else:
+            self._free += 1
 
 
 class RequestProtocol(HttpToolsProtocol):
@@ -158,7 +163,8 @@ class RequestProtocol(HttpToolsProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                self.transport.write(_HEAD_TOO_LARGE)
+                if self._running is None:  # else it would pass for that one's answer
+                    self.transport.write(_HEAD_TOO_LARGE)
                 self.transport.close()
                 return
         elif self._has_too_much_framing():
@@ -167,7 +173,7 @@ class RequestProtocol(HttpToolsProtocol):
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if self._arrives_by is None:
             if self._unstarted is not None:
-                self._expect_within(self._patience_s(self._expected_bytes))
+                self._expect_the_body()
             elif self._head_bytes is not None or not is_answering:
                 self._expect_within(self.bounds.head_s)
 
@@ -205,6 +211,9 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _patience_s(self, size: int) -> float:
         return self.bounds.head_s + size / self.bounds.min_bytes_per_s
+
+    def _expect_the_body(self) -> None:
+        self._expect_within(self._patience_s(self._expected_bytes))
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()
@@ -264,7 +273,8 @@ class RequestProtocol(HttpToolsProtocol):
         """Refuse, by way of the parser's error, what cannot be a WebSocket's handshake."""
         if _content_length(self.headers) != 0:
             raise ValueError("a handshake must not have a body")
-        if self.parser.get_method() != b"GET" or self._running is not None:
+        is_sent_ahead = self._running is not None or self.flow.write_paused
+        if self.parser.get_method() != b"GET" or is_sent_ahead:
             raise ValueError("a handshake must be a GET, and not be sent ahead")
 
     def head_without_upgrade(self) -> bytes:
@@ -308,7 +318,9 @@ class RequestProtocol(HttpToolsProtocol):
         self._pieces.append(body)
         if self._body_bytes > self.bounds.max_body_bytes:
             self._start()
-        elif self._body_bytes > SMALL_BODY_BYTES and not self._has_place and self._unstarted:
+        elif self._unstarted is None:  # it was sent ahead, and has no claim yet
+            self.flow.pause_reading()
+        elif self._body_bytes > SMALL_BODY_BYTES and not self._has_place:
             self._ask_for_place()
 
     def on_message_complete(self) -> None:
@@ -365,6 +377,8 @@ class RequestProtocol(HttpToolsProtocol):
         self._release_place()
         self.all.has_none(self)
         super().on_response_complete()
+        if self._unstarted is not None:  # sent ahead in part; its rest may never come
+            self._expect_the_body()
 
     # --- places for large bodies ----------------------------------------------------------------
 
@@ -380,14 +394,11 @@ class RequestProtocol(HttpToolsProtocol):
         if self._wants_place:
             self.flow.pause_reading()
 
-    def take_place(self) -> bool:
-        """Take the place that was waited for; False if it isn't wanted any more."""
-        if not self._wants_place:
-            return False
+    def take_place(self) -> None:
+        """Take the place that was waited for."""
         self._wants_place, self._has_place = False, True
         self.flow.resume_reading()
         self._demand_progress()
-        return True
 
     def _demand_progress(self) -> None:
         """Whoever holds a place keeps others from it: cut off who stalls, long before the end."""
@@ -409,7 +420,9 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _release_place(self) -> None:
         self._demand_nothing()
-        self._wants_place = False
+        if self._wants_place:
+            self._wants_place = False
+            self.places.leave(self)
         if self._has_place:
             self._has_place = False
             self.places.give_back()

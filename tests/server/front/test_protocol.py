@@ -2,13 +2,16 @@
 
 import socket
 import struct
+import threading
 import time
+import weakref
 from dataclasses import replace
 
 import pytest
 from front_server import BOUNDS, post, read_answer, read_to_end
 
 from server.busy import busy_answers
+from server.front.protocol import Places
 
 
 def test_body_arrives_in_one_piece_however_it_was_sent(front, echo):
@@ -208,6 +211,63 @@ def test_place_of_a_client_that_went_away_is_free_again(front):
     assert front.talk(post(b"x" * 200_000)).endswith(b"200000")
 
 
+def test_client_that_waited_in_vain_for_a_place_keeps_it_from_nobody(start_front, echo):
+    front = start_front(echo, bounds=replace(BOUNDS, large_bodies=1))
+    echo.gate.clear()
+    with front.connect() as holder, front.connect() as waiting:
+        holder.sendall(post(b"x" * 200_000))
+        while not echo.environs:
+            time.sleep(0.01)
+        waiting.sendall(post(b"x" * 200_000)[:100_000])
+        assert read_to_end(waiting) == b""
+        echo.gate.set()
+        assert read_answer(holder)[0] == 200
+    assert front.talk(post(b"x" * 200_000)).endswith(b"200000")
+
+
+def test_client_that_waits_no_more_is_not_kept_in_memory():
+    class Client:
+        """One that waits."""
+
+    places, client = Places(0), Client()
+    assert not places.take(client)
+    places.leave(client)
+    gone = weakref.ref(client)
+    del client
+    assert gone() is None
+
+
+def test_body_sent_ahead_in_part_is_cut_off_when_its_rest_does_not_come(front, echo):
+    echo.gate.clear()
+    with front.connect() as connection:
+        connection.sendall(post(b"1", close=False) + post(b"x" * 10)[:-5])
+        time.sleep(0.6)  # longer than the rest has, which only runs from the answer on
+        echo.gate.set()
+        assert read_answer(connection) == (200, b"1")
+        assert read_to_end(connection) == b""
+    assert len(echo.environs) == 1
+
+
+def test_body_sent_ahead_is_not_read_while_another_answer_is_sent(start_front):
+    ended = threading.Event()
+
+    def endless(environ, start_response):
+        start_response("200 OK", [])
+        yield b"x" * 70_000
+        yield b"x" * 70_000
+        ended.wait(10)
+
+    front = start_front(endless, bounds=replace(BOUNDS, max_body_bytes=60_000_000, head_s=30))
+    with front.connect() as connection:
+        ahead = post(b"x" * 50_000_000)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + ahead[:1000])
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        connection.settimeout(1)
+        with pytest.raises(TimeoutError):
+            connection.sendall(ahead[1000:])
+    ended.set()
+
+
 @pytest.mark.parametrize("trailer", [b"X-Forwarded-For: 127.0.0.1", b"X-Parse-Master-Key: k"])
 def test_trailer_does_not_become_a_header(front, echo, trailer):
     request = CHUNKED + b"Connection: close\r\n\r\n3\r\nabc\r\n0\r\n" + trailer + b"\r\n\r\n"
@@ -246,10 +306,11 @@ def test_chunks_of_an_ordinary_size_are_no_framing_to_speak_of(front):
     assert front.talk(request + b"0\r\n\r\n").endswith(b"\r\n\r\n280000")
 
 
-def test_what_is_malformed_says_nothing_into_another_answer(front, echo):
+@pytest.mark.parametrize("sent", [b"NONSENSE\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000])
+def test_what_is_refused_says_nothing_into_another_answer(front, echo, sent):
     echo.gate.clear()
     with front.connect() as connection:
-        connection.sendall(post(b"1", close=False) + b"NONSENSE\r\n\r\n")
+        connection.sendall(post(b"1", close=False) + sent)
         assert read_to_end(connection) == b""
     echo.gate.set()
 
@@ -335,6 +396,23 @@ def test_who_comes_when_too_many_wait_is_told_at_once(start_front, echo):
     statuses = [read_answer(connection)[0] for connection in waiting]
     assert statuses.count(200) == 17, "one in hand and sixteen that wait"
     assert set(statuses) == {200, 503}
+    for connection in waiting:
+        connection.close()
+
+
+def test_hundreds_sent_ahead_are_each_told_when_too_many_wait(start_front, echo):
+    front = start_front(echo, threads=1, lanes=[("/health",)])
+    echo.gate.clear()
+    echo.passes = {"/health"}
+    waiting = [front.connect() for _ in range(17)]
+    for connection in waiting:
+        connection.sendall(post(b"x"))
+    time.sleep(0.3)
+    ahead = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" * 500
+    answers = front.talk(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + ahead + post(b"x"))
+    assert answers.count(b"HTTP/1.1 200") == 1
+    assert answers.count(b"HTTP/1.1 503") == 501
+    echo.gate.set()
     for connection in waiting:
         connection.close()
 

@@ -95,6 +95,24 @@ def test_upgrade_sent_ahead_does_not_get_into_the_answer_before_it(front, echo):
     echo.gate.set()
 
 
+async def accepts(_scope, receive, send):
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def test_upgrade_behind_an_answer_that_is_not_read_is_refused(start_front):
+    def large(environ, start_response):
+        start_response("200 OK", [])
+        return [b"x" * 30_000_000]
+
+    with start_front(large, websockets=accepts).connect() as connection:
+        connection.sendall(post(b"", close=False))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n")
+        assert b"x" * 10 + b"HTTP/1.1 400" in read_to_end(connection)
+
+
 def test_handshake_that_does_not_end_is_cut_off(start_front, echo):
     async def never_accepts(_scope, _receive, _send):
         await asyncio.sleep(3)
@@ -108,11 +126,6 @@ def test_handshake_that_does_not_end_is_cut_off(start_front, echo):
 
 
 def test_websocket_that_is_accepted_stays_open(start_front, echo):
-    async def accepts(_scope, receive, send):
-        await send({"type": "websocket.accept"})
-        while (await receive())["type"] != "websocket.disconnect":
-            pass
-
     front = start_front(echo, websockets=accepts)
     with front.connect(timeout_s=1) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\n" + UPGRADE + b"\r\n")
