@@ -19,10 +19,9 @@ from ml_models.errors import DecodeError
 _LIBRARY = ctypes.CDLL(_pillow_heif.__file__)
 _RGB, _INTERLEAVED_RGB, _INTERLEAVED = 1, 10, 10  # colour space, chroma, channel
 _MAX_TILE_PIXELS = 2_000_000
-_TILE_PIXEL = 12
-"""Bytes of a pixel of the tile in hand: planes, twice, and RGB, up to 12 bits a sample."""
-
-
+# Of the tile in hand: planes, twice, and RGB, up to 12 bits a sample.
+_TILE_PIXEL_BYTES = 12
+# Of the thread that libde265 starts.
 _STACK_BYTES = 8 * 1024 * 1024
 
 
@@ -103,7 +102,8 @@ class Grid:
     @property
     def decoder_bytes(self) -> int:
         """What it takes beside the pixels: a tile, and the stack of libde265's thread."""
-        return int(self._tiling.tile_width * self._tiling.tile_height) * _TILE_PIXEL + _STACK_BYTES
+        tile = self._tiling.tile_width * self._tiling.tile_height * _TILE_PIXEL_BYTES
+        return int(tile) + _STACK_BYTES
 
     def decode_into(self, pixels: NDArray[np.uint8]) -> None:
         """Fill uint8 [H, W, 3] RGB. Raises DecodeError."""

@@ -7,7 +7,6 @@ arrived. A client that drips, stalls or goes away has cost an open connection, n
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.front.connections import Connections
 from server.front.parser import RequestParser
+from server.front.places import Places
 from server.front.websockets import WebSocketProtocol
 from server.front.wire import whole
 from server.front.wsgi import WsgiAnswer, failed
@@ -70,35 +70,6 @@ class Application(Protocol):
 
     async def send(self, answer: WsgiAnswer, scope: Any, receive: Any, send: Any) -> None:
         """Send an answer as ASGI applications do."""
-
-
-class Places:
-    """How many large bodies one process takes in at once, since each needs memory until it is
-    answered; the others' connections are not read from meanwhile."""
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._waiting: OrderedDict[RequestProtocol, None] = OrderedDict()
-
-    def take(self, who: "RequestProtocol") -> bool:
-        """Give a place, or say that `who` will be told when there is one."""
-        if self._free:
-            self._free -= 1
-            return True
-        self._waiting[who] = None
-        return False
-
-    def leave(self, who: "RequestProtocol") -> None:
-        """Wait no more. Who has gone, with what it had sent, must not stay in memory till then."""
-        self._waiting.pop(who, None)
-
-    def give_back(self) -> None:
-        """Hand the place to who has waited longest, if anybody does."""
-        if self._waiting:
-            longest, _ = self._waiting.popitem(last=False)
-            longest.take_place()
-        else:
-            self._free += 1
 
 
 class RequestProtocol(HttpToolsProtocol):
