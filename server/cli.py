@@ -27,7 +27,7 @@ from server.commands.purge import purge
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
-from server.serve import CannotServe, serve, sole_instance
+from server.serve import CannotServe, serve, served_port, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 from server.storage.port import Refused
 from server.telemetry import logs
@@ -110,9 +110,12 @@ def _ask_server(settings: Settings) -> None:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.bind_host, settings.bind_host)  # noqa: S104
     session = requests.Session()
     session.trust_env = False  # no proxy stands between this machine and itself
-    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/health"
+    port = served_port(settings.data_dir) or settings.port
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/health"
     try:
         answer = session.get(url, timeout=4)
+    except requests.ConnectionError:
+        raise click.ClickException(f"nothing answers at {url}; PORT says where to ask") from None
     except requests.RequestException as error:
         raise click.ClickException(f"no answer from {url}: {error}") from None
     click.echo(answer.text.strip())

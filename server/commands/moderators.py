@@ -39,7 +39,7 @@ def create_moderator(
     with operators_hands(settings) as hands:
         user = hands.tables.user_named(name)
         password = None
-        if user is None or password_stdin or reset_password:
+        if user is None or reset_password:
             password = _read_password(name, from_stdin=password_stdin)
         try:
             if user is None:

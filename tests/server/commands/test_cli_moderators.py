@@ -116,7 +116,7 @@ def test_who_is_there_already_is_promoted_and_keeps_the_password(installation):
         "bob, who was there already, may sign in at /admin as admin; the password stays\n"
     )
     assert installation.sign_in("bob").moderator.role is Role.ADMIN
-    installation.run("bob")  # takes no role away
+    installation.run("bob", "--password-stdin", input=NEW)  # takes no role away
     assert installation.sign_in("bob").moderator.role is Role.ADMIN
     assert [action for action, _, _ in installation.log()] == ["created", "promoted"]
 
@@ -127,7 +127,8 @@ def test_the_operator_helps_who_is_locked_out(installation):
     for _ in range(8):
         with pytest.raises(SignInError):
             installation.sign_in("bob", "wrong")
-    made = installation.run("bob", "--password-stdin", "--reset-second-factor", input=NEW)
+    resets = ["--reset-password", "--reset-second-factor"]
+    made = installation.run("bob", "--password-stdin", *resets, input=NEW)
     assert "with the new password" in made.stdout
     assert installation.people.accounts.sessions_of(session.moderator.user_id) == []
     installation.people.sign_ins._lockout.forget(address_key(""))
