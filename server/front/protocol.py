@@ -58,6 +58,8 @@ class Bounds:
     """Open at once, WebSockets included."""
     unread_bytes: int = 128 * 1024 * 1024
     """Of answers that wait for clients who do not read them."""
+    unsent_bytes: int = 128 * 1024 * 1024
+    """Of bodies that wait for their rest, those with a place aside."""
 
 
 class Application(Protocol):
@@ -141,6 +143,8 @@ class RequestProtocol(HttpToolsProtocol):
         elif self._has_too_much_framing():
             self.send_400_response("Too much between the pieces of a body.")
             return
+        if self._pieces and not self._has_place:
+            self.all.has_sent_a_part(self, self._body_bytes)
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if self._arrives_by is None:
             if self._unstarted is not None:
@@ -301,6 +305,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._start()
 
     def _start(self) -> None:
+        self.all.has_sent_all(self)
         if self._pieces:
             self.cycle.body, self._pieces = b"".join(self._pieces), []  # type: ignore[assignment]
         self._expect_nothing()
@@ -361,6 +366,7 @@ class RequestProtocol(HttpToolsProtocol):
             self._has_place = self.places.take(self)
             self._wants_place = not self._has_place
             if self._has_place:
+                self.all.has_sent_all(self)
                 self._demand_progress()
         if self._wants_place:
             self.flow.pause_reading()
@@ -368,6 +374,7 @@ class RequestProtocol(HttpToolsProtocol):
     def take_place(self) -> None:
         """Take the place that was waited for."""
         self._wants_place, self._has_place = False, True
+        self.all.has_sent_all(self)
         self.flow.resume_reading()
         self._demand_progress()
 
@@ -410,7 +417,11 @@ class _Answering:
 
     def __call__(self, answer: WsgiAnswer) -> None:
         self._protocol.tasks.discard(self)
-        self._protocol.respond(self._cycle, answer)
+        try:
+            self._protocol.respond(self._cycle, answer)
+        except Exception:  # a connection without an answer must not stay open for ever
+            logger.exception("an answer that was not sent")
+            self._protocol.let_go()
 
     def cancel(self, msg: str | None = None) -> None:
         """Nothing more can be done: the thread goes on until the process ends."""
@@ -422,7 +433,7 @@ def bounded_protocol(front: Application, bounds: Bounds) -> type[RequestProtocol
         "front": front,
         "bounds": bounds,
         "places": Places(bounds.large_bodies),
-        "all": Connections(bounds.connections, bounds.unread_bytes),
+        "all": Connections(bounds.connections, bounds.unread_bytes, bounds.unsent_bytes),
     }
     return type("BoundedProtocol", (RequestProtocol,), shared)
 

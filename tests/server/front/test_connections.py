@@ -22,7 +22,7 @@ class Client:
 
 
 def test_longest_without_a_request_goes_first():
-    clients, connections = [Client() for _ in range(3)], Connections(3, 0)
+    clients, connections = [Client() for _ in range(3)], Connections(3, 0, 0)
     for client in clients:
         connections.has_none(client)
     connections.has_request(clients[0])
@@ -31,7 +31,7 @@ def test_longest_without_a_request_goes_first():
 
 
 def test_a_flood_of_connections_does_not_fill_the_log(caplog):
-    connections = Connections(0, 0)
+    connections = Connections(0, 0, 0)
     for _ in range(1000):
         connections.has_none(Client())
         connections.make_room(1)
@@ -39,7 +39,7 @@ def test_a_flood_of_connections_does_not_fill_the_log(caplog):
 
 
 def test_none_that_has_a_request_in_hand_goes():
-    client, connections = Client(), Connections(1, 0)
+    client, connections = Client(), Connections(1, 0, 0)
     connections.has_none(client)
     connections.has_request(client)
     assert not connections.make_room(2)
@@ -47,7 +47,7 @@ def test_none_that_has_a_request_in_hand_goes():
 
 
 def test_oldest_unread_answer_goes_when_all_are_too_much():
-    clients, connections = [Client() for _ in range(4)], Connections(9, 250)
+    clients, connections = [Client() for _ in range(4)], Connections(9, 250, 0)
     connections.leaves_unread(clients[0], 100)
     connections.leaves_unread(clients[1], 100)
     connections.reads(clients[0])
@@ -126,3 +126,25 @@ def read_rest(connection):
     while size < 9_900_000:
         size += len(connection.recv(1_000_000)) or gone()
     return size
+
+
+def test_bodies_that_do_not_end_drive_out_each_other(start_front, echo):
+    front = start_front(echo, bounds=replace(PATIENT, unsent_bytes=150_000))
+    part = post(b"x" * 60_000)[:-10_000]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(front.connect()) for _ in range(5)]
+        for client in clients:
+            client.sendall(part)
+            time.sleep(0.05)
+        assert [read_to_end(client) for client in clients[:2]] == [b"", b""]
+        clients[-1].sendall(b"x" * 10_000)
+        assert read_answer(clients[-1]) == (200, b"60000")
+
+
+def test_answer_that_cannot_be_handed_over_closes_its_connection(start_front, caplog):
+    def app(environ, start_response):
+        start_response("799 Nothing", [])
+        return [b""]
+
+    assert start_front(app).talk(post(b"", close=False)) == b""
+    assert "not sent" in caplog.text
