@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Tests start hundreds of processes, which need not compile our modules each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run models test test-mongodb ferretdb test-ferretdb test-fast faults security lint types bench audit licences sbom lock clean
+.PHONY: help run models test test-mongodb ferretdb ferretdb-modules test-ferretdb test-fast faults security lint types bench audit licences sbom lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -40,10 +40,13 @@ test-ferretdb: $(VENV)/installed-dev ferretdb ## Run those of storage, the Parse
 
 ferretdb: data/ferretdb/server
 
-# GOTOOLCHAIN keeps an older Go from obtaining a newer one, and the limit a build from waiting for
-# modules that do not come.
+# GOTOOLCHAIN keeps an older Go from obtaining a newer one, and the limits all from waiting for what
+# does not come.
+ferretdb-modules:
+	cd tests/ferretdb && GOTOOLCHAIN=local timeout 300 go mod download
+
 data/ferretdb/server: $(wildcard tests/ferretdb/*.go tests/ferretdb/go.*)
-	cd tests/ferretdb && GOTOOLCHAIN=local timeout 300 \
+	cd tests/ferretdb && GOTOOLCHAIN=local timeout 900 \
 	  go build -buildvcs=false -tags ferretdb_no_postgresql -o ../../$@ .
 
 test-fast: $(VENV)/installed-dev ## Run the tests that take no more than a few seconds each
