@@ -60,11 +60,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """How many images a script wants at hand, those that it has included."""
+    """How many images a script wants at hand, those that it has included; `asked` by name."""
 
     place: Place
     count: int
     skipping: tuple[str, ...]
+    asked: tuple[str, ...]
 
 
 def new_request_key() -> str:
@@ -93,7 +94,8 @@ def read_claim(body: Mapping[str, Any]) -> ClaimRequest:
     count = body.get("count")
     if type(count) is not int or not 1 <= count <= _MOST_CLAIMED:
         raise BadLaneRequest(f"count must be a whole number from 1 to {_MOST_CLAIMED}")
-    return ClaimRequest(Place.of(body), count, read_ids(body.get("skipping", [])))
+    skipping, asked = (read_ids(body.get(name, [])) for name in ("skipping", "asked"))
+    return ClaimRequest(Place.of(body), count, skipping, asked)
 
 
 def read_ruling(values: Mapping[str, Any]) -> Ruling:

@@ -71,6 +71,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             order=wanted.place.order,
             count=wanted.count,
             skipping=wanted.skipping,
+            asked=wanted.asked,
         )
         shown, skipped = show_items(services, items), len(wanted.skipping)
         return {

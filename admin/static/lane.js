@@ -15,6 +15,7 @@ class Lane {
     this.data = data;
     this.ahead = []; // claimed, after the one in hand
     this.asked = null; // the unseen image of which an approval was pressed once
+    this.wanted = new Set(); // ids of what an undo shows again, to be claimed by name
     this.waiting = data.waiting; // in the lane, as far as is known
     this.changedAt = -1; // when a decision was made or answered last
     this.answered = new Map(); // what the server last said of an item: {at, isUndo}
@@ -110,6 +111,7 @@ class Lane {
     const item = this.#itemToDecide();
     if (!item) return;
     this.memory.skipped.add(item.id);
+    this.wanted.delete(item.id);
     this.#remember({ kind: "skip", item });
     this.#next("lane.done_skipped");
   }
@@ -138,6 +140,7 @@ class Lane {
     this.view.say(panel.t("lane.done_undone"));
     this.#show(last.item);
     if (last.kind === "skip" || !last.item.html) {
+      this.wanted.add(last.item.id);
       this.#fill().then(() => this.#renew()); // is it still to be had?
     }
   }
@@ -273,14 +276,17 @@ class Lane {
     const startedAt = performance.now();
     const views = this.exposure.report();
     const unsent = new Set(this.queue.entries.map((entry) => entry.item.id));
+    const asked = [...this.wanted];
     const answer = await this.calls.post("claim", {
       lane: this.data.lane,
       order: this.data.order,
       count: Math.min(Math.max(AT_HAND, this.ahead.length + 1) + unsent.size, MOST_CLAIMED),
       skipping: [...this.memory.skipped],
+      asked,
       views,
     });
     if (answer.status !== 200) throw new NoConnection(`claim: ${answer.status}`);
+    for (const id of asked) this.wanted.delete(id);
     const { items, waiting, elsewhere, rest, seen } = answer.body;
     this.exposure.reported(views, seen);
     this.view.exposure = this.exposure.count;
@@ -367,7 +373,9 @@ class Lane {
   /** What was taken back stands at a later decision now, the undo. */
   #undone(item, { seen }) {
     for (const each of [this.item, ...this.ahead]) if (each?.id === item.id) each.seen = seen;
-    if (!item.html) this.#fill();
+    if (item.html) return;
+    this.wanted.add(item.id);
+    this.#fill();
   }
 
   #refused(entry, answer) {

@@ -114,7 +114,7 @@ class SweepGrid {
       if (n >= 0) this.anchor = this.here = n;
       this.changed();
     });
-    this.list.addEventListener("keydown", (event) => this.#key(event));
+    addEventListener("keydown", (event) => this.#isMeantElsewhere(event) || this.#key(event));
     this.list.addEventListener("focusin", (event) => {
       const n = this.marks.indexOf(event.target);
       if (n >= 0 && n !== this.here) this.go(n);
@@ -129,8 +129,19 @@ class SweepGrid {
     });
   }
 
+  /** Keys are the grid's from the moment the page is there, without the focus being taken for it:
+      what fields, dialogs and buttons do with them is theirs, and so is all once it is decided. */
+  #isMeantElsewhere(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return true;
+    const target = event.target;
+    if (this.list.contains(target)) return false;
+    if (document.querySelector("dialog[open]")) return true;
+    if (this.marks.every((mark) => mark.disabled)) return true;
+    if (target.closest?.("input, textarea, select")) return true;
+    return [" ", "Enter"].includes(event.key) && Boolean(target.closest?.("button, a, summary"));
+  }
+
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const row = this.#columns();
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row };
     const last = this.marks.length - 1;
@@ -140,9 +151,9 @@ class SweepGrid {
     } else if (event.key === "Home" || event.key === "End") {
       event.preventDefault();
       this.go(event.key === "Home" ? 0 : last, event.shiftKey);
-    } else if (event.key === "Enter") {
-      event.preventDefault(); // which would send the form
-      this.marks[this.here].click();
+    } else if (event.key === "Enter" || (event.key === " " && event.target !== this.marks[this.here])) {
+      event.preventDefault(); // which would send the form, or scroll
+      if (!event.repeat) this.marks[this.here].click();
     }
   }
 

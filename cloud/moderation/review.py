@@ -121,15 +121,18 @@ class ReviewDesk:
         order: ReviewOrder = ReviewOrder.OLDEST,
         count: int = 1,
         skipping: Collection[str] = (),
+        asked: Sequence[str] = (),
     ) -> list[Item]:
         """Return up to `count` waiting items, from now on this session's alone for CLAIM_LENGTH.
 
-        Those that the session holds already come first, renewed; `skipping` are passed over, and
-        let go if they were held. Raises NotYours for the escalated lane unless an admin asks.
+        Those `asked` for come first, if they are to be had; then what the session holds already,
+        renewed. `skipping` are passed over, and let go if they were held. Raises NotYours for the
+        escalated lane unless an admin asks.
         """
         _check_lane(reviewer, lane)
         now, riskiest_first = self._now(), order is ReviewOrder.RISKIEST
-        wanted = self._held(reviewer, lane, riskiest_first, skipping)[:count]
+        held = self._held(reviewer, lane, riskiest_first, skipping)
+        wanted = list(dict.fromkeys([*asked, *held]))[:count]
         passed, items = {*skipping, *wanted}, list[Item]()
         while len(items) < count:
             missing = count - len(items) - len(wanted)

@@ -78,6 +78,24 @@ def test_what_is_open_elsewhere_is_said_while_there_are_images(site, page, secon
     page.wait_for_function("() => document.getElementById('held').hidden")
 
 
+def test_undoing_a_skip_gets_the_image_back_while_a_sweep_is_open(site, page):
+    site.fill(5, first=site.count("ModerationItem", {}))
+    alice = LanePage(site, page)
+    alice.wait_until_warm(6)
+    sweep = page.context.new_page()
+    sweep.goto(f"{site.url}/admin/sweep?size=12")
+    wait_until_claimed(site, page, 12)
+    skipped = alice.press("s")
+    page.wait_for_function("() => !lane.filling")
+    alice.press("u")
+    page.wait_for_function("() => !lane.filling")
+    page.wait_for_timeout(500)  # a renewal follows, which would say that it is lost
+    assert alice.item == skipped
+    assert alice.toasts() == []
+    assert skipped in [row["objectId"] for row in claimed(site)]
+    sweep.close()
+
+
 # --- how many wait --------------------------------------------------------------------------------
 
 

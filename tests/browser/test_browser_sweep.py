@@ -209,6 +209,40 @@ def test_arrows_move_and_shift_marks_what_lies_between(sweep):
     assert sweep.marked == [0, 1, 2]
 
 
+def test_keys_work_at_once_and_take_nothing_from_others(sweep):
+    page = sweep.page
+    assert page.evaluate("document.activeElement === document.body"), "nothing was taken"
+    sweep.press(" ", "Shift+ArrowRight")
+    assert sweep.marked == [0, 1]
+    assert sweep.focused == 1
+    assert page.evaluate("scrollY") == 0
+    page.reload()
+    sweep.press("?", "ArrowRight")
+    assert sweep.focused == -1, "a dialog keeps its keys"
+    sweep.press("Escape", "ArrowRight")
+    assert sweep.focused == 1
+    page.focus("#sweep-fate")
+    sweep.press("End")
+    assert page.input_value("#sweep-fate") == "opposite"
+    assert sweep.focused == -1
+    page.focus("#sweep-colours")
+    sweep.press(" ")
+    assert page.get_attribute("#sweep-colours", "aria-pressed") == "true"
+    assert sweep.marked == []
+    sweep.press("ArrowLeft")
+    assert sweep.focused == 0
+
+
+def test_keys_work_after_next_images_too(sweep):
+    first = sweep.items[0]
+    sweep.decide("l")
+    sweep.press("n")
+    sweep.page.wait_for_function("id => !document.querySelector(`[data-item='${id}']`)", arg=first)
+    sweep.page.wait_for_load_state()
+    sweep.press("ArrowRight", " ")
+    assert sweep.marked == [1]
+
+
 def test_the_buttons_stand_as_in_the_lane_and_own_keys_hold(sweep, site):
     page = sweep.page
     left, right = (

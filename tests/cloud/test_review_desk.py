@@ -109,6 +109,21 @@ def test_what_is_skipped_is_passed_over_and_let_go(moderation, desk):
     assert ids(desk.claim(EVE, count=3)) == skipping
 
 
+def test_what_is_asked_for_by_name_comes_before_what_is_held(moderation, desk):
+    items = moderation.queue(0.5, 0.5, 0.5, 0.5)
+    first, _, third, fourth = ids(items)
+    desk.claim(BOB, count=3)
+    assert ids(desk.claim(BOB, count=2, asked=[fourth])) == [fourth, first]
+    assert ids(desk.claim(BOB, count=2, asked=[third])) == [third, first]
+    assert desk.claim(EVE, count=4) == []
+
+
+def test_asking_by_name_gets_nothing_that_is_anothers_or_not_there(moderation, desk):
+    first, second, third = ids(moderation.queue(0.5, 0.5, 0.5))
+    desk.claim(BOB)
+    assert ids(desk.claim(EVE, count=2, asked=[first, "nothing"])) == [second, third]
+
+
 @pytest.mark.parametrize(("seconds", "whose"), [(LIMIT - 0.001, []), (LIMIT, ["the item"])])
 def test_a_claim_runs_out_after_five_minutes(moderation, desk, item, seconds, whose):
     desk.claim(BOB)
