@@ -8,6 +8,7 @@ const MOST_CLAIMED = 40; // in one call; the server's limit
 const PICTURES_KEPT = 20; // of images that an undo may bring back
 const RENEW_MS = 60_000;
 const POLL_MS = 15_000;
+const REPLACED_AFTER_MS = 1200; // what is another's by now
 const SETTLES_WITHIN_MS = 250; // a claim waits so long for decisions that are on their way
 
 class Lane {
@@ -62,6 +63,9 @@ class Lane {
     const image = document.getElementById("first-picture");
     if (image.complete && image.naturalWidth) {
       this.pictures.adopt(this.view.wanted, image);
+      this.view.tellMissing(image);
+    } else {
+      image.addEventListener("load", () => this.item === item && this.#paint());
     }
     if (this.view.isRevealed) this.#exposed();
   }
@@ -74,7 +78,7 @@ class Lane {
     if (item?.unseen && this.asked !== item.id) {
       this.asked = item.id;
       this.view.say(panel.t("lane.approve_unseen"));
-      this.view.toast(panel.t("lane.approve_unseen"));
+      this.view.prompt(panel.t("lane.approve_unseen"));
       return;
     }
     this.#decide("approved");
@@ -174,7 +178,9 @@ class Lane {
   }
 
   #itemToDecide() {
-    return this.view.root.classList.contains("is-lost") ? null : this.item;
+    if (!this.view.root.classList.contains("is-lost")) return this.item;
+    this.isInVain = true;
+    return null;
   }
 
   #note() {
@@ -208,6 +214,7 @@ class Lane {
   }
 
   #show(item) {
+    this.asked = null;
     this.view.show(item);
     if (item && this.view.isRevealed) this.#exposed();
     this.#fetchAhead();
@@ -348,7 +355,13 @@ class Lane {
     const item = this.item;
     this.view.root.classList.add("is-lost");
     this.view.toast(sentence, item);
-    setTimeout(() => this.item === item && this.#next("lane.replaced"), 1200);
+    this.isInVain = false; // whether somebody tries to decide it all the same
+    setTimeout(() => this.item === item && this.#replace(), REPLACED_AFTER_MS);
+  }
+
+  #replace() {
+    if (this.isInVain) this.view.toast(panel.t("lane.replaced_in_vain"));
+    this.#next(this.isInVain ? "lane.replaced_in_vain" : "lane.replaced");
   }
 
   #leave() {

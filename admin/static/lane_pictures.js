@@ -8,7 +8,8 @@ class LanePictures {
     this.loads = new Map(); // by URL: {promise, image}
   }
 
-  /** Fetch a picture, unless that was done; resolves to an <img> that is decoded. */
+  /** Fetch a picture, unless that was done; resolves to an <img> that is decoded. It `isMissing`
+      where it only says that there is nothing to show. */
   get(url) {
     let load = this.loads.get(url);
     if (!load) {
@@ -32,6 +33,7 @@ class LanePictures {
 
   /** Take over what the page came with. */
   adopt(url, image) {
+    image.isMissing = panel.statusOf(image) === 404;
     this.loads.set(url, { promise: Promise.resolve(image), image });
   }
 
@@ -58,6 +60,7 @@ class LanePictures {
     // What is not there comes as a picture that says so.
     if (!blob.type.startsWith("image/")) throw new NoConnection(`${answer.status} ${url}`);
     const image = new Image();
+    image.isMissing = answer.status === 404;
     image.src = URL.createObjectURL(blob);
     await image.decode().catch(() => {}); // a damaged one is shown as browsers show those
     return image;

@@ -3,7 +3,8 @@
 
 "use strict";
 
-const MOST_TOASTS = 4;
+const MOST_TOASTS = 3;
+const TOAST_MS = 15_000; // and for as long as somebody is at it
 
 class LaneView {
   constructor(data, pictures) {
@@ -33,6 +34,7 @@ class LaneView {
     this.root.classList.toggle("has-image", item !== null);
     this.root.classList.toggle("is-empty", item === null);
     this.root.classList.remove("is-lost");
+    this.#dropPrompts();
     document.querySelector("#decide [name=item_id]").value = item?.id ?? "";
     this.element("facts").innerHTML = item?.html ?? "";
     this.element("note").value = "";
@@ -69,6 +71,7 @@ class LaneView {
     if (!picture) {
       const other = this.pictures.ready(item.preview);
       this.frame.replaceChildren(...(other ? [other] : []));
+      this.tellMissing(other);
       this.frame.setAttribute("aria-busy", "true");
       picture = await this.pictures.get(url);
       if (this.item !== item || url !== this.wanted) return;
@@ -76,6 +79,12 @@ class LaneView {
     picture.alt = panel.t(this.isRevealed ? "lane.image_clear" : "lane.image_veiled");
     this.frame.replaceChildren(picture);
     this.frame.removeAttribute("aria-busy");
+    this.tellMissing(picture);
+  }
+
+  /** Where there is nothing to look at, nothing is offered to look closer with. */
+  tellMissing(picture) {
+    this.root.classList.toggle("no-picture", Boolean(picture?.isMissing));
   }
 
   #tellLook() {
@@ -170,8 +179,27 @@ class LaneView {
     this.element("said").textContent = sentence;
   }
 
-  /** Show what became of an image that is not on the stage any more; it stays until dismissed. */
+  /** Ask for a second press; the question leaves with its image. */
+  prompt(sentence) {
+    this.#dropPrompts();
+    this.#show(sentence).classList.add("prompt");
+  }
+
+  #dropPrompts() {
+    for (const each of document.querySelectorAll(".toast.prompt")) each.remove();
+  }
+
+  /** Show for a while what became of an image that is not on the stage any more. */
   toast(sentence, item) {
+    const toast = this.#show(sentence, item);
+    const leave = () => {
+      if (toast.matches(":hover, :focus-within")) setTimeout(leave, TOAST_MS);
+      else toast.remove();
+    };
+    setTimeout(leave, TOAST_MS);
+  }
+
+  #show(sentence, item) {
     const toast = document.createElement("div");
     toast.className = "toast";
     if (item) this.#prependPicture(toast, item);
@@ -188,6 +216,7 @@ class LaneView {
     const toasts = this.element("toasts");
     toasts.append(toast);
     while (toasts.children.length > MOST_TOASTS) toasts.firstElementChild.remove();
+    return toast;
   }
 
   async #prependPicture(toast, item) {

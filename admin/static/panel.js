@@ -17,6 +17,13 @@ const panel = {
     return (panel.texts[key] ?? key).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
   },
 
+  /** The HTTP status that a picture came with; 0: not known. What is not there comes as a drawing
+      that says so, which loads well. */
+  statusOf(picture) {
+    const loads = performance.getEntriesByName(picture.currentSrc, "resource");
+    return loads.at(-1)?.responseStatus ?? 0;
+  },
+
   /** POST JSON; resolves to {status, body}, rejects when there is no connection. */
   async post(url, body) {
     const answer = await fetch(url, {

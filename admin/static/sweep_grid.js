@@ -82,16 +82,11 @@ class SweepGrid {
     this.pictures.forEach((_, n) => this.reveal(n, false));
   }
 
-  static statusOf(picture) {
-    const loads = performance.getEntriesByName(picture.currentSrc, "resource");
-    return loads.at(-1)?.responseStatus ?? 0;
-  }
-
   /** A picture did not come: a busy server is asked again, all else is set aside. */
   #fail(n) {
     const picture = this.pictures[n];
     const tried = Number(picture.dataset.tried ?? 0);
-    if (SweepGrid.statusOf(picture) === 503 && tried < TRIES) {
+    if (panel.statusOf(picture) === 503 && tried < TRIES) {
       picture.dataset.tried = tried + 1;
       const again = new URL(picture.src);
       again.searchParams.set("again", tried + 1); // or the browser shows what it has
@@ -227,11 +222,10 @@ class SweepGrid {
     this.pictures.forEach((picture, n) => {
       observer.observe(picture);
       const fail = () => this.#fail(n);
-      // What is not there comes as a drawing that says so, which loads well.
-      picture.addEventListener("load", () => (SweepGrid.statusOf(picture) < 400 ? note(n) : fail()));
+      picture.addEventListener("load", () => (panel.statusOf(picture) < 400 ? note(n) : fail()));
       picture.addEventListener("error", fail);
       const isLoaded = picture.complete && picture.loading !== "lazy";
-      if (isLoaded && !(picture.naturalWidth && SweepGrid.statusOf(picture) < 400)) fail();
+      if (isLoaded && !(picture.naturalWidth && panel.statusOf(picture) < 400)) fail();
     });
   }
 }

@@ -229,6 +229,30 @@ def test_undo_goes_back_after_a_sweep_image_by_image(lane):
     assert page.get_attribute("#frame img", "alt") == "The image to decide on, blurred"
 
 
+def test_messages_leave_and_never_cover_buttons_or_reasons(site, page):
+    page.clock.install()
+    lane = LanePage(site, page)
+    page.evaluate("""() => {
+      for (let n = 0; n < 6; n++) lane.view.toast("Already decided by bob: rejected. ".repeat(3));
+      lane.view.prompt("Press once more.");
+    }""")
+    if page.is_phone:
+        page.click("#show-reasons")
+    covered = page.evaluate("""() =>
+      [...document.querySelectorAll(".deck button, .because button, #note")].filter((button) => {
+        const box = button.getBoundingClientRect();
+        if (!box.width) return false;
+        const middle = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+        return middle?.closest(".toast") ?? false;
+      }).map((button) => button.textContent)""")
+    assert covered == []
+    assert len(lane.toasts()) == 3
+    page.mouse.move(5, page.viewport_size["height"] - 5)
+    page.clock.run_for(15_000)
+    (question,) = lane.toasts()
+    assert "Press once more." in question
+
+
 def test_what_could_not_be_classified_is_approved_by_two_presses(site, page):
     uploaded = site.upload(picture(site.count("ModerationItem", {}))[:-900], name="cut.jpg")
     site.wait_until_judged()
@@ -239,8 +263,15 @@ def test_what_could_not_be_classified_is_approved_by_two_presses(site, page):
     lane.press("l")
     assert lane.item == cut
     assert "Press once more" in lane.toasts()[-1]
+    lane.press("s")
+    lane.wait_for_other_than(cut)
+    assert lane.toasts() == [], "the question leaves with its image"
+    lane.press("u")
+    lane.press("l")
+    assert lane.item == cut, "and is asked anew with it"
     lane.press("l")
     lane.wait_for_other_than(cut)
+    assert lane.toasts() == []
     lane.wait_until_sent()
     (row,) = [r for r in site.rows("ModerationItem") if r["objectId"] == cut]
     assert row["state"] == "approved"

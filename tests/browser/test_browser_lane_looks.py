@@ -173,6 +173,31 @@ def test_a_phone_on_its_side_has_image_and_buttons_beside_each_other(lane, acces
     accessible(page)
 
 
+def test_nothing_to_look_closer_with_is_offered_where_there_is_no_picture(site, page):
+    uploaded = site.upload(b"GIF89a and then nothing", "broken.gif")
+    site.wait_until_judged()
+    (item,) = [
+        row["objectId"] for row in site.rows("ModerationItem") if row["subjectId"] == uploaded
+    ]
+    offered = [page.locator(each) for each in ("#hint", "[data-act=colour]", "[data-act=zoom]")]
+    lane = LanePage(site, page, query=f"?item={item}")
+    lane.wait_for(item)
+    page.wait_for_selector("#lane.no-picture")
+    assert not any(each.is_visible() for each in offered)
+    page.wait_for_function("() => !lane.filling")
+    page.evaluate("lane.unskip()")
+    lane.wait_until_warm(2)
+    lane.press("s")
+    page.wait_for_selector("#lane:not(.no-picture)")
+    assert all(each.is_visible() for each in offered)
+    lane.press("u")
+    page.wait_for_selector("#lane.no-picture")
+    page.wait_for_function("() => !lane.filling")
+    page.goto(f"{site.url}/admin/review?item={item}")
+    assert lane.item == item, "the first one of a page"
+    page.wait_for_selector("#lane.no-picture")
+
+
 def test_an_animation_moves_when_it_is_asked_to(site, page):
     item = animation_of(site)
     lane = LanePage(site, page, query=f"?item={item}")

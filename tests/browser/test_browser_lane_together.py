@@ -92,6 +92,8 @@ def test_an_image_that_is_lost_while_one_looks_is_marked_and_replaced(site, page
     alice.press("l")
     alice.wait_for_other_than(item)
     assert "no longer yours" in alice.toasts()[0]
+    assert "What you just pressed decided nothing." in alice.toasts()[1]
+    assert "What you just pressed decided nothing. Next image." in alice.said()
     assert alice.states(item) == ["review"]
     assert alice.decisions(item) == []
 
