@@ -99,7 +99,13 @@ class SweepGrid {
   /** Mark what must not be decided with the rest, for instance because nobody can see it. */
   setAside(n, sentence) {
     this.marks[n].checked = true;
-    this.cells[n].querySelector(".result").textContent = sentence;
+    let words = this.cells[n].querySelector(".aside");
+    if (!words) {
+      words = document.createElement("span");
+      words.className = "badge aside";
+      this.cells[n].querySelector(".picture").append(words);
+    }
+    words.textContent = sentence;
     this.changed();
   }
 

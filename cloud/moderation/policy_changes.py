@@ -20,6 +20,11 @@ class PolicyChange:
     note: str | None
     at: datetime
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether the policy was there when the history began, and nobody had put it in force."""
+        return self.number == 1 and self.by == BY_DATABASE
+
 
 class PolicyChangedMeanwhile(Exception):
     """Somebody was faster; `change` is the newest one by now."""

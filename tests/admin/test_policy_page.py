@@ -97,6 +97,15 @@ class Admin:
         return " ".join(unescape(re.sub("<[^>]*>", " ", text)) for _, text in found)
 
 
+@pytest.mark.parametrize(("locale", "words"), [("en", "at the start"), ("de", "zu Beginn")])
+def test_a_new_install_has_its_policy_from_the_start(panel, alice, locale, words):
+    panel.services.parse_config.current()
+    page = alice.visitor.client.get("/admin/policy", headers={"Accept-Language": locale}).text
+    assert page.count(words) == 2, "beside the version, and in the history"
+    assert "another program" not in page
+    assert "einem anderen Programm" not in page
+
+
 # --- who may --------------------------------------------------------------------------------------
 
 

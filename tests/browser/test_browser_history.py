@@ -142,6 +142,24 @@ def test_decisions_are_taken_away_as_a_file(site, images, page, accessible):
     assert {each["parsewarden_to"] for each in made} == {"rejected"}
 
 
+def test_pages_of_the_history_are_marked_as_such(site, images, page):
+    for path in (f"/items/{item_of(site, images[0])}", "/export", "/retention"):
+        go(site, page, path)
+        if page.is_phone:
+            assert page.inner_text(".menu summary") == "History"
+        current = page.locator("header [aria-current]").first
+        assert current.text_content() == "History"
+        assert current.get_attribute("aria-current") == "true", "but it is not this very page"
+
+
+def test_a_digest_has_the_width_of_a_phone(site, images, page):
+    go(site, page, f"/items/{item_of(site, images[0])}")
+    digest = page.locator("dd.digest", has_text=re.compile("^[0-9a-f]{64}$"))
+    assert digest.bounding_box()["width"] >= 270
+    digest.scroll_into_view_if_needed()
+    screenshot(page, f"panel-item-about-{'phone' if page.is_phone else 'desktop'}")
+
+
 def test_what_a_purge_would_remove_is_seen_first(site, images, page, accessible):
     go(site, page, "/retention")
     page.get_by_label("Older than, in days").fill("30")

@@ -59,17 +59,32 @@ def test_page_is_accessible_and_fits_in_both_colours(policy, accessible):
         screenshot(policy, f"panel-policy{part}-{name}")
 
 
-def test_what_saves_is_always_in_sight_on_desktops(policy):
-    if policy.is_phone:
-        pytest.skip("phones have it below the trial")
+def test_what_saves_is_always_in_sight(policy):
+    height = policy.viewport_size["height"]
     for where in (0, 10_000):
         policy.evaluate("y => scrollTo(0, y)", where)
         if where:  # below the form comes the history
             policy.locator(".outcomes").scroll_into_view_if_needed()
         for name in ("#note", "button[value=save]"):
             box = policy.locator(name).bounding_box()
-            assert 0 <= box["y"] <= 800 - box["height"]
+            assert 0 <= box["y"] <= height - box["height"]
     assert policy.evaluate("!document.querySelector('.effect-column').contains(note)")
+    assert policy.locator(".policy-foot").bounding_box()["height"] <= height / 5
+
+
+def test_the_history_lies_wholly_on_the_screen(policy, judged):
+    judged.parse("PUT", "/config", {"params": policy_params({"Porn": (0.45, 0.85)})})
+    policy.reload()
+    width = policy.viewport_size["width"]
+    for cell in policy.locator(".history td:visible").all():
+        box = cell.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+    line = policy.locator(".history tbody tr").nth(1)
+    assert line.get_by_text("Restore").is_visible()
+    assert ("Version" in line.inner_text()) == policy.is_phone
+    policy.locator(".history").scroll_into_view_if_needed()
+    screenshot(policy, f"panel-policy-history-{'phone' if policy.is_phone else 'desktop'}")
 
 
 def test_a_trial_of_earlier_numbers_is_marked(policy):

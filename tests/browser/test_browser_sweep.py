@@ -243,6 +243,23 @@ def test_keys_work_after_next_images_too(sweep):
     assert sweep.marked == [1]
 
 
+def test_a_picture_that_cannot_be_shown_says_so_and_stays_as_high_as_others(sweep):
+    page = sweep.page
+    page.route(f"**/items/{sweep.items[1]}/preview.jpg", lambda route: route.fulfill(status=404))
+    sweep.open()
+    page.wait_for_selector(".aside")
+    place = sweep.marked[0]
+    words = page.locator(".cell").nth(place).locator(".aside")
+    assert words.inner_text() == "cannot be shown"
+    heights = page.eval_on_selector_all(".cell", "all => all.map((c) => c.offsetHeight)")
+    assert max(heights) - min(heights) <= 1
+    screenshot(page, f"panel-sweep-aside-{'phone' if page.is_phone else 'desktop'}")
+    sweep.decide("l")
+    sweep.press("u")
+    page.locator("#sweep-bar").wait_for()
+    assert words.inner_text() == "cannot be shown"
+
+
 def test_the_buttons_stand_as_in_the_lane_and_own_keys_hold(sweep, site):
     page = sweep.page
     left, right = (

@@ -159,6 +159,7 @@ def test_policy_written_past_us_is_found(process):
     process.write_past_us(scores(0.5))
     assert process.config.current().version == 2
     assert process.history()[1:] == [(2, 2, BY_DATABASE, None)]
+    assert not process.changes.newest().is_beginning
     process.config.current()
     assert len(process.history()) == 2
 
@@ -199,6 +200,7 @@ def test_without_any_valid_policy_there_is_none(process):
 def test_first_policy_that_is_found_begins_the_history(process):
     assert process.config.current().version == 1
     assert process.history() == [(1, 1, BY_DATABASE, None)]
+    assert process.changes.newest().is_beginning
 
 
 def test_version_is_read_back(process):
