@@ -67,10 +67,9 @@ class Worker:
         try:
             return self._answered(request, read())
         except MemoryError:  # outside of the decoder, which says so itself
-            error: ImageError = self._buffer.refusal()
-        except ImageError as raised:
-            error = raised
-        return {"error": type(error).__name__, "arguments": list(error.arguments)}, None
+            return _told(self._buffer.refusal())
+        except ImageError as error:
+            return _told(error)
 
     def _answered(self, request: bytes, data: bytes) -> tuple[dict[str, Any], bytes | None]:
         if request == requests.CLASSIFY:
@@ -109,6 +108,11 @@ class Worker:
         """What is blank on white may be a whole picture on a dark page."""
         pixels = decode(data, self._max_pixels, self._buffer, background="black")
         return self._interpreter.probabilities(resize(pixels, self._input_size_px))
+
+
+def _told(error: ImageError) -> tuple[dict[str, Any], None]:
+    """An error as an answer. Nothing may keep it: its traceback holds the pixels."""
+    return {"error": type(error).__name__, "arguments": list(error.arguments)}, None
 
 
 def main(

@@ -8,6 +8,7 @@ What the table misses (a header that lies, a decoder that changes) meets the ker
 """
 
 import ctypes
+import gc
 import os
 import resource
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ml_models import jpeg
-from ml_models.errors import TooMuchMemory
+from ml_models.errors import DecodeError, TooMuchMemory
 
 MAX_BYTES = 250_000_000
 
@@ -79,6 +80,7 @@ class PixelBuffer:
         kept = self._kept_bytes()
         if kept + needed > self._max_bytes:
             self._bytes = np.empty(0, np.uint8)
+            gc.collect()  # an error's traceback may still hold an earlier picture
             _trim()
             kept = self._kept_bytes()
         # What malloc could not give back is not this picture's; its file is, which is here already.
@@ -151,12 +153,19 @@ def _jpeg(_image: Image.Image, data: bytes) -> float:
 def _tiff(image: Image.Image, _data: bytes) -> float:
     """libtiff unpacks a strip or a tile at a time, which may be the whole picture."""
     tags: Any = image.tag_v2  # type: ignore[attr-defined]
+    rows = _count(tags.get(_STRIP_ROWS, image.height))
+    columns, rows = image.width, min(rows, image.height)
     if _TILE_WIDTH in tags:
-        columns, rows = tags[_TILE_WIDTH], tags.get(_TILE_ROWS, image.height)
-    else:
-        columns, rows = image.width, min(tags.get(_STRIP_ROWS, image.height), image.height)
-    bits = max(8, *tags.get(_BITS, (8,)))
-    return float(columns * rows * tags.get(_SAMPLES, 1) * bits / 8)
+        columns, rows = _count(tags[_TILE_WIDTH]), _count(tags.get(_TILE_ROWS, image.height))
+    bits = max(8, *map(_count, tags.get(_BITS, (8,))))
+    return columns * rows * _count(tags.get(_SAMPLES, 1)) * bits / 8
+
+
+def _count(tag: Any) -> int:
+    """A TIFF's tag that counts something; whoever wrote the file may have written anything."""
+    if type(tag) is not int or not 0 < tag < 2**32:
+        raise DecodeError(f"TIFF: {tag!r} is no number of anything")
+    return tag
 
 
 _DECODERS: dict[str, Callable[[Image.Image, bytes], float]] = {

@@ -1,6 +1,5 @@
 """What the lane's forms and scripts ask for, checked once and typed."""
 
-import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -8,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from flask import request
-
+from admin.json_body import json_of, json_of_request
 from cloud.moderation.items import Lane, Remark, State
 from cloud.moderation.review import ReviewOrder, Ruling
 
@@ -75,7 +73,7 @@ def new_request_key() -> str:
 
 def json_body() -> dict[str, Any]:
     """Return the request's JSON object."""
-    body = request.get_json(silent=True)
+    body = json_of_request()
     if not isinstance(body, dict):
         raise BadLaneRequest("the body must be a JSON object")
     return body
@@ -83,10 +81,7 @@ def json_body() -> dict[str, Any]:
 
 def read_json(text: str | None) -> Any:
     """Return the JSON in a form's field; None for none, and for what is no JSON."""
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        return None
+    return None if text is None else json_of(text)
 
 
 def read_claim(body: Mapping[str, Any]) -> ClaimRequest:

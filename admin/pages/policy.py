@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from admin.access import admins_only, current_moderator, current_reviewer
 from admin.explain import explain
+from admin.json_body import json_of_request
 from admin.policy.form import (
     IMAGE_COUNTS,
     MOST_NOTE,
@@ -67,7 +68,7 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
     @panel.post("/policy/preview")
     @admins_only
     def policy_preview() -> dict[str, Any]:
-        values = request.get_json(silent=True)
+        values = json_of_request()
         form = read_form(_texts(values if isinstance(values, dict) else {}))
         problems = {field: t(key) for field, key in form.problems.items()}
         standing, proposed = services.policies.standing(), form.policy

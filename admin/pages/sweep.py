@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from admin.access import current_moderator, current_reviewer
 from admin.exposure import exposure_data, note_rest, note_shown, note_views
+from admin.json_body import json_of_request
 from admin.lane.answers import refusal
 from admin.lane.keys import lane_keys, sweep_keys
 from admin.people import Preferences
@@ -131,7 +132,7 @@ def _address(view: View) -> str:
 def _values() -> dict[str, Any]:
     """What a script's JSON or a form says; of a form's fields the lists as lists."""
     if request.is_json:
-        body = request.get_json(silent=True)
+        body = json_of_request()
         return body if isinstance(body, dict) else {}
     lists = {name: request.form.getlist(name) for name in _LISTS}
     return {**request.form.to_dict(), **lists}

@@ -123,15 +123,22 @@ class Front:
                 if is_gone.done():
                     return
             await send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            logger.warning("an answer is cut off: the server stops, and its client did not read on")
         finally:
             is_gone.cancel()
             if answer.close is not None:
-                await self._threads.run(answer.close)
+                self._threads.call(answer.close, _log_failure)
 
 
 def _call(app: "WSGIApplication", environ: "WSGIEnvironment", request_id: str) -> WsgiAnswer:
     with working_for(request_id):
         return call(app, environ)
+
+
+def _log_failure(_result: object, error: BaseException | None) -> None:
+    if error is not None:
+        logger.error("an answer's end failed", exc_info=error)
 
 
 def _next_piece(parts: Iterator[bytes]) -> bytes:

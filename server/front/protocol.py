@@ -136,9 +136,11 @@ class RequestProtocol(HttpToolsProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                if self._running is None:  # else it would pass for that one's answer
+                if self._running is None:
                     self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
+                    self.transport.close()
+                else:
+                    self._read_no_further()
                 return
         elif self._has_too_much_framing():
             self.send_400_response("Too much between the pieces of a body.")
@@ -155,10 +157,21 @@ class RequestProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read, unless an answer has been begun or given."""
         is_taken = self.cycle is not None and self.cycle.scope is self.scope
-        if self._running is None and (self._unstarted is not None or not is_taken):
+        if self._running is not None:
+            self._read_no_further()
+        elif self._unstarted is not None or not is_taken:
             super().send_400_response(msg)
         else:
             self.transport.close()
+
+    def _read_no_further(self) -> None:
+        """Let the answer that is due be the last: what came after its request cannot be read."""
+        self._running.keep_alive = False
+        self._head_bytes = self._unstarted = None
+        self._pieces.clear()
+        self.all.has_sent_all(self)
+        self.pipeline.clear()
+        self.flow.pause_reading()
 
     def shutdown(self) -> None:
         """Finish what has arrived; what is still arriving has no claim."""
@@ -322,7 +335,11 @@ class RequestProtocol(HttpToolsProtocol):
         cycle.message_event.clear()  # from now on it says that the client has left
         answering = _Answering(self, cycle)
         self.tasks.add(answering)  # type: ignore[arg-type]  # uvicorn waits for it, or cancels it
-        self.front.answer(cycle.scope, body, answering)
+        try:
+            self.front.answer(cycle.scope, body, answering)
+        except Exception:
+            logger.exception("a request that nobody was given")
+            answering(failed())
 
     def respond(self, cycle: Any, answer: WsgiAnswer) -> None:
         """Send an answer: at once if it is there as a whole and the client reads."""

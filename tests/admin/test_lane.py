@@ -558,7 +558,7 @@ def test_a_call_that_the_script_does_not_make_is_refused(bob, call, body):
     assert (answer.status_code, answer.json["kind"]) == (422, "bad_request")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"null", b"[" * 100_000], ids=len)
 def test_a_body_that_is_no_object_is_refused(bob, body):
     bob.look()
     headers = {"X-CSRFToken": bob.token, "Content-Type": "application/json"}

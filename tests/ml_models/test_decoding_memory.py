@@ -17,7 +17,7 @@ from large_pictures import ACCEPTED, FAST_AVIF, FAST_WEBP, REFUSED, encoded
 from PIL import Image
 from running_server import REPOSITORY
 
-from ml_models import images, jpeg, pretrained
+from ml_models import images, jpeg, memory, pretrained
 from ml_models.classifier import NsfwClassifier
 from ml_models.errors import DecodeError, TooMuchMemory
 from ml_models.fingerprint import fingerprint
@@ -305,3 +305,32 @@ def test_coefficients_of_what_comes_in_scans_are_counted(options, bytes_per_pixe
     image.save(buffer, "JPEG", **options)
     data = buffer.getvalue()
     assert jpeg.coefficient_bytes(data[:2] + thumbnail + data[2:]) == 160 * 320 * bytes_per_pixel
+
+
+@pytest.mark.parametrize("value", ["wide", float("nan"), float("inf"), 0])
+def test_tag_that_counts_nothing_is_a_decode_error(value):
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "TIFF")
+    image = Image.open(file)
+    image.tag_v2[322] = value  # TileWidth
+    with pytest.raises(DecodeError, match="no number"):
+        memory.bytes_with_pillow(image, file.getvalue())
+
+
+def lying_jpeg(height, width):
+    """A small JPEG that promises a large picture."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "JPEG")
+    data = bytearray(file.getvalue())
+    frame = data.find(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+@pytest.mark.slow
+def test_a_picture_that_lied_takes_nothing_from_those_after_it(watched):
+    honest = encoded(12, "RGB", "PNG")
+    for less in range(4):
+        with pytest.raises(DecodeError):
+            watched.classifier.classify(lying_jpeg(6900, 6900 - less))
+        watched.classifier.classify(honest)
