@@ -80,6 +80,11 @@ def test_the_history_lies_wholly_on_the_screen(policy, judged):
         box = cell.bounding_box()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
+    when, act = (
+        policy.locator(f".history .{name}").nth(1).bounding_box() for name in ("when", "act")
+    )
+    assert act["y"] + act["height"] <= when["y"] or act["x"] >= when["x"] + when["width"]
+    assert policy.locator("#note").bounding_box()["width"] >= 150
     line = policy.locator(".history tbody tr").nth(1)
     assert line.get_by_text("Restore").is_visible()
     assert ("Version" in line.inner_text()) == policy.is_phone
