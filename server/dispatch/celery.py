@@ -118,6 +118,7 @@ class CeleryDispatch:
         self._lock = threading.Lock()
         self._closed = self._is_away = False
         self._room = _MAX_WAITING
+        self._unsent = 0  # which the broker does not count yet
         self._sent: set[str] = set()
         self._sent_since = time.monotonic()
 
@@ -127,6 +128,7 @@ class CeleryDispatch:
             if self._closed or self._is_away or self._room <= 0 or item_id in self._sent:
                 return
             self._room -= 1
+            self._unsent += 1
             self._sent.add(item_id)
             self._sender.submit(self._send, item_id, current_request_id())
 
@@ -143,8 +145,14 @@ class CeleryDispatch:
         self._app.close()
 
     def _send(self, item_id: str, request_id: str | None) -> None:
-        if self._is_away:
-            return
+        try:
+            if not self._is_away:
+                self._send_now(item_id, request_id)
+        finally:
+            with self._lock:
+                self._unsent -= 1
+
+    def _send_now(self, item_id: str, request_id: str | None) -> None:
         try:
             self._app.send_task(
                 _PROCESS,
@@ -190,4 +198,4 @@ class CeleryDispatch:
                 self._sent.clear()
                 self._sent_since = time.monotonic()
             self._is_away = False
-            self._room = _MAX_WAITING - waiting
+            self._room = _MAX_WAITING - waiting - self._unsent

@@ -5,6 +5,8 @@ Permissions do not stop root, so its files are made immutable, which Linux file 
 
 import os
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 from books import wait_until_at_rest
@@ -43,10 +45,12 @@ class Folder:
 
 
 @pytest.fixture
-def folder(tmp_path):
-    made = Folder(tmp_path / "data")
-    yield made
-    made.open()
+def folder():
+    # Not where the other tests have theirs: in memory, open files can be written to all the same.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        made = Folder(Path(place) / "data")
+        yield made
+        made.open()
 
 
 def test_folder_that_is_readable_only_ends_the_start_with_a_sentence(start_server, folder):
