@@ -58,7 +58,8 @@ def test_a_find_without_a_budget_is_bounded_by_its_limit_alone(store):
     assert len(ids(store)) == 10
 
 
-def test_many_small_values_take_more_than_a_text(database):
+def test_many_small_values_take_more_than_a_text(database, needs):
+    needs("arrays in arrays")
     for number in range(4):
         database.objects.insert(THING, thing(f"id{number}", list=[[]] * 20_000))
     with pytest.raises(TooMuchData):
@@ -82,7 +83,8 @@ def run(database, *stages):
     return database.pipelines.run(THING, stages, budget=Budget(BUDGET))
 
 
-def test_pipelines_are_refused_beyond_their_budget(store, database):
+def test_pipelines_are_refused_beyond_their_budget(store, database, needs):
+    needs("`/aggregate`: plain stages, operators and accumulators")
     for stages in ((), (Group(Literal(None), {"all": ("$push", Field("t"))}),)):
         with pytest.raises(TooMuchData):
             run(database, *stages)
