@@ -118,7 +118,7 @@ class CeleryDispatch:
         self._lock = threading.Lock()
         self._closed = self._is_away = False
         self._room = _MAX_WAITING
-        self._unsent = 0  # which the broker does not count yet
+        self._submitted = self._handled = 0  # the rest is still to be sent
         self._sent: set[str] = set()
         self._sent_since = time.monotonic()
 
@@ -128,7 +128,7 @@ class CeleryDispatch:
             if self._closed or self._is_away or self._room <= 0 or item_id in self._sent:
                 return
             self._room -= 1
-            self._unsent += 1
+            self._submitted += 1
             self._sent.add(item_id)
             self._sender.submit(self._send, item_id, current_request_id())
 
@@ -150,7 +150,7 @@ class CeleryDispatch:
                 self._send_now(item_id, request_id)
         finally:
             with self._lock:
-                self._unsent -= 1
+                self._handled += 1
 
     def _send_now(self, item_id: str, request_id: str | None) -> None:
         try:
@@ -174,6 +174,8 @@ class CeleryDispatch:
 
     def _look(self) -> None:
         """Ask the broker how many messages wait for a worker."""
+        with self._lock:
+            handled = self._handled  # what is sent while it counts may be in its count or not
         with self._app.connection_for_write() as connection:
             try:
                 with connection.channel() as channel:
@@ -181,7 +183,7 @@ class CeleryDispatch:
             except connection.connection_errors + connection.channel_errors as error:
                 self._lost(error)
             else:
-                self._found(queue.message_count)
+                self._found(queue.message_count, handled)
 
     def _lost(self, error: Exception) -> None:
         with self._lock:
@@ -189,7 +191,7 @@ class CeleryDispatch:
                 logger.warning("the broker is away, items wait in the database: %s", error)
             self._is_away = True
 
-    def _found(self, waiting: int) -> None:
+    def _found(self, waiting: int, handled: int) -> None:
         with self._lock:
             if self._is_away:
                 logger.info("the broker is back")
@@ -198,4 +200,4 @@ class CeleryDispatch:
                 self._sent.clear()
                 self._sent_since = time.monotonic()
             self._is_away = False
-            self._room = _MAX_WAITING - waiting - self._unsent
+            self._room = _MAX_WAITING - waiting - (self._submitted - handled)
