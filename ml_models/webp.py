@@ -7,6 +7,7 @@ library that Pillow has brought along.
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from PIL import Image, _webp
 
 # Whose dependencies are looked through as well. https://developers.google.com/speed/webp/docs/api
 _LIBRARY = ctypes.CDLL(_webp.__file__)
-_INTO = {3: "WebPDecodeRGBInto", 4: "WebPDecodeRGBAInto"}
 # Of libwebp's decode.h; another major number is refused by the library.
 _DECODER_ABI = 0x0209
 _OK, _LOSSY = 0, 1
@@ -32,6 +32,27 @@ class _Features(ctypes.Structure):
         ("format", ctypes.c_int),
         ("pad", ctypes.c_uint32 * 5),
     )
+
+
+def _call(name: str, result: Any, *arguments: Any) -> Any:
+    """One of libwebp's calls; None where Pillow has hidden it."""
+    function = getattr(_LIBRARY, name, None)
+    if function is not None:
+        function.restype, function.argtypes = result, arguments
+    return function
+
+
+_SIZE = ctypes.c_size_t
+_get_features = _call(
+    "WebPGetFeaturesInternal",
+    ctypes.c_int,
+    *(ctypes.c_char_p, _SIZE, ctypes.POINTER(_Features), ctypes.c_int),
+)
+_INTO_ARGUMENTS = (ctypes.c_char_p, _SIZE, ctypes.c_void_p, _SIZE, ctypes.c_int)
+_decode_into = {
+    samples: _call(name, ctypes.c_void_p, *_INTO_ARGUMENTS)
+    for samples, name in ((3, "WebPDecodeRGBInto"), (4, "WebPDecodeRGBAInto"))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +80,10 @@ class Header:
 
 def header(data: bytes) -> Header | None:
     """Read the header; None for what is no WebP, and where Pillow has hidden libwebp."""
-    read = getattr(_LIBRARY, "WebPGetFeaturesInternal", None)
-    if read is None or data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+    if _get_features is None or data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
     found = _Features()
-    read.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.POINTER(_Features), ctypes.c_int)
-    if read(data, len(data), ctypes.byref(found), _DECODER_ABI) != _OK:
+    if _get_features(data, len(data), ctypes.byref(found), _DECODER_ABI) != _OK:
         return None
     return Header(
         found.width,
@@ -93,29 +112,8 @@ def decode_into(data: bytes, pixels: NDArray[np.uint8]) -> bool:
     False when this cannot be done: an animation, or damaged, or where Pillow has hidden libwebp.
     """
     height, width, samples = pixels.shape
-    function = getattr(_LIBRARY, _INTO[samples], None)
-    if function is None or _size(data) != (width, height):
+    found, decode = header(data), _decode_into[samples]
+    if decode is None or found is None or (found.width, found.height) != (width, height):
         return False
-    function.restype = ctypes.c_void_p
-    function.argtypes = (
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-        ctypes.c_void_p,
-        ctypes.c_size_t,
-        ctypes.c_int,
-    )
     where = pixels.ctypes.data
-    return function(data, len(data), where, pixels.nbytes, width * samples) is not None
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    """As libwebp reads it, before it writes into memory of that size; 0 when it cannot."""
-    width, height = ctypes.c_int(), ctypes.c_int()
-    _LIBRARY.WebPGetInfo.argtypes = (
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-        ctypes.POINTER(ctypes.c_int),
-        ctypes.POINTER(ctypes.c_int),
-    )
-    _LIBRARY.WebPGetInfo(data, len(data), ctypes.byref(width), ctypes.byref(height))
-    return width.value, height.value
+    return decode(data, len(data), where, pixels.nbytes, width * samples) is not None
