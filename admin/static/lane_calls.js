@@ -11,6 +11,10 @@ class AnotherSignedIn extends Error {}
 
 const LONGEST_CALL_MS = 20_000;
 
+function asNoConnection(error) {
+  throw new NoConnection(error.message);
+}
+
 class LaneCalls {
   constructor(data) {
     this.urls = data.urls;
@@ -32,7 +36,7 @@ class LaneCalls {
   /** Ask who is signed in by now, and take over the token for calls if it is still the same. */
   async renewToken() {
     const answer = await this.#fetch(this.urls.me, { headers: { Accept: "application/json" } });
-    const me = await answer.json();
+    const { body: me } = await panel.read(answer).catch(asNoConnection);
     if (me.moderator !== this.moderator) throw new AnotherSignedIn();
     panel.csrfToken = me.token;
   }
@@ -53,17 +57,13 @@ class LaneCalls {
       body: JSON.stringify({ ...body, moderator: this.moderator }),
     });
     this.at = answer.headers.get("Panel-Time") ?? this.at;
-    return { status: answer.status, body: await answer.json().catch(() => ({})) };
+    return panel.read(answer).catch(asNoConnection);
   }
 
   async #fetch(url, options) {
-    let answer;
-    try {
-      const signal = AbortSignal.timeout(LONGEST_CALL_MS);
-      answer = await fetch(url, { credentials: "same-origin", signal, ...options });
-    } catch (error) {
-      throw new NoConnection(error.message);
-    }
+    const signal = AbortSignal.timeout(LONGEST_CALL_MS);
+    const sent = fetch(url, { credentials: "same-origin", signal, ...options });
+    const answer = await sent.catch(asNoConnection);
     if (answer.status === 401) throw new SignedOut();
     if (answer.status >= 500 || answer.status === 429) throw new NoConnection(answer.statusText);
     return answer;

@@ -24,7 +24,7 @@ const panel = {
     return loads.at(-1)?.responseStatus ?? 0;
   },
 
-  /** POST JSON; resolves to {status, body}, rejects when there is no connection. */
+  /** POST JSON; resolves to {status, body}, rejects when no whole answer comes. */
   async post(url, body) {
     const answer = await fetch(url, {
       method: "POST",
@@ -36,7 +36,19 @@ const panel = {
       },
       body: JSON.stringify(body),
     });
-    return { status: answer.status, body: await answer.json().catch(() => ({})) };
+    return panel.read(answer);
+  },
+
+  /** An answer as {status, body}. Rejects when it was cut off, or says success without saying what
+      was done: then nobody knows. */
+  async read(answer) {
+    const text = await answer.text();
+    try {
+      return { status: answer.status, body: JSON.parse(text) };
+    } catch (error) {
+      if (answer.ok) throw error;
+      return { status: answer.status, body: {} };
+    }
   },
 
   /** Let go of images while the page is being left, when no script can wait for an answer. What

@@ -63,6 +63,13 @@ class PanelSite:
         self.wait_until_judged()
         return ids
 
+    def have_free(self, count):
+        """Fill up until so many wait in review, those not counted that any session still holds."""
+        free = {"lane": "review", "claimSession": {"$exists": False}}
+        missing = count - self.count("ModerationItem", free)
+        if missing > 0:
+            self.fill(missing, first=self.count("ModerationItem", {}))
+
     def wait_until_judged(self, timeout_s=60):
         deadline = time.monotonic() + timeout_s
         while self.count("ModerationItem", {"state": "pending"}):

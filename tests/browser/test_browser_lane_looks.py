@@ -85,6 +85,7 @@ def test_a_break_is_suggested_once_in_a_while(lane, accessible):
     page.evaluate("lane.exposure.breakSuggested(), lane.exposure.breakAfter = 2")
     seen = page.evaluate("lane.exposure.count")
     for _ in range(2):
+        page.wait_for_function("() => !lane.filling")  # after that, the dialog may come
         lane.press("r")
         item = lane.press("l")
         if lane.item == item:  # one that could not be classified

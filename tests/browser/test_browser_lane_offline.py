@@ -8,8 +8,7 @@ from panel_site import sign_out
 
 @pytest.fixture
 def lane(site, page):
-    waiting = site.count("ModerationItem", {"state": "review"})
-    site.fill(max(0, 12 - waiting), first=site.count("ModerationItem", {}))
+    site.have_free(12)
     lane = LanePage(site, page)
     lane.wait_until_warm()
     return lane
@@ -74,6 +73,26 @@ def test_a_decision_whose_answer_was_lost_is_made_once(lane):
     lane.press("d")
     lane.wait_until_sent()
     assert [each["after"] for each in lane.decisions(item)] == ["approved", "review", "rejected"]
+    assert lane.toasts() == []
+
+
+def test_a_decision_whose_answer_was_cut_off_can_be_undone(lane):
+    """As by a page that is left while the answer arrives: its head said that all was well."""
+    page = lane.page
+
+    def cut_the_answer(route):
+        answer = route.fetch()  # the server decides
+        route.fulfill(response=answer, body=answer.text()[:-8])
+
+    page.route("**/review/escalate", cut_the_answer, times=1)
+    before = len(lane.decisions(lane.item))
+    item = lane.press("e")
+    page.wait_for_function("() => lane.queue.state === 'offline'")
+    lane.press("u")
+    lane.wait_until_sent()
+    made = lane.decisions(item)[before:]
+    assert [each.get("lane") for each in made] == ["escalated", None]
+    assert lane.states(item) == ["review"]
     assert lane.toasts() == []
 
 
