@@ -112,8 +112,7 @@ class Grid:
             for column in range(tiling.columns):
                 top, left = row * tiling.tile_height, column * tiling.tile_width
                 place = pixels[top : top + tiling.tile_height, left : left + tiling.tile_width]
-                if place.size:
-                    self._decode_tile(column, row, place)
+                self._decode_tile(column, row, place)
 
     def _decode_tile(self, column: int, row: int, place: NDArray[np.uint8]) -> None:
         image, stride, options = ctypes.c_void_p(), _INT(), _LIBRARY.heif_decoding_options_alloc()
@@ -162,12 +161,17 @@ def grid(data: bytes) -> Iterator[Grid | None]:
 def _grid(handle: ctypes.c_void_p) -> Grid | None:
     tiling = _Tiling()
     _check(_LIBRARY.heif_image_handle_get_image_tiling(handle, True, ctypes.byref(tiling)))
+    is_small = 0 < tiling.tile_width * tiling.tile_height <= _MAX_TILE_PIXELS
     is_grid = tiling.columns * tiling.rows > 1 and not (
         tiling.top_offset or tiling.left_offset or tiling.extra_dimensions
     )
-    is_small = 0 < tiling.tile_width * tiling.tile_height <= _MAX_TILE_PIXELS
+    # Every pixel must come from some tile, and every tile must have pixels.
+    is_whole = is_small and (tiling.columns, tiling.rows) == (
+        -(-tiling.width // tiling.tile_width),
+        -(-tiling.height // tiling.tile_height),
+    )
     is_opaque = not _LIBRARY.heif_image_handle_has_alpha_channel(handle)
-    return Grid(handle, tiling) if is_grid and is_small and is_opaque else None
+    return Grid(handle, tiling) if is_grid and is_whole and is_opaque else None
 
 
 def _check(error: _Error) -> None:

@@ -96,6 +96,7 @@ class RequestProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.ignores_upgrade = False  # that of the head which was just read
         self._head_bytes: int | None = None  # of a head that is not complete
+        self._begins_here = False  # that head, somewhere in what was received last
         self._unstarted: Any = None  # the cycle, until its body has ended
         self._expected_bytes = 0  # of that body
         self._arrives_by: asyncio.TimerHandle | None = None
@@ -130,11 +131,12 @@ class RequestProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._wire_bytes += len(data)
+        self._begins_here = False
         super().data_received(data)
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             return
         if self._head_bytes is not None:
-            self._head_bytes += len(data)
+            self._head_bytes += 0 if self._begins_here else len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 if self._running is None:
                     self.transport.write(_HEAD_TOO_LARGE)
@@ -241,7 +243,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes, self._begins_here = 0, True
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
@@ -254,6 +256,8 @@ class RequestProtocol(HttpToolsProtocol):
             return  # the head comes again, without its upgrade
         if self.parser.should_upgrade():
             self._check_handshake()
+        if self.parser.get_http_version() == "1.0" and _content_length(self.headers) is None:
+            raise ValueError("HTTP/1.0 has no chunks")  # RFC 9112, 6.1
         self._expect_nothing()
         super().on_headers_complete()
 

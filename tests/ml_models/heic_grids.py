@@ -13,10 +13,11 @@ TILE = 512
 _GRID_ID = 1
 
 
-def grid(pictures, width, height, rotation=None):
-    """Lay out square pictures one after the other, row by row, beginning anew after the last."""
+def grid(pictures, width, height, rotation=None, spare_rows=0):
+    """Lay out square pictures one after the other, row by row, beginning anew after the last; in
+    so many rows more than the picture needs, or fewer."""
     encoded = [_encoded(picture) for picture in pictures]
-    columns, rows = -(-width // TILE), -(-height // TILE)
+    columns, rows = -(-width // TILE), -(-height // TILE) + spare_rows
     layout = struct.pack(">4B2H", 0, 0, rows - 1, columns - 1, width, height)
     tile_ids = range(_GRID_ID + 1, _GRID_ID + 1 + columns * rows)
     head = box(b"ftyp", b"heic\0\0\0\0mif1heic")

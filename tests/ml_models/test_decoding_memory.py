@@ -252,6 +252,15 @@ def test_heic_with_a_damaged_tile_is_never_a_picture(monkeypatch):
         decode(data[: len(data) * 2 // 3], MAX_PIXELS)
 
 
+def test_heic_whose_tiles_do_not_fit_its_size(monkeypatch):
+    monkeypatch.setattr(images, "_LARGE_PIXELS", 0)
+    tiles = [Image.new("RGB", (TILE, TILE), colour) for colour in ("red", "blue", "green")]
+    exact, more, fewer = (grid(tiles, 700, 900, spare_rows=rows) for rows in (0, 2, -1))
+    assert np.array_equal(decode(more, MAX_PIXELS), decode(exact, MAX_PIXELS))
+    with pytest.raises(DecodeError, match="cover"):
+        decode(fewer, MAX_PIXELS)
+
+
 # --- Pictures of odd proportions ------------------------------------------------------------------
 
 

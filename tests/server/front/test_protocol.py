@@ -34,6 +34,16 @@ def test_requests_sent_ahead_are_answered_in_order(front, echo):
     assert len(echo.environs) == 3
 
 
+def test_head_sent_ahead_behind_long_bodies_is_waited_for(front):
+    with front.connect() as connection:
+        ahead = post(b"22", close=False)
+        connection.sendall(post(b"x" * 60_000, close=False) * 2 + ahead[:30])
+        for _ in range(2):
+            assert read_answer(connection) == (200, b"60000")
+        connection.sendall(ahead[30:])
+        assert read_answer(connection) == (200, b"2")
+
+
 def test_connection_serves_one_request_after_the_other(front):
     with front.connect() as connection:
         for size in (1, 100_000, 3):
@@ -325,6 +335,7 @@ MALFORMED = [
     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1_0\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n",
+    b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost : x\r\n\r\n",
     b"GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n",
     b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
