@@ -70,14 +70,17 @@ def _place() -> Place:
 
 
 def _current(services: PanelServices, place: Place) -> Item | None:
-    """The image that was asked for, if this session has it, or the next one."""
+    """The image that was asked for, if it is to be had, or the next one."""
     desk, reviewer = services.desk, current_reviewer()
     wanted = request.args.get("item")
     desk.arrive(reviewer)
-    if wanted and desk.renew(reviewer, [wanted]):
-        return desk.item(wanted)
-    skipped = session.get(_SKIPPED, [])
-    claimed = desk.claim(reviewer, lane=place.lane, order=place.order, skipping=skipped)
+    claimed = desk.claim(
+        reviewer,
+        lane=place.lane,
+        order=place.order,
+        skipping=session.get(_SKIPPED, []),
+        asked=[wanted] if wanted else [],
+    )
     return claimed[0] if claimed else None
 
 

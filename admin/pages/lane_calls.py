@@ -24,6 +24,7 @@ from admin.lane.items import (
 )
 from admin.lane.requests import (
     BadLaneRequest,
+    Place,
     json_body,
     read_claim,
     read_id,
@@ -97,7 +98,8 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
         return {"item_id": decision.item_id, "after": decision.after, "seen": decision.number}
 
     def renew(body: Body) -> Body:
-        return {"held": desk.renew(current_reviewer(), read_ids(body.get("item_ids")))}
+        item_ids, place = read_ids(body.get("item_ids")), Place.of(body)
+        return {"held": desk.renew(current_reviewer(), item_ids, lane=place.lane)}
 
     for call in (claim, decide, escalate, undo, renew):
         add(call.__name__, call)

@@ -16,9 +16,10 @@ class Lane {
     this.data = data;
     this.ahead = []; // claimed, after the one in hand
     this.asked = null; // the unseen image of which an approval was pressed once
-    this.wanted = new Set(); // ids of what an undo shows again, to be claimed by name
+    this.wanted = new Set(); // ids of what is shown without being surely held: claimed by name
     this.waiting = data.waiting; // in the lane, as far as is known
     this.changedAt = -1; // when a decision was made or answered last
+    this.isMiscounted = false; // the server's count could not be taken over: ask once all is sent
     this.answered = new Map(); // what the server last said of an item: {at, isUndo}
     this.calls = new LaneCalls(data);
     this.pictures = new LanePictures();
@@ -28,7 +29,7 @@ class Lane {
     this.queue = new DecisionQueue(this.calls, data.name, {
       done: (entry, body) => this.#done(entry, body),
       refused: (entry, answer) => this.#refused(entry, answer),
-      changed: () => this.#tellState(),
+      changed: () => this.#queueChanged(),
       state: () => this.#stateChanged(),
     });
   }
@@ -60,6 +61,7 @@ class Lane {
       this.#guessRest();
       return;
     }
+    this.wanted.add(item.id); // the page before this one may have let go of it just now
     const image = document.getElementById("first-picture");
     if (image.complete && image.naturalWidth) {
       this.pictures.adopt(this.view.wanted, image);
@@ -309,6 +311,8 @@ class Lane {
     if (!this.queue.entries.length && this.changedAt < startedAt) {
       this.waiting = waiting[this.data.lane];
       this.view.waiting = this.waiting;
+    } else {
+      this.isMiscounted = true;
     }
     if (rest) this.view.tellRest(rest);
     if (!this.item && this.ahead.length) this.#show(this.ahead.shift());
@@ -334,7 +338,8 @@ class Lane {
     }
     const startedAt = performance.now();
     try {
-      const answer = await this.calls.post("renew", { item_ids: items.map((item) => item.id) });
+      const item_ids = items.map((item) => item.id);
+      const answer = await this.calls.post("renew", { lane: this.data.lane, item_ids });
       if (answer.status === 200) this.#keep(new Set(answer.body.held), items, startedAt);
     } catch (error) {
       this.queue.met(error);
@@ -406,6 +411,13 @@ class Lane {
 
   #tellState() {
     this.view.banner(this.queue.state, this.queue.entries.length, this.queue.ofOthers());
+  }
+
+  #queueChanged() {
+    this.#tellState();
+    if (!this.isMiscounted || this.queue.entries.length) return;
+    this.isMiscounted = false;
+    this.#fill();
   }
 
   #stateChanged() {

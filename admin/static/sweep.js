@@ -27,6 +27,7 @@ function start() {
 
   grid.watch(bar.offsetHeight);
   count();
+  renew(); // the page before this one may have let go of some just now
   setInterval(renew, RENEW_EVERY_MS);
 
   addEventListener("pagehide", leave);
@@ -263,13 +264,14 @@ function start() {
     if (document.hidden || results.length) return;
     const shown = grid.marks.filter((each) => !each.disabled).map((each) => each.value);
     const { status, body } = await post(form.dataset.renew, { shown }).catch(() => ({}));
-    if (status !== 200 || results.length) return;
+    if (status !== 200 || results.length || isBusy) return;
     const lost = shown.filter((id) => !body.held.includes(id));
+    if (!lost.length) return; // an answer to a question that was just asked stands
     for (const id of lost) {
       mark(id, "lost", panel.t("sweep.r_lost"));
       grid.cellOf(id).querySelector(".mark").disabled = true;
     }
-    if (lost.length) say(panel.t("sweep.lost", { n: lost.length }));
+    say(panel.t("sweep.lost", { n: lost.length }));
     count();
   }
 

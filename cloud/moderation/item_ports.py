@@ -94,11 +94,8 @@ class Claims(Protocol):
         those without scores come last."""
 
     def take(self, item_ids: Sequence[str], lane: Lane, claim: Claim, now: datetime) -> list[Item]:
-        """Claim those of the items that are in the lane and that nobody else holds by then; return
-        them in this order. They count as shown to the moderator."""
-
-    def renew(self, item_ids: Collection[str], session_id: str, until: datetime) -> list[str]:
-        """Prolong those claims that are the session's, run out or not; return their items' ids."""
+        """Claim those of the items that are in the lane and that nobody else holds by then, anew if
+        they are the session's; return them in this order. They count as shown to the moderator."""
 
     def release(
         self,

@@ -148,9 +148,15 @@ class ReviewDesk:
             passed, wanted = passed.union(free), []
         return items
 
-    def renew(self, reviewer: Reviewer, item_ids: Collection[str]) -> list[str]:
-        """Prolong claims; return the ids that are still this session's."""
-        return self._claims.renew(item_ids, reviewer.session_id, self._now() + CLAIM_LENGTH)
+    def renew(
+        self, reviewer: Reviewer, item_ids: Sequence[str], *, lane: Lane = Lane.REVIEW
+    ) -> list[str]:
+        """Prolong claims, and take up again those that ran out or were let go, unless somebody
+        else has: a page that is left may let go of what the next one shows. Return the ids that
+        are this session's now. Raises NotYours as `claim` does."""
+        _check_lane(reviewer, lane)
+        kept = self._claims.take(item_ids, lane, self._claim_of(reviewer), self._now())
+        return [item.item_id for item in kept]
 
     def release(
         self,

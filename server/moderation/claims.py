@@ -86,13 +86,6 @@ class StoredClaims:
         places = {item_id: place for place, item_id in enumerate(item_ids)}
         return sorted(readable(item_of_row, taken), key=lambda item: places[item.item_id])
 
-    def renew(self, item_ids: Collection[str], session_id: str, until: datetime) -> list[str]:
-        self._declare()
-        is_ours = All((OneOf("objectId", tuple(item_ids)), _is_of(session_id)))
-        self._objects.update_all(ITEM, is_ours, {"claimedUntil": Set(until)})
-        rows = self._objects.find(ITEM, Query(is_ours, columns=frozenset()))
-        return [row["objectId"] for row in rows]
-
     def release(
         self,
         session_id: str,

@@ -35,7 +35,8 @@ def wait_until_claimed(site, page, count):
 @pytest.mark.parametrize("path", ["review", "sweep?size=12"])
 def test_whoever_closes_the_tab_gives_back_what_she_holds(site, page, second, path):
     LanePage(site, page)
-    page.goto(f"{site.url}/admin/{path}")
+    with page.expect_response("**/review/claim" if path == "review" else "**/sweep/renew"):
+        page.goto(f"{site.url}/admin/{path}")
     wait_until_claimed(site, page, 8 if "sweep" in path else 6)
     if path == "review":
         page.wait_for_function("() => lane.ahead.length === 5 && !lane.filling")

@@ -20,6 +20,7 @@ from server.storage.sqlite.database import SqliteDatabase
 
 APPROVE = Ruling(State.APPROVED)
 FOREVER = timedelta(days=365)
+BOB1 = Reviewer("bob", "Bob", "s1")
 
 
 class Queue(Moderation):
@@ -185,10 +186,19 @@ def test_renewing_tells_what_is_still_the_session_s(queue):
     queue.take(["a", "b"])
     queue.clock.advance(301)
     queue.take(["b"], "s2")
+    assert queue.desk().renew(BOB1, ["a", "b", "nothing"]) == ["a"]
     until = queue.clock() + timedelta(minutes=5)
-    assert queue.claims.renew(["a", "b", "c"], "s1", until) == ["a"]
     assert queue.items.get("a").claim == Claim("bob", "s1", until)
     assert queue.items.get("b").claim.session_id == "s2"
+
+
+def test_what_the_page_before_let_go_of_is_taken_up_again_unless_somebody_else_was_faster(queue):
+    queue.wait("a", "b", "c")
+    queue.wait("d", lane=Lane.ESCALATED)
+    queue.take(["a", "b", "c"])
+    queue.desk().release(BOB1, ["a", "b"])
+    queue.take(["b"], "s2", moderator="eve")
+    assert queue.desk().renew(BOB1, ["a", "b", "c", "d"]) == ["a", "c"]
 
 
 def test_releasing_ends_the_session_s_claims_and_no_other(queue):
@@ -201,9 +211,6 @@ def test_releasing_ends_the_session_s_claims_and_no_other(queue):
     assert queue.free() == ["a", "b", "c"]
     assert queue.items.get("a").claim is None
     assert queue.items.get("a").shown_to == ("bob",)
-
-
-BOB1 = Reviewer("bob", "Bob", "s1")
 
 
 def test_a_page_that_is_left_lets_go_of_nothing_that_the_next_one_has_renewed(queue):
@@ -344,7 +351,6 @@ CALLS = {
     "free, riskiest": lambda queue: queue.free(skipping=["a"], riskiest_first=True),
     "take": lambda queue: queue.take(["a", "b"]),
     "held": lambda queue: queue.held(),
-    "renew": lambda queue: queue.claims.renew(["a", "b"], "s1", NOON),
     "release": lambda queue: queue.claims.release("s1"),
     "release some": lambda queue: queue.claims.release("s1", ["a", "b"]),
     "release old ones": lambda queue: queue.claims.release("s1", ["a", "b"], until=NOON),
@@ -362,7 +368,6 @@ SERVED_BY = {
     "free, riskiest": {"lane_risk"},
     "take": BY_ID_OR_SESSION,
     "held": {"claim_session"},
-    "renew": BY_ID_OR_SESSION,
     "release": {"claim_session"},
     "release some": BY_ID_OR_SESSION,
     "release old ones": BY_ID_OR_SESSION,
