@@ -12,6 +12,7 @@ else. So samples from places that nobody can foretell must say nearly the same.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,15 @@ _CELLS = 64
 _SAMPLES = 4
 """In each direction in each cell."""
 _FREQUENCIES = 16
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMINANCE = np.array([0.299, 0.587, 0.114, 0], np.float32)
+_PIXEL_BYTES = 4
 # Photos sampled twice differ in up to 25 bits, scanned pages in 56, other pictures in more than 90.
 _MAX_DOUBT = 64
 
 # In pixels: of what is wider, whole rows are too much to copy.
 _WIDE = 40_000
+
+_CHANCE = np.random.default_rng()
 
 _Places = Callable[[int, int], NDArray[np.intp]]
 """Of a size in pixels and a number of equal parts: a place in each."""
@@ -63,21 +67,41 @@ def _cells(pixels: Pixels, places: _Places) -> _Cells:
     if abs(pixels.strides[0]) < abs(pixels.strides[1]):  # a turned photo, whose columns are rows
         return _cells(pixels.transpose(1, 0, 2), places).T
     height, width, _ = pixels.shape
-    side = _CELLS * _SAMPLES
-    rows = places(height, side).reshape(_CELLS, _SAMPLES)
-    # Picked by byte, which is faster than by triple, and summed as they come: whole numbers.
-    columns = places(width, side)
-    octets = (columns[:, np.newaxis] * 3 + np.arange(3)).ravel()
-    down = np.zeros((_CELLS, side * 3), np.uint16)
-    for nth in range(_SAMPLES):
-        if width > _WIDE:
-            down += pixels[np.ix_(rows[:, nth], columns)].reshape(_CELLS, side * 3)
-        else:
-            down += pixels[rows[:, nth]].reshape(_CELLS, width * 3).take(octets, axis=1)
-    samples = down.reshape(_CELLS, _CELLS, _SAMPLES, 3)
-    across = sum(samples[:, :, nth] for nth in range(1, _SAMPLES)) + samples[:, :, 0]
-    cells: _Cells = across.astype(np.float32) @ _LUMINANCE
-    return cells / np.float32(_SAMPLES**2)
+    rows, columns = (_by_turns(places(size, _CELLS * _SAMPLES)) for size in (height, width))
+    picked = _picked(pixels, rows, columns)
+    # Sums of what lies together, first across: uint16 [64 across, 4 down, 64 down, 4].
+    across = _sum(picked.reshape(_SAMPLES, _CELLS, -1))
+    sums = _sum(across.reshape(_CELLS, _SAMPLES, -1).swapaxes(0, 1))
+    cells: _Cells = sums.reshape(_CELLS, _CELLS, _PIXEL_BYTES).astype(np.float32) @ _LUMINANCE
+    return cells.T / np.float32(_SAMPLES**2)
+
+
+def _by_turns(places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The first place of each cell, then the second of each, and so on."""
+    return places.reshape(_CELLS, _SAMPLES).T.ravel()
+
+
+def _picked(pixels: Pixels, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Pick pixels: uint8 [columns, rows, 4], of which the last is anything."""
+    width = pixels.shape[1]
+    if width > _WIDE:
+        picked = np.zeros((len(columns), len(rows), _PIXEL_BYTES), np.uint8)
+        picked[:, :, :3] = pixels[np.ix_(rows, columns)].swapaxes(0, 1)
+        return picked
+    # Four bytes, read at once wherever they begin, are picked four times as fast as three.
+    octets = np.empty(len(rows) * width * 3 + 1, np.uint8)
+    octets[:-1].reshape(len(rows), width, 3)[:] = pixels[rows]
+    windows = np.ndarray((len(rows), width), np.uint32, octets.data, strides=(width * 3, 3))
+    return np.ascontiguousarray(windows.T[columns]).view(np.uint8)
+
+
+def _sum(parts: NDArray[Any]) -> NDArray[np.uint16]:
+    """Add the four parts of an array up."""
+    one, two, three, four = parts
+    total: NDArray[np.uint16] = np.add(one, two, dtype=np.uint16)
+    total += three
+    total += four
+    return total
 
 
 def _middles(size: int, parts: int) -> NDArray[np.intp]:
@@ -87,7 +111,7 @@ def _middles(size: int, parts: int) -> NDArray[np.intp]:
 
 def _anywhere(size: int, parts: int) -> NDArray[np.intp]:
     """A pixel of each of equal parts, another one each time."""
-    offsets = np.random.default_rng().integers(0, size, parts)
+    offsets = _CHANCE.integers(0, size, parts)
     return (np.arange(parts) * size + offsets) // parts
 
 

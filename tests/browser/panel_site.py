@@ -84,7 +84,9 @@ class PanelSite:
         return self.parse("GET", f"/classes/{class_name}?limit=1000&order=createdAt")["results"]
 
     def sign_in(self, page, name, password="correct horse"):
-        page.goto(f"{self.url}/admin/sign-in")
+        answer = page.goto(f"{self.url}/admin/sign-in")
+        assert answer.ok, answer.text()
+        assert "/sign-in" in page.url, "signed in already"
         page.fill("input[name=name]", name)
         page.fill("input[name=password]", password)
         page.click("button[type=submit], form:not(.sign-out) button")
