@@ -23,12 +23,16 @@ _Answer = str | Response | tuple[str, int]
 
 _LOG_LINES = 50
 _MAX_NAME = 200
-_BY_FORM = {
+# What can be done to somebody, as addresses and forms call it. Each is asked about first.
+_ROLES = {"make-admin": Role.ADMIN, "make-moderator": Role.MODERATOR}
+_ACTIONS = {
     "disable": TeamAction.DISABLED,
     "enable": TeamAction.ENABLED,
     "reset-factor": TeamAction.SECOND_FACTOR_RESET,
     "end-sessions": TeamAction.SESSIONS_ENDED,
 }
+_RESET_PASSWORD = "reset-password"  # noqa: S105 - no password
+_DEEDS = {*_ROLES, *_ACTIONS, _RESET_PASSWORD}
 _SENTENCES: dict[type[TeamError], str] = {
     NameTaken: "team.name_taken",
     BadName: "team.bad_name",
@@ -52,6 +56,18 @@ def add_routes(panel: Blueprint, services: PanelServices) -> None:
             return _invite(services)
         except (TeamError, CloudError) as error:
             return _page(services, problem=_sentence(error)), 409
+
+    @panel.get("/team/members/<user_id>/<deed>")
+    @admins_only
+    def ask_about_member(user_id: str, deed: str) -> _Answer:
+        if deed not in _DEEDS:
+            abort(404)
+        for member in services.team.members():
+            if member.user_id == user_id:
+                me = current_moderator().user_id
+                return render_template("team_ask.html", member=member, deed=deed, me=me)
+        flash(t("team.no_such_user"), "error")
+        return _back()
 
     @panel.post("/team/members/<user_id>")
     @admins_only
@@ -80,24 +96,23 @@ def _invite(services: PanelServices) -> _Answer:
 
 
 def _change(services: PanelServices, user_id: str) -> _Answer:
-    by, do = current_moderator().user_id, request.form.get("do", "")
+    by, deed = current_moderator().user_id, request.form.get("do", "")
     name = _name_of(services, user_id)
-    if do == "role":
-        services.team.change_role(by, user_id, _read_role())
-        flash(t("team.done_role", name=name), "good")
-    elif do == "reset-password":
-        sessions = services.accounts.sessions_of(user_id)
-        password = services.team.reset_password(by, user_id)
-        _release(services, user_id, name, [session.session_id for session in sessions])
-        return _page(services, one_time=(name, password))
-    elif do in _BY_FORM:
-        sessions = services.accounts.sessions_of(user_id)
-        services.team.act(by, user_id, _BY_FORM[do])
-        if do != "enable":
-            _release(services, user_id, name, [session.session_id for session in sessions])
-        flash(t(f"team.done_{_BY_FORM[do]}", name=name), "good")
-    else:
+    if deed not in _DEEDS:
         abort(400)
+    if deed in _ROLES:
+        services.team.change_role(by, user_id, _ROLES[deed])
+        flash(t("team.done_role", name=name), "good")
+        return _back()
+    sessions = [session.session_id for session in services.accounts.sessions_of(user_id)]
+    if deed == _RESET_PASSWORD:
+        password = services.team.reset_password(by, user_id)
+        _release(services, user_id, name, sessions)
+        return _page(services, one_time=(name, password))
+    services.team.act(by, user_id, _ACTIONS[deed])
+    if deed != "enable":
+        _release(services, user_id, name, sessions)
+    flash(t(f"team.done_{_ACTIONS[deed]}", name=name), "good")
     return _back()
 
 

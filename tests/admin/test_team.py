@@ -4,8 +4,9 @@ import re
 from html import unescape
 
 import pytest
-from panel_client import PASSWORD, notices, set_up_second_factor
+from panel_client import PASSWORD, notices, set_up_second_factor, value_of
 
+from admin.texts import catalogue
 from cloud.code import cloud
 from cloud.errors import CloudError
 from server.panel.tables import SESSION, TEAM_LOG
@@ -40,7 +41,7 @@ def test_moderators_who_are_no_admins_are_kept_out(panel, ids):
     answers = [
         bob.get("/team"),
         bob.post("/team/invite", of="/account", name="eve", role="admin"),
-        bob.post(f"/team/members/{ids['bob']}", of="/account", do="role", role="admin"),
+        bob.post(f"/team/members/{ids['bob']}", of="/account", do="make-admin"),
         bob.post(f"/team/members/{ids['alice']}", of="/account", do="disable"),
     ]
     assert [a.status_code for a in answers] == [403] * 4
@@ -107,9 +108,55 @@ def test_an_apps_own_code_may_refuse_a_user(panel, monkeypatch):
 @pytest.mark.parametrize("form", [{"role": "owner"}, {}])
 def test_an_unknown_role_or_deed_is_refused(panel, ids, form):
     alice = panel.browser("alice")
-    assert change(alice, ids["bob"], "role", **form).status_code == 400
-    assert change(alice, ids["bob"], "promote to emperor").status_code == 400
+    assert alice.post("/team/invite", of="/team", name="dora", **form).status_code == 400
+    assert change(alice, ids["bob"], "promote-to-emperor").status_code == 400
+    assert alice.get(f"/team/members/{ids['bob']}/promote-to-emperor").status_code == 404
     assert panel.rows(TEAM_LOG) == []
+
+
+DEEDS = [
+    ("make-admin", "Make admin", "Make bob an admin?"),
+    ("end-sessions", "End all sessions", "End all sessions of bob?"),
+    ("reset-factor", "Reset second factor", "Reset the second factor of bob?"),
+    ("reset-password", "New one-time password", "Give bob a new one-time password?"),
+    ("disable", "Disable", "Disable bob?"),
+]
+
+
+@pytest.mark.parametrize(("deed", "words", "question"), DEEDS, ids=[deed for deed, *_ in DEEDS])
+def test_what_is_done_to_somebody_is_asked_about_first(panel, ids, deed, words, question):
+    bob, alice = panel.browser("bob"), panel.browser("alice")
+    set_up_second_factor(bob)
+    link = re.search(rf'href="/admin([^"]*)" aria-label="{words}: bob"', alice.get("/team").text)
+    page = alice.get(link[1])
+    assert f">{question}</h1>" in page.text
+    assert panel.rows(TEAM_LOG) == []
+    assert bob.get("/account").status_code == 200
+    assert "your own account" not in page.text
+    action = re.search(r'<form class="actions" method="post" action="/admin([^"]*)"', page.text)
+    alice.post(action[1], of=link[1], do=value_of(page, "do"))
+    assert len(panel.rows(TEAM_LOG)) == 1
+
+
+def test_the_team_page_itself_changes_nobody(panel):
+    panel.moderator("dora")
+    alice = panel.browser("alice")
+    forms = set(re.findall(r'<form[^>]* action="([^"]*)"', alice.get("/team").text))
+    assert forms == {"/admin/team/invite", "/admin/sign-out"}
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_every_question_is_there_in_every_language(panel, ids, language):
+    alice = panel.browser("alice")
+    for deed in [*(deed for deed, *_ in DEEDS), "make-moderator", "enable"]:
+        page = alice.get(f"/team/members/{ids['alice']}/{deed}", **{"Accept-Language": language})
+        assert page.status_code == 200
+        assert notices(page) == [catalogue(language)["team.is_you"]]
+        assert page.text.count("?</h1>") == 1
+
+
+def test_questions_are_for_admins(panel, ids):
+    assert panel.browser("bob").get(f"/team/members/{ids['alice']}/disable").status_code == 403
 
 
 def test_disabling_ends_sessions_and_moderating_through_the_app(panel, ids):
@@ -125,9 +172,9 @@ def test_disabling_ends_sessions_and_moderating_through_the_app(panel, ids):
 
 def test_a_role_is_changed_and_holds_at_once(panel, ids):
     alice, bob = panel.browser("alice"), panel.browser("bob")
-    change(alice, ids["bob"], "role", role="admin")
+    change(alice, ids["bob"], "make-admin")
     assert bob.get("/team").status_code == 200
-    change(bob, ids["alice"], "role", role="moderator")
+    change(bob, ids["alice"], "make-moderator")
     assert alice.get("/team").status_code == 403
 
 
@@ -165,11 +212,9 @@ def test_a_forgotten_password_is_replaced(panel, ids):
 
 def test_the_last_admin_stays(panel, ids):
     alice = panel.browser("alice")
-    for do, form in [("disable", {}), ("role", {"role": "moderator"})]:
-        assert (
-            "This is the last active admin"
-            in told(alice, change(alice, ids["alice"], do, **form))[0]
-        )
+    for deed in ("disable", "make-moderator"):
+        answer = told(alice, change(alice, ids["alice"], deed))
+        assert "This is the last active admin" in answer[0]
     assert alice.get("/team").status_code == 200
     assert log_lines(alice.get("/team")) == []
 
@@ -179,13 +224,15 @@ def test_who_is_nobody_is_not_changed(panel):
     charlie = panel.user("charlie")
     for user_id in (charlie, "nonsense"):
         assert "There is no account" in told(alice, change(alice, user_id, "disable"))[0]
+        asked = alice.get(f"/team/members/{user_id}/disable")
+        assert "There is no account" in told(alice, asked)[0]
 
 
 def test_everything_is_in_the_log(panel, ids):
     alice = panel.browser("alice")
     for do in ("end-sessions", "reset-factor", "disable", "enable", "reset-password"):
         change(alice, ids["bob"], do)
-    change(alice, ids["bob"], "role", role="admin")
+    change(alice, ids["bob"], "make-admin")
     assert log_lines(alice.get("/team")) == [
         "bob was made Admin by alice",
         "bob got a one-time password from alice",

@@ -95,7 +95,9 @@ def test_without_scripts_team_export_and_retention_work(site, chromium, page):
     assert plain.inner_text(".one-time")
     card = plain.locator(".member", has=plain.get_by_role("heading", name=name))
     card.locator("summary").click()
-    card.get_by_role("button", name=f"Disable: {name}").click()
+    card.get_by_role("link", name=f"Disable: {name}").click()
+    assert plain.inner_text("h1") == f"Disable {name}?"
+    plain.get_by_role("button", name="Disable").click()
     assert name in plain.inner_text(".notice.good")
     plain.goto(f"{site.url}/admin/export")
     plain.get_by_label("All decisions").check()
