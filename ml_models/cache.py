@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -101,6 +101,18 @@ def keep(finished: Path, path: Path) -> None:
     with finished.open("rb+") as file:
         os.fsync(file.fileno())
     os.replace(finished, path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Take away what a failed download began, and the folders in which that leaves nothing.
+
+    What it finished stays, for the next run.
+    """
+    for part in folder.glob(f"{SOURCES}/**/*.part"):
+        part.unlink()
+    for path in (*sorted((folder / SOURCES).glob("**/"), reverse=True), folder):
+        with suppress(OSError):  # not empty, or never made
+            path.rmdir()
 
 
 # --- Records ------------------------------------------------------------------------------------

@@ -16,7 +16,13 @@ from ml_models import cache
 from ml_models.cache import ABOUT, FETCH, MODEL, SOURCES, Download, Record, Workspace
 from ml_models.converted import check_tflite, refuse_other_size, write_tflite
 from ml_models.custom import LocalModel, UrlModel, content_version
-from ml_models.errors import ModelDamaged, ModelMissing, ModelUnavailable, ModelUnsupported
+from ml_models.errors import (
+    ModelDamaged,
+    ModelError,
+    ModelMissing,
+    ModelUnavailable,
+    ModelUnsupported,
+)
 from ml_models.npm import NpmModel
 from ml_models.types import ModelSpec
 
@@ -85,14 +91,16 @@ def known_names() -> tuple[str, ...]:
 def load(source: str, models_dir: Path, input_size_px: int | None = None) -> ModelFile:
     """Find the converted model of `source` (the setting TF_MODEL_URL) and verify its sha256.
 
-    No network, no tensorflow, writes nothing. Raises ModelMissing when it was never obtained or a
-    local source has changed since; ModelDamaged when the file is not what its record says;
-    ModelUnsupported when a known model does not take `input_size_px`.
+    No network, no tensorflow, writes nothing. Raises ModelMissing when it was never obtained, is
+    the name of nothing, or a local source has changed since; ModelDamaged when the file is not what
+    its record says; ModelUnsupported when a known model does not take `input_size_px`.
     """
     origin = _origin(source)
     if origin.input_size_px is not None:
         refuse_other_size(origin.name, origin.input_size_px, input_size_px)
     folder = models_dir / origin.name
+    if not folder.exists():
+        _refuse_absent_path(origin, ModelMissing)
     record = cache.read_record(folder, origin.shown)
     _refuse_outdated(record, origin, input_size_px)
     cache.verify(folder / MODEL, record.sha256)
@@ -158,10 +166,13 @@ def _load_or_make(source: str, space: Workspace, input_size_px: int | None) -> M
 
 
 def _make(origin: _Origin, space: Workspace, input_size_px: int | None) -> None:
-    _refuse_absent_path(origin)
+    _refuse_absent_path(origin, ModelUnavailable)
     folder = space.models_dir / origin.name
     try:
         record = _convert(origin, space, folder, input_size_px)
+    except ModelUnavailable:
+        cache.remove_unfinished(folder)
+        raise
     except (ModelDamaged, ModelUnsupported):
         # What was gathered would fail every later run in the same way.
         useless = folder / SOURCES if (folder / ABOUT).exists() else folder
@@ -193,10 +204,10 @@ def _convert(origin: _Origin, space: Workspace, folder: Path, input_size_px: int
     )
 
 
-def _refuse_absent_path(origin: _Origin) -> None:
+def _refuse_absent_path(origin: _Origin, kind: type[ModelError]) -> None:
     """What is neither known nor a URL is taken for a path, which a misspelt name is not."""
     if isinstance(origin, LocalModel) and not origin.path.exists():
-        raise ModelUnavailable(
+        raise kind(
             f"TF_MODEL_URL is {origin.path.name!r}: neither a known model "
             f"({', '.join(known_names())}), nor an http(s) URL, nor an existing path "
             f"({origin.path})."

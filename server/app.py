@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, request
-from limits.errors import ConfigurationError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from admin.panel import add_panel
@@ -278,8 +277,8 @@ def make_rate_limits(settings: Settings) -> RateLimits:
     """Count calls as the settings say; reaches out to no store yet."""
     try:
         return RateLimits(settings)
-    except (ValueError, ConfigurationError) as error:
-        raise SettingsError(f"RATE_LIMIT_...: {error}") from None
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def check_moderated_files(settings: Settings) -> None:

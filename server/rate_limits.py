@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from limits import RateLimitItem, RateLimitItemPerSecond, parse
-from limits.errors import StorageError
+from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
@@ -25,6 +25,7 @@ from server.parse.errors import CONNECTION_FAILED, ParseError
 
 logger = logging.getLogger(__name__)
 
+_KINDS = ("classify", "upload", "login")
 _AWAY_S = 5.0
 _STORE_TIMEOUT_S = 0.25
 
@@ -68,20 +69,28 @@ def parse_rules(text: str) -> tuple[Rule, ...]:
         zone, _, limit = part.partition(":")
         if zone not in ("ip", "user", "key"):
             raise ValueError(f"{part} does not begin with ip:, user: or key:")
-        rules.append(Rule(zone, parse(limit)))  # whose ValueError names the text
+        try:
+            rules.append(Rule(zone, parse(limit)))
+        except ValueError:
+            raise ValueError(f"{part} is not of the form {zone}:600/minute") from None
     return tuple(rules)
+
+
+def _rules_of(settings: Settings, kind: str) -> tuple[Rule, ...]:
+    name = f"rate_limit_{kind}"
+    try:
+        return parse_rules(getattr(settings, name))
+    except ValueError as error:
+        raise ValueError(f"{name.upper()}: {error}") from None
 
 
 class RateLimits:
     """Counts calls and refuses those beyond a limit; thread-safe, one for each process."""
 
     def __init__(self, settings: Settings) -> None:
+        """Raises ValueError, which names the setting that cannot be used."""
         self._store = _Store(settings.rate_limit_store)
-        self._rules = {
-            "classify": parse_rules(settings.rate_limit_classify),
-            "upload": parse_rules(settings.rate_limit_upload),
-            "login": parse_rules(settings.rate_limit_login),
-        }
+        self._rules = {kind: _rules_of(settings, kind) for kind in _KINDS}
 
     def check(self, caller: Caller, method: str, path: str) -> None:
         """Count a call of a Parse route, `path` below the mount. Raises TooManyRequests."""
@@ -127,7 +136,12 @@ class _Store:
     def __init__(self, uri: str) -> None:
         timeouts = {"socket_timeout": _STORE_TIMEOUT_S, "socket_connect_timeout": _STORE_TIMEOUT_S}
         options = {} if uri.startswith("memory") else timeouts
-        storage = storage_from_string(uri, wrap_exceptions=True, **options)
+        try:
+            storage = storage_from_string(uri, wrap_exceptions=True, **options)
+        except (ValueError, ConfigurationError):  # whose texts may hold a password
+            raise ValueError(
+                "RATE_LIMIT_STORAGE: must be memory:// or a URL such as redis://redis:6379/0"
+            ) from None
         self._limiter = FixedWindowRateLimiter(storage)
         self._away_until = 0.0
 

@@ -43,6 +43,7 @@ _MASTER = Caller(master=True, ip=_HERE)
 _UPLOADERS = ("demo-ada", "demo-ben", "demo-cleo", "demo-dan", "demo-eva")
 _JUDGED_WITHIN_S = 60.0
 _LOOK_AGAIN_AFTER_S = 0.1
+_FILLED, _MADE = "In the data folder", "In a data folder that was not there before,"
 _APPEAL = "I drew this myself, and there is nothing bad in it. Please look again."
 
 
@@ -64,7 +65,10 @@ class Filled:
 @click.pass_obj
 def demo(settings: Settings, count: int) -> None:
     logging.getLogger("cloud.moderation").setLevel(logging.WARNING)  # two lines for each picture
+    is_new = not settings.data_dir.is_dir()
     filled = fill(settings, count)
+    if not settings.database_uri:
+        click.echo(f"{_MADE if is_new else _FILLED} {settings.data_dir.resolve()}")
     for line in _report(settings, filled):
         click.echo(line)
 

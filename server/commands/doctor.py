@@ -5,26 +5,27 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cloud.clock import utc_now
 from cloud.moderation.errors import StoreUnavailable
+from cloud.moderation.policy import InvalidPolicy, read_policy
 from config import DEVELOPMENT_KEYS, Settings, SettingsError, usable_cores
 from ml_models import pretrained
 from ml_models.errors import ModelError
 from server.app import check_settings
-from server.moderation.policies import PolicyVersions
-from server.moderation.policy_changes import PolicyChanges
+from server.commands.policy_check import stored_params
 from server.moderation.queues import waiting
-from server.objects.schemas import Schemas
-from server.parse_config import ParseConfig
 from server.storage.port import Database
+from server.storage.sqlite.database import FILE_NAME
+from server.storage.sqlite.layout import is_outdated
 from server.storage.wiring import open_database
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
@@ -109,21 +110,31 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _folder(folder: Path) -> Finding:
+    what, found = "data folder", _nearest(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with tempfile.TemporaryFile(dir=found) as file:
             file.write(b"x")
     except OSError as error:
         return _problem(
-            "data folder", f"{folder} cannot be written to ({error.strerror}): make it writable "
+            what, f"{found} cannot be written to ({error.strerror}): make it writable "
             "for this user, or set DATA_DIR",
         )  # fmt: skip
-    return _fine("data folder", f"{folder.resolve()} can be written to")
+    if found != folder:
+        return _warning(
+            what, f"there is no folder {folder.resolve()}: a start makes it; if there should be "
+            "one, DATA_DIR is not right",
+        )  # fmt: skip
+    return _fine(what, f"{folder.resolve()} can be written to")
+
+
+def _nearest(folder: Path) -> Path:
+    """The folder, or what there is of the way to it that this user may look at."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
 
 
 def _disk(folder: Path) -> Finding:
     try:
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(_nearest(folder)).free
     except OSError as error:
         return _problem("disk", f"cannot be looked at: {error.strerror}")
     sentence = f"{free / 1024**3:.1f} GB free"
@@ -133,6 +144,13 @@ def _disk(folder: Path) -> Finding:
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
+    file = settings.data_dir / FILE_NAME
+    if not settings.database_uri and not file.is_file():
+        yield _warning("database", f"there is no {file.resolve()} yet: a start makes it")
+        return
+    if not settings.database_uri and is_outdated(file):
+        yield _warning("database", "is an older version's: a start brings it up to date")
+        return
     try:
         database = open_database(settings)
     except SettingsError as error:
@@ -167,18 +185,7 @@ def _clock(database: Database) -> Finding:
 
 
 def _moderation(database: Database) -> Iterator[Finding]:
-    schemas = Schemas(database.schemas, clients_make_classes=False)
-    versions, changes = PolicyVersions(database, schemas), PolicyChanges(database, schemas)
-    policy = ParseConfig(database.objects, versions, changes, cache_s=0).current()
-    if not policy.thresholds:
-        yield _warning(
-            "policy", "there are no moderationScores: every image goes to a moderator. Set them "
-            "on the panel's policy page or with PUT /config",
-        )  # fmt: skip
-    elif not policy.automation_enabled:
-        yield _warning("policy", "moderationAutomation is off: every image goes to a moderator")
-    else:
-        yield _fine("policy", f"version {policy.version} decides")
+    yield _policy(stored_params(database))
     waits = waiting(database.objects, "pending")
     minutes = (waits.oldest_s or 0.0) / 60
     if minutes > _LONG_WAIT_MINUTES:
@@ -188,6 +195,26 @@ def _moderation(database: Database) -> Iterator[Finding]:
         )  # fmt: skip
     else:
         yield _fine("queue", f"{waits.count} images wait to be judged")
+
+
+def _policy(params: Mapping[str, Any]) -> Finding:
+    """By what is stored: to be asked for its number, a policy would have to be recorded."""
+    try:
+        policy = read_policy(params.get("moderationScores"), params.get("moderationAutomation"))
+    except InvalidPolicy as error:
+        return _problem(
+            "policy", f"what is stored is invalid ({error}), and the last valid one stays: mend it "
+            "on the panel's policy page or with PUT /config",
+        )  # fmt: skip
+    if not policy.thresholds:
+        return _warning(
+            "policy", "there are no moderationScores: every image goes to a moderator. Set them "
+            "on the panel's policy page or with PUT /config",
+        )  # fmt: skip
+    if not policy.automation_enabled:
+        return _warning("policy", "moderationAutomation is off: every image goes to a moderator")
+    labels = ", ".join(label.value for label in policy.thresholds)
+    return _fine("policy", f"thresholds for {labels} decide")
 
 
 def _model(settings: Settings) -> Finding:

@@ -31,7 +31,7 @@ def check_policy(settings: Settings, file: Path) -> Iterator[str]:
         yield from _report(given, {}, ())
         return
     with closing(open_database(settings)) as database:
-        yield from _report(given, _params(database), recorded_predictions(database.objects))
+        yield from _report(given, stored_params(database), recorded_predictions(database.objects))
 
 
 def _read(file: Path) -> Any:
@@ -41,7 +41,8 @@ def _read(file: Path) -> Any:
         raise InvalidPolicy(str(file), f"is not JSON: {error}") from None
 
 
-def _params(database: Database) -> Mapping[str, Any]:
+def stored_params(database: Database) -> Mapping[str, Any]:
+    """The values of Parse.Config as they stand there. Raises StoreUnavailable."""
     schemas = Schemas(database.schemas, clients_make_classes=False)
     versions, changes = PolicyVersions(database, schemas), PolicyChanges(database, schemas)
     params, _ = ParseConfig(database.objects, versions, changes, 0).read()

@@ -138,6 +138,17 @@ def test_tfjs_model_is_fetched_from_its_url(url: str, tmp_path: Path) -> None:
     assert site.asked == [*files, "https://host/nsfw/m/b.bin"]
 
 
+def test_a_download_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def cut_off(url: str, destination: Path) -> None:
+        destination.write_bytes(b"half")
+        raise ModelUnavailable(f"{url}: cut off")
+
+    for download in (Site({}), cut_off):
+        with pytest.raises(ModelUnavailable):
+            obtain("https://host/m", tmp_path, download=download)
+        assert not list(tmp_path.glob("custom-*"))
+
+
 def test_finished_files_are_not_fetched_again_and_secrets_are_not_recorded(tmp_path: Path) -> None:
     url = "https://user:secret@host/m/{}?token=secret"
     files = {url.format(name): data for name, data in tfjs_files().items()}
@@ -221,4 +232,6 @@ def test_path_that_is_no_model_is_refused(name: str, tmp_path: Path) -> None:
 def test_name_that_means_nothing_is_explained(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailable, match=r"MobileNetV3.*neither a known model"):
         obtain("MobileNetV3", tmp_path / "models")
+    with pytest.raises(ModelMissing, match=r"MobileNetV3.*neither a known model \(MobileNetV2, "):
+        pretrained.load("MobileNetV3", tmp_path / "models")
     assert [path.name for path in (tmp_path / "models").iterdir()] == [".lock"]

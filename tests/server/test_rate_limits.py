@@ -261,8 +261,18 @@ def test_limits_can_be_switched_off(make_parse, off):
 @pytest.mark.parametrize("text", ["2/minute", "ip:", "ip:many", "planet:2/minute", "ip:2/parsec"])
 def test_a_limit_that_cannot_be_read_is_refused_at_start(tmp_path, text):
     settings = load_settings(_env_file=None, data_dir=tmp_path, rate_limit_upload=text)
-    with pytest.raises(SettingsError, match="RATE_LIMIT"):
+    with pytest.raises(SettingsError, match=r"^RATE_LIMIT_UPLOAD: "):
         check_settings(settings)
+
+
+def test_a_limit_that_cannot_be_read_is_named_with_its_setting(tmp_path):
+    limit = "key:9/hour,ip:6/fortnight"
+    settings = load_settings(_env_file=None, data_dir=tmp_path, rate_limit_login=limit)
+    with pytest.raises(SettingsError) as refused:
+        check_settings(settings)
+    assert str(refused.value) == (
+        "RATE_LIMIT_LOGIN: ip:6/fortnight is not of the form ip:600/minute"
+    )
 
 
 # --- where they are counted -----------------------------------------------------------------------
@@ -277,8 +287,10 @@ def test_the_store_is_the_broker_where_that_is_redis(tmp_path):
     assert uri(celery_broker_url="amqp://rabbitmq:5672//") == "memory://"
     own = {"celery_broker_url": "redis://r:6379/0", "rate_limit_storage": "memory://"}
     assert uri(**own) == "memory://"
-    with pytest.raises(SettingsError, match="RATE_LIMIT"):
-        check_settings(load_settings(_env_file=None, data_dir=tmp_path, rate_limit_storage="x://"))
+    storage = "x://user:secret@host"
+    with pytest.raises(SettingsError, match=r"^RATE_LIMIT_STORAGE: ") as refused:
+        check_settings(load_settings(_env_file=None, data_dir=tmp_path, rate_limit_storage=storage))
+    assert "secret" not in str(refused.value)
 
 
 def test_processes_count_together_in_redis(make_parse, redis, define):

@@ -1,5 +1,6 @@
 """One MongoDB database, as Parse Server lays it out."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -38,7 +39,7 @@ class MongoDatabase:
                 **_defaults_for(uri),
             )
         except (ConfigurationError, InvalidURI, ValueError) as error:
-            raise ValueError(f"DATABASE_URI cannot be used: {error}") from None
+            raise ValueError(f"DATABASE_URI cannot be used: {_without_parts(error)}") from None
         database = self._client.get_default_database(_DEFAULT_DATABASE).with_options(
             write_concern=WriteConcern(w="majority", j=True)
         )
@@ -65,6 +66,11 @@ class MongoDatabase:
 
     def close(self) -> None:
         self._client.close()
+
+
+def _without_parts(error: Exception) -> str:
+    """pymongo's sentence without what it quotes: an unescaped password is taken for a name."""
+    return re.sub(r""" (?:"[^"]*@.*"|'[^']*@.*')""", "", str(error))
 
 
 def _defaults_for(uri: str) -> dict[str, Any]:

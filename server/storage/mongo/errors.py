@@ -31,6 +31,12 @@ _ABOUT_ITSELF = frozenset(
 
 INDEX_TIMEOUT_S = 60  # large collections are read through
 
+# In pymongo's texts: where what nobody reads begins, what stands between, and the system's errors.
+_AT_LENGTH = re.compile(r", (?:Timeout: [\d.]+s|Topology Description: |full error: )")
+_TIMEOUTS = re.compile(r" \(configured timeouts: [^)]*\)")
+_HOST = re.compile(r"(\S),(\S+:\d+: )")
+_ERRNO = re.compile(r"\[Errno -?\d+\] (\w)")
+
 _INDEX_NAME = re.compile(r"index: (?:\S+\.\$)?(\S+?)_?1?\s+(?:collation .*)?dup key")
 
 
@@ -43,14 +49,26 @@ def translated_errors() -> Iterator[None]:
         raise DuplicateObject(str(error), _duplicated_column(error)) from error
     except OperationFailure as error:
         if error.code in _MISFITS:
-            raise Refused(f"MongoDB: {error}") from error
+            raise Refused(f"MongoDB: {in_short(error)}") from error
         if error.code == _OUT_OF_DISK_SPACE:
-            raise StoreFull(f"MongoDB: {error}") from error
-        raise StoreUnavailable(f"MongoDB: {error}") from error
+            raise StoreFull(f"MongoDB: {in_short(error)}") from error
+        raise StoreUnavailable(f"MongoDB: {in_short(error)}") from error
     except PyMongoError as error:
-        raise StoreUnavailable(f"MongoDB: {error}") from error
+        raise StoreUnavailable(f"MongoDB: {in_short(error)}") from error
     except (BSONError, OverflowError) as error:  # such as a document of more than 16 MB
-        raise Refused(f"MongoDB: {error}") from error
+        raise Refused(f"MongoDB: {in_short(error)}") from error
+
+
+def in_short(error: Exception) -> str:
+    """What an operator can act on: `localhost:27017: connection refused`. Bears no credentials.
+
+    pymongo adds its timeouts, the server's whole answer and the state of every server it knows of,
+    the first and the last once for each of them.
+    """
+    text = _AT_LENGTH.split(str(error), maxsplit=1)[0]
+    text = _TIMEOUTS.sub("", text)
+    text = _HOST.sub(r"\1, \2", text)
+    return _ERRNO.sub(lambda match: match[1].lower(), text)
 
 
 @contextmanager
@@ -62,7 +80,7 @@ def refused_queries() -> Iterator[None]:
     except OperationFailure as error:
         if error.code in _ABOUT_ITSELF:
             raise
-        raise RefusedQuery(f"MongoDB: {error}") from error
+        raise RefusedQuery(f"MongoDB: {in_short(error)}") from error
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from server.storage.sqlite.documents import dump, load
 
@@ -60,6 +62,15 @@ def prepare(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def is_outdated(file: Path) -> bool:
+    """Whether `prepare` would change this file. One that cannot be read is left to it as well."""
+    try:
+        with closing(sqlite3.connect(file)) as connection:
+            return _version(connection) < _VERSION
+    except sqlite3.Error:
+        return False
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:

@@ -79,6 +79,7 @@ def filled(tmp_path_factory, models_dir):
 def test_the_queue_is_filled_and_what_to_do_next_is_said(filled):
     assert filled.done.returncode == 0, filled.done.stderr
     assert filled.done.stdout.splitlines() == [
+        f"In the data folder {filled.folder}",
         "   20 added, 0 were there already",
         "   20 wait for a moderator",
         "    1 of them was rejected, and its owner appeals",
@@ -127,7 +128,7 @@ def test_an_appeal_waits_with_its_text(filled):
 def test_what_is_there_is_not_added_again(installation):
     installation.demo("--count", "2")
     done = installation.demo("--count", "3")
-    assert done.stdout.splitlines()[0] == "    1 added, 2 were there already"
+    assert done.stdout.splitlines()[1] == "    1 added, 2 were there already"
     assert len(installation.rows(IMAGE)) == 3
     assert len(installation.rows(SYSTEM_CLASSES["_User"])) == 5
 
@@ -159,6 +160,14 @@ def test_it_works_beside_a_running_server(installation, start_server):
     assert [row["moderationRequired"] for row in answer["results"]] == [True] * 6
     assert Counter(row["state"] for row in installation.rows(ITEM)) == {"review": 6}
     assert len(installation.rows(DECISION)) == 6
+
+
+def test_a_folder_that_was_not_there_is_named_as_such(installation):
+    mistyped, nowhere = installation.folder / "mistyped", installation.folder / "none"
+    done = installation.demo("--count", "1", DATA_DIR=mistyped, MODELS_DIR=nowhere)
+    assert done.returncode == 0, done.stderr
+    said = f"In a data folder that was not there before, {mistyped}"
+    assert done.stdout.splitlines()[0] == said
 
 
 @pytest.mark.slow

@@ -1,13 +1,20 @@
 """The doctor finds what is wrong, and says what to do."""
 
+import re
 import sqlite3
 from contextlib import closing
 
 import pytest
 from running_server import free_port
 
+from cloud.operations import Set
 from config import load_settings
 from server.commands.doctor import Verdict, examine
+from server.objects.schemas import SYSTEM_CLASSES
+from server.storage.port import Equals
+from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
+
+PORN = {"Porn": {"min": 0.4, "max": 0.8}}
 
 
 @pytest.fixture
@@ -22,12 +29,52 @@ def look(tmp_path, models_dir):
     return examined
 
 
+@pytest.fixture
+def installed(tmp_path):
+    """The database file of an installation that was started once."""
+    (tmp_path / "data").mkdir()
+    with closing(SqliteDatabase(tmp_path / "data")) as database:
+        database.ping()
+    return tmp_path / "data" / FILE_NAME
+
+
 def test_fresh_installation_has_no_problem(look):
     found = look()
     assert {f.verdict for f in found.values()} <= {Verdict.FINE, Verdict.WARNING}
     assert "development keys" in found["keys"].sentence
-    assert "no moderationScores" in found["policy"].sentence
     assert found["model"].verdict is Verdict.FINE
+
+
+def test_folder_that_is_not_there_is_said_and_not_made(look, tmp_path):
+    found = look(data_dir=tmp_path / "mistyped" / "data")
+    assert found["data folder"].verdict is Verdict.WARNING
+    assert f"there is no folder {tmp_path}/mistyped/data" in found["data folder"].sentence
+    assert found["database"].verdict is Verdict.WARNING
+    assert "GB free" in found["disk"].sentence
+    assert not list(tmp_path.iterdir())
+
+
+def test_database_that_is_not_there_is_said_and_not_made(look, tmp_path):
+    (tmp_path / "data").mkdir()
+    found = look()
+    assert found["data folder"].verdict is Verdict.FINE
+    assert "parsewarden.sqlite3 yet: a start makes it" in found["database"].sentence
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_database_of_an_older_version_is_left_to_the_start(look, installed, tmp_path):
+    with closing(sqlite3.connect(installed)) as database:
+        database.execute("PRAGMA user_version = 1")
+    before = installed.read_bytes()
+    found = look()["database"]
+    assert (found.verdict, "up to date" in found.sentence) == (Verdict.WARNING, True)
+    assert installed.read_bytes() == before
+
+
+def test_misspelt_model_is_a_problem_that_lists_the_known_ones(look):
+    found = look(tf_model_url="MobileNetV3")["model"]
+    assert found.verdict is Verdict.PROBLEM
+    assert "'MobileNetV3': neither a known model (MobileNetV2, MobileNetV2Mid, " in found.sentence
 
 
 def test_own_keys_are_no_matter(look):
@@ -51,12 +98,14 @@ def test_damaged_model_is_a_problem(look, tmp_path, models_dir):
 def test_database_that_is_away_is_a_problem(look):
     found = look(database_uri=f"mongodb://127.0.0.1:{free_port()}/x")["database"]
     assert found.verdict is Verdict.PROBLEM
-    assert "DATABASE_URI" in found.sentence
+    assert re.fullmatch(
+        r"MongoDB: 127\.0\.0\.1:\d+: connection refused\. Is it .* DATABASE_URI name it\?",
+        found.sentence,
+    )
 
 
-def test_database_that_is_damaged_is_a_problem(look, tmp_path):
-    look()
-    (tmp_path / "data" / "parsewarden.sqlite3").write_bytes(b"no database" * 1000)
+def test_database_that_is_damaged_is_a_problem(look, installed):
+    installed.write_bytes(b"no database" * 1000)
     assert look()["database"].verdict is Verdict.PROBLEM
 
 
@@ -77,16 +126,39 @@ def test_memory_that_does_not_suffice_is_said(look):
     assert "MAX_IMAGE_MEMORY" in found.sentence
 
 
-def test_it_changes_nothing(look, tmp_path):
-    look()
-    before = rows(tmp_path)
-    look()
-    assert rows(tmp_path) == before
+def test_it_changes_nothing(look, installed):
+    before = contents(installed.parent)
+    found = look()
+    assert found["database"].verdict is Verdict.FINE
+    assert "no moderationScores" in found["policy"].sentence
+    assert contents(installed.parent) == before
 
 
-def rows(folder):
-    with closing(sqlite3.connect(folder / "data" / "parsewarden.sqlite3")) as database:
-        return database.execute("SELECT * FROM objects").fetchall()
+@pytest.mark.parametrize(
+    ("params", "verdict", "said"),
+    [
+        ({"moderationScores": {"Porn": {"min": 2}}}, Verdict.PROBLEM, "is invalid (moderationSc"),
+        ({"moderationScores": PORN}, Verdict.WARNING, "moderationAutomation is off"),
+        (
+            {"moderationScores": PORN, "moderationAutomation": True},
+            Verdict.FINE,
+            "thresholds for Porn decide",
+        ),
+    ],
+)
+def test_the_policy_is_told_as_it_is_stored(look, installed, params, verdict, said):
+    with closing(SqliteDatabase(installed.parent)) as database:
+        values = {f"params.{name}": Set(value) for name, value in params.items()}
+        row = Equals("objectId", 1)
+        database.objects.update(SYSTEM_CLASSES["_GlobalConfig"], row, values, upsert=True)
+    before = contents(installed.parent)
+    found = look()["policy"]
+    assert (found.verdict, said in found.sentence) == (verdict, True), found.sentence
+    assert contents(installed.parent) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_folder_that_is_a_file_is_a_problem(look, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from bson import json_util
 from mongo_commands import Commands
 from pymongo import MongoClient
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Add, AddUnique, Delete, Increment, Set
@@ -431,3 +431,38 @@ def test_ping_gives_up_after_about_a_second():
 def test_uri_that_cannot_be_used_is_a_value_error(uri):
     with pytest.raises(ValueError, match="DATABASE_URI cannot be used"):
         MongoDatabase(uri)
+
+
+# --- what is said of it ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hosts", "said"),
+    [
+        ("localhost:1", "MongoDB: localhost:1: connection refused"),
+        ("127.0.0.1:1,localhost:2", "MongoDB: 127.0.0.1:1: connection refused, localhost:2: con"),
+        ("nowhere.invalid", "MongoDB: nowhere.invalid:27017: "),
+    ],
+)
+def test_a_server_that_is_away_is_named_with_the_reason_alone(hosts, said):
+    away = MongoDatabase(f"mongodb://user:secret@{hosts}/x?timeoutMS=500")
+    with pytest.raises(StoreUnavailable) as caught:
+        away.ping()
+    away.close()
+    assert str(caught.value).startswith(said)
+    for detail in ("secret", "Topology", "timeout", "Errno"):
+        assert detail not in str(caught.value)
+
+
+def test_a_refusal_is_told_without_the_servers_whole_answer():
+    refused = OperationFailure("Authentication failed.", 18, {"errmsg": "x", "ok": 0.0, "code": 18})
+    with pytest.raises(StoreUnavailable) as caught, translated_errors():
+        raise refused
+    assert str(caught.value) == "MongoDB: Authentication failed."
+
+
+@pytest.mark.parametrize("uri", ["mongodb://user:a/secret@host/db", "mongodb://a:secret@ho@st/db"])
+def test_a_uri_that_cannot_be_read_is_not_quoted_with_its_password(uri):
+    with pytest.raises(ValueError, match="DATABASE_URI cannot be used: ") as caught:
+        MongoDatabase(uri)
+    assert "secret" not in str(caught.value)
