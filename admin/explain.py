@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from babel.numbers import format_percent
+from babel.numbers import format_decimal, format_percent
 
 from admin.texts import locale, t
 from cloud.moderation.items import item_of
@@ -44,6 +44,27 @@ _FORMS = {
     "undone": r"undone",
     "appealed": r"the owner appealed",
     "same_bytes": r"the same bytes: (?P<memory>.*)",
+    "through_sdk": r"saved through an SDK",
+    "file_replaced": r"the file was replaced",
+    "object_deleted": r"the object was deleted",
+    "never_saved": r"the object was deleted, or its save did not succeed",
+    "no_file": r"there is no stored file of this name",
+    # What clients are told as well, of an image or the model.
+    "not_classifiable": r"The image could not be classified\.",
+    "unsupported": r"The data is not an image of a supported format: (?P<formats>.*) or HEIC\.",
+    "damaged": r"The image is damaged or incomplete and could not be decoded\.",
+    "many_pixels": r"The image is (?P<width>\d+) x (?P<height>\d+) pixels; "
+    r"at most (?P<most>\d+) are accepted\.",
+    "much_memory": r"Decoding the image takes more than (?P<n>\d+) MB of memory, .*",
+    "many_bytes": r"The image has more than (?P<most>\d+) bytes, the most that is accepted\.",
+    "no_model": r"The model is not ready yet\. Try again shortly\.",
+    "busy": r"The server is busy classifying other images\. Try again shortly\.",
+    # Why a webhook was not delivered.
+    "webhook_given_up": r"given up after (?P<n>\d+) attempts: (?P<problem>.*)",
+    "webhook_redirects": r"the receiver answered (?P<status>\d+), and redirects are not followed",
+    "webhook_refused": r"the receiver answered (?P<status>\d+)",
+    "webhook_late": r"(?P<url>\S+): not there whole before the deadline .*",
+    "webhook_unsent": r"it could not be sent: (?P<kind>\w+)",
 }
 _KNOWN = {kind: re.compile(form, re.DOTALL) for kind, form in _FORMS.items()}
 _MEMORY = re.compile(
@@ -64,6 +85,11 @@ def explain(reason: str, name_of: NameOf) -> Explanation:
     return Explanation(reason)
 
 
+def in_words(sentence: str) -> str:
+    """Say a sentence that names nobody, such as a public message, to whoever reads the page."""
+    return explain(sentence, str).sentence
+
+
 def deciders_in(reason: str) -> list[str]:
     """Return whom a sentence says to have decided, as decisions name them."""
     return [found["by"] for found in _MEMORY.finditer(reason)]
@@ -72,12 +98,7 @@ def deciders_in(reason: str) -> list[str]:
 def _explained(kind: str, values: Mapping[str, str], name_of: NameOf) -> Explanation | None:
     if "memory" in values:
         return _remembered(kind, values, name_of)
-    shown = {
-        name: _percent(value) if name in ("p", "min", "max") else value
-        for name, value in values.items()
-    }
-    if "label" in shown:
-        shown["label"] = t(f"base.{shown['label']}")
+    shown = {name: _SHOWN.get(name, str)(value) for name, value in values.items()}
     return Explanation(t(f"explain.{kind}", **shown))
 
 
@@ -96,3 +117,14 @@ def _remembered(kind: str, values: Mapping[str, str], name_of: NameOf) -> Explan
 
 def _percent(fraction: str) -> str:
     return format_percent(float(fraction), "#,##0.## %", locale=locale())
+
+
+def _count(digits: str) -> str:
+    return format_decimal(int(digits), locale=locale())
+
+
+# How parts of a sentence are shown, by their names in its form; others as they stand.
+_SHOWN: Mapping[str, Callable[[str], str]] = {
+    "p": _percent, "min": _percent, "max": _percent, "most": _count,
+    "label": lambda label: t(f"base.{label}"), "problem": in_words,
+}  # fmt: skip

@@ -30,6 +30,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from admin.access import HALF_WAY_ENDPOINTS, OPEN_ENDPOINTS, SignedIn, missing_step
 from admin.compression import compress_asset, read_whole
 from admin.cookies import PanelCookies
+from admin.explain import in_words
 from admin.pages import (
     account,
     console,
@@ -183,8 +184,8 @@ def _to(endpoint: str) -> BaseResponse:
     """Send a page elsewhere; tell a script so, which would not see it."""
     if request.accept_mimetypes.best == "application/json":
         abort(401)
-    following = request.full_path if request.method == "GET" else None
-    return redirect(url_for(endpoint, next=following))
+    here = request.full_path if request.query_string else request.path  # the former ends in "?"
+    return redirect(url_for(endpoint, next=here if request.method == "GET" else None))
 
 
 def _dress(panel: Blueprint) -> None:
@@ -206,6 +207,7 @@ def _dress(panel: Blueprint) -> None:
     panel.add_app_template_filter(_day, "day")
     panel.add_app_template_filter(lambda n: format_decimal(n, locale=locale()), "number")
     panel.add_app_template_filter(_percent, "percent")
+    panel.add_app_template_filter(in_words, "in_words")
 
     @panel.errorhandler(HTTPException)
     def say_why(error: HTTPException) -> Any:

@@ -65,7 +65,20 @@ def _regional(language: str, region: str) -> Locale:
 def t(key: str, **values: object) -> str:
     """Return a sentence in this request's language, its `{names}` filled in. Raises KeyError."""
     text = catalogue(language())[key]
-    return text.format_map(values) if values else text
+    return _drawn_together(text.format_map(values)) if values else text
+
+
+def _drawn_together(sentence: str) -> str:
+    """In German, "by" and the article of who did it are one word: "vom Gedächtnis"."""
+    for said in _with_article(language()):
+        sentence = sentence.replace(f"von {said}", f"vom {said.removeprefix('dem ')}")
+    return sentence
+
+
+@cache
+def _with_article(language: str) -> list[str]:
+    names = (text for key, text in catalogue(language).items() if key.startswith("base.by_"))
+    return [name for name in names if language == "de" and name.startswith("dem ")]
 
 
 def page_texts(*pages: str) -> dict[str, str]:

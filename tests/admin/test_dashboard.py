@@ -102,6 +102,11 @@ def test_queues_and_health_are_told(busy):
     assert "No broker" in now
 
 
+def test_why_there_is_no_model_is_said_in_german(tmp_path):
+    with panel_app(tmp_path, tmp_path / "empty") as panel:
+        assert "Das Modell ist noch nicht bereit." in words(look(panel, language="de"))
+
+
 @pytest.mark.parametrize(
     ("workers", "told"),
     [

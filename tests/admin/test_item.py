@@ -87,6 +87,20 @@ def test_the_log_is_a_timeline_with_notes_reasons_and_names(image, panel, bob):
     assert re.findall(r'id="decision-(\d)"', page.text) == ["3", "2", "1"]
 
 
+def test_the_log_is_german_in_german(image, panel, bob):
+    for by in ("memory", "system", "master key", f"owner:{'x' * 10}", "rules"):
+        image.decide("a", State.REVIEW, by, NOON + DAY)
+    page = bob.get("/items/a", **{"Accept-Language": "de"})
+    text = text_of(page)
+    for words in (
+        "vom Gedächtnis", "vom System", "vom Master-Key", "vom Besitzer", "von den Regeln",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "von dem" not in text
+    assert '<span class="visually-hidden">dann</span>' in page.text
+    assert ">Bis<" not in page.text
+
+
 def test_a_reason_from_memory_links_to_the_earlier_image(image, rows, bob):
     reason = "the same bytes: rejected by user:zed in decision old1-2, remembered as 9f"
     rows.item("b", State.REJECTED, by="memory", at=NOON, reasons=(reason,))
@@ -105,6 +119,8 @@ def test_webhooks_are_told_with_their_decision(image, bob):
     text = text_of(bob.get("/items/a"))
     assert "https://hooks.example/x : waiting, 1 attempts" in text
     assert "the receiver answered 500" in text
+    german = text_of(bob.get("/items/a", **{"Accept-Language": "de"}))
+    assert "der Empfänger antwortete 500" in german
     assert "secret" not in text
 
 

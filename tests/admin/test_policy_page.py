@@ -194,6 +194,15 @@ def test_any_version_can_be_restored(alice, panel):
     assert "Version 1 is in force" in alice.text
 
 
+def test_only_the_newest_line_of_a_version_is_in_force(alice, panel):
+    for automation in (False, True, False):
+        put(panel, PORN, automation)
+    alice.look()
+    lines = alice.page.text.split("<tbody>")[-1].split("</tr>")[:3]
+    assert [">in force<" in line for line in lines] == [True, False, False]
+    assert ["Restore version" in line for line in lines] == [False, True, False]
+
+
 @pytest.mark.parametrize("version", ["77", "x", "", "9" * 30, "-1"])
 def test_version_that_never_was_is_passed_over(alice, panel, version):
     put(panel, PORN)

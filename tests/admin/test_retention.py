@@ -29,6 +29,10 @@ def alice(panel):
     return panel.browser("alice")
 
 
+def text_of(page):
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page.text))
+
+
 def ids(rows):
     return {row["objectId"] for row in rows.objects.find(ITEM, Query())}
 
@@ -44,10 +48,32 @@ def test_it_says_what_the_setting_does(alice):
 
 
 def test_it_shows_what_would_go_before_it_goes(rows, alice):
-    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", alice.get("/retention?days=365").text))
-    assert "1 images decided more than 365 days ago would go" in text
-    assert "1 of them stay under a legal hold" in text
+    text = text_of(alice.get("/retention?days=365"))
+    assert "1 image decided more than 365 days ago would go" in text
+    assert "1 of them stays under a legal hold" in text
     assert ids(rows) == {"old", "held", "new"}
+
+
+@pytest.mark.parametrize(
+    ("language", "days", "words"),
+    [
+        ("en", 1, "images decided more than a day ago would go"),
+        ("en", 2, "images decided more than 2 days ago would go"),
+        ("de", 1, "Bilder, vor mehr als einem Tag entschieden, würden entfernt"),
+        ("de", 2, "Bilder, vor mehr als 2 Tagen entschieden, würden entfernt"),
+        ("de", 365, "1 Bild, vor mehr als 365 Tagen entschieden, würde entfernt"),
+    ],
+)
+def test_one_is_not_said_as_many(rows, alice, language, days, words):
+    rows.item("older", at=utc_now() - timedelta(days=3))
+    page = alice.get(f"/retention?days={days}", **{"Accept-Language": language})
+    assert words in text_of(page)
+
+
+def test_a_purge_of_what_is_older_than_a_day_says_so(panel, rows, alice):
+    alice.post("/retention", days="1", confirmed="yes")
+    panel.services.retention.close()
+    assert "alice 1 day 1 " in text_of(alice.get("/retention"))
 
 
 def test_nothing_goes_without_a_word(rows, alice):
@@ -62,7 +88,7 @@ def test_a_purge_is_begun_and_on_record(panel, rows, alice):
     assert ids(rows) == {"held", "new"}
     page = alice.follow(answer)
     assert notices(page)[0].startswith("The purge has begun.")
-    text = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page.text))
+    text = text_of(page)
     assert re.search(r"alice 365 days 1 1 0 0", text), text
 
 
