@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_percent
 
+from admin.shares import count
 from admin.texts import locale, t
 from cloud.moderation.items import item_of
 from cloud.moderation.rules import ON_BLACK
@@ -119,12 +120,8 @@ def _percent(fraction: str) -> str:
     return format_percent(float(fraction), "#,##0.## %", locale=locale())
 
 
-def _count(digits: str) -> str:
-    return format_decimal(int(digits), locale=locale())
-
-
 # How parts of a sentence are shown, by their names in its form; others as they stand.
 _SHOWN: Mapping[str, Callable[[str], str]] = {
-    "p": _percent, "min": _percent, "max": _percent, "most": _count,
+    "p": _percent, "min": _percent, "max": _percent, "most": lambda digits: count(int(digits)),
     "label": lambda label: t(f"base.{label}"), "problem": in_words,
 }  # fmt: skip
