@@ -19,14 +19,15 @@ function start() {
   const reason = $("sweep-reason");
   const problem = $("sweep-problem");
   const exposure = new Exposure(panel.data("exposure-data"));
-  const grid = new SweepGrid($("sweep-grid"), { changed: count, exposed: () => exposure.add() });
+  const grid = new SweepGrid($("sweep-grid"), { changed: count, exposed });
   let results = []; // of the sweep that was made
   let isBusy = false;
   let hasReason = false; // or was asked for one, and gave none
-  let warned = false; // that some were not looked at
+  let warned = false; // that some were not looked at: the sentence stands there
 
   grid.watch(bar.offsetHeight);
   count();
+  nameNoReason();
   renew(); // the page before this one may have let go of some just now
   setInterval(renew, RENEW_EVERY_MS);
 
@@ -44,6 +45,7 @@ function start() {
   reasons.addEventListener("close", () => {
     if (!reasons.returnValue) return;
     hasReason = true;
+    nameNoReason();
     reason.value = reasons.returnValue === "none" ? "" : reasons.returnValue;
     decide(reasons.dataset.decision);
   });
@@ -51,7 +53,7 @@ function start() {
     const button = reasons.querySelectorAll(".reason-list button:not(.cancel)")[event.key - 1];
     if (button) reasons.close(button.value);
   });
-  $("sweep-reveal")?.addEventListener("click", () => toggle("sweep-reveal", (on) => grid.revealAll(on)));
+  $("sweep-reveal")?.addEventListener("click", () => toggle("sweep-reveal", revealAll));
   $("sweep-colours")?.addEventListener("click", () =>
     toggle("sweep-colours", (on) => form.classList.toggle("grey", !on)),
   );
@@ -89,7 +91,12 @@ function start() {
       words.textContent = panel.t(`sweep.${kind}_n`, { n: rest });
       words.closest("button").disabled = isBusy || (rest === 0 && fate() === "left");
     }
-    warned = false;
+    withdraw();
+  }
+
+  /** Without a reason chosen a rejection asks for one, once. */
+  function nameNoReason() {
+    reason.options[0].textContent = panel.t(hasReason ? "sweep.without_reason" : "sweep.ask_reason");
   }
 
   function fate() {
@@ -99,6 +106,23 @@ function start() {
   function say(sentence) {
     problem.hidden = !sentence;
     problem.textContent = sentence ?? "";
+    warned = false;
+  }
+
+  /** A picture was looked at for the first time. */
+  function exposed() {
+    exposure.add();
+    if (!grid.unseen.length) withdraw();
+  }
+
+  function revealAll(areRevealed) {
+    grid.revealAll(areRevealed);
+    withdraw();
+  }
+
+  /** What the warning says of images that were not looked at is not so any more. */
+  function withdraw() {
+    if (warned) say(null);
   }
 
   async function decide(decision) {
@@ -250,6 +274,7 @@ function start() {
     }
     results = [];
     hasReason = false;
+    nameNoReason();
     form.elements.key.value = newKey();
     done.hidden = true;
     bar.hidden = false;

@@ -292,6 +292,57 @@ def test_what_was_not_looked_at_is_asked_for_first(sweep):
     sweep.page.locator("#sweep-bar").wait_for()
 
 
+def test_the_warning_leaves_once_all_is_revealed(sweep):
+    problem = sweep.page.locator("#sweep-problem")
+    sweep.press("l")
+    expect(problem).to_contain_text("only veiled")
+    sweep.press("r")
+    expect(problem).to_be_hidden()
+    assert sweep.states() == ["review"] * 12
+
+
+def test_the_warning_leaves_once_all_was_looked_at(sweep):
+    page = sweep.page
+    page.set_viewport_size({"width": page.viewport_size["width"], "height": 480})
+    sweep.press("r", "l")
+    problem = page.locator("#sweep-problem")
+    expect(problem).to_contain_text("have not been on your screen yet")
+    for cell in page.locator(".cell").all():
+        cell.evaluate("cell => cell.scrollIntoView({ block: 'center' })")
+        page.wait_for_function(
+            "cell => cell.querySelector('img').naturalWidth > 0", arg=cell.element_handle()
+        )
+    expect(problem).to_be_hidden()
+    sweep.press("l")
+    assert sweep.summary() == "12 approved"
+    sweep.press("u")
+    page.locator("#sweep-bar").wait_for()
+
+
+def test_the_choice_of_no_reason_says_what_happens(sweep):
+    sweep.reveal()
+    none = sweep.page.locator("#sweep-reason option").first
+    expect(none).to_have_text("Ask me")
+    sweep.press("d")
+    sweep.page.locator("#sweep-reasons button", has_text="Without a reason").click()
+    assert sweep.summary() == "12 rejected"
+    expect(none).to_have_text("Without a reason")
+    sweep.press("u")
+    sweep.page.locator("#sweep-bar").wait_for()
+    expect(none).to_have_text("Ask me")
+    sweep.press("d")
+    sweep.page.locator("#sweep-reasons").wait_for()
+    sweep.press("Escape")
+
+
+def test_the_list_of_keys_is_whole(sweep):
+    sweep.press("?")
+    keys = sweep.page.locator("#sweep-keys dt kbd").all_inner_texts()
+    assert set(keys) >= {"←", "→", "↑", "↓", "Home", "End", "Space", "Enter", "Shift", "?"}
+    assert set(keys) >= {"l", "d", "u", "n", "h", "r", "o"}
+    sweep.press("Escape")
+
+
 def test_pictures_are_veiled_until_held_and_only_then_sent(sweep):
     page = sweep.page
     asked = []
@@ -367,6 +418,7 @@ def test_it_works_without_scripts(site, chromium, page, cookies):
     plain.keyboard.press("Enter")  # decides nothing
     expect(plain.locator("main > [role=alert]")).to_contain_text("Press one of the buttons")
     plain.locator(".mark").nth(2).check()
+    expect(plain.locator("#sweep-reason option").first).to_have_text("Without a reason")
     plain.select_option("#sweep-reason", "nudity")
     plain.click("button.reject")
     expect(plain.locator("#sweep-summary")).to_have_text("11 rejected, 1 left")
