@@ -464,6 +464,8 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
+    except UnicodeDecodeError:
+        raise SettingsError(".env is not UTF-8 text: save it as such") from None
 
 
 def _explain(error: ValidationError) -> str:

@@ -16,6 +16,7 @@ from cloud.moderation.errors import StoreUnavailable
 from config import Settings
 from server.app import check_settings, create_app, mounts_of
 from server.busy import busy_answers
+from server.env_file import warn_of_neglected
 from server.front.application import Front
 from server.front.protocol import MOST_CONNECTIONS, Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
@@ -51,6 +52,7 @@ def serve(settings: Settings) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CannotServe(f"DATA_DIR {settings.data_dir} cannot be made: {error}") from None
+    warn_of_neglected()
     with sole_instance(settings.data_dir, settings.port) as was_cut_short:
         _check_port(settings)
         check_settings(settings)

@@ -21,6 +21,7 @@ from config import Settings, SettingsError
 from server.app import check_settings, make_services
 from server.dispatch.celery import broker_app, process_with
 from server.dispatch.workers import Pulse, WorkerBook
+from server.env_file import warn_of_neglected
 from server.malloc import keep_memory
 from server.serve import is_served
 
@@ -35,6 +36,7 @@ def work(settings: Settings, heartbeat: Path | None) -> int:
     The heartbeat file is touched every HEARTBEAT_S while the broker is there. Raises SettingsError.
     """
     _check(settings)
+    warn_of_neglected()
     keep_memory()
     services = make_services(settings.model_copy(update={"web_workers": 1}))
     services.warm_up()

@@ -22,6 +22,7 @@ from ml_models import pretrained
 from ml_models.errors import ModelError
 from server.app import check_settings
 from server.commands.policy_check import stored_params
+from server.env_file import neglected_lines
 from server.moderation.queues import waiting
 from server.storage.port import Database
 from server.storage.sqlite.database import FILE_NAME
@@ -97,7 +98,10 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     except SettingsError as error:
         yield _problem("settings", str(error))
     else:
-        yield _fine("settings", "can be used")
+        neglected = neglected_lines()
+        yield from (_warning("settings", sentence) for sentence in neglected)
+        if not neglected:
+            yield _fine("settings", "can be used")
     if settings.master_key == DEVELOPMENT_KEYS["master_key"]:
         yield _warning(
             "keys", "the development keys: good on this machine alone; set your own before others "

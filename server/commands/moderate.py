@@ -1,7 +1,7 @@
 """`python -m server moderate`: a process that works off what was there before moderation.
 
 It judges with its own classifier and all permits of the machine; a server on the same MongoDB may
-run meanwhile, one on the same data folder may not.
+run meanwhile, one on the same data folder may not. A dry run only reads, beside either.
 """
 
 import logging
@@ -38,7 +38,7 @@ def moderate_class(
         raise SettingsError(f"MODERATED_FILES names no column of {class_name}, but of: {named}")
     chosen = read_find({"where": where}).where
     fates: Counter[Fate] = Counter()
-    with _services(settings) as services:
+    with _services(settings, dry_run) as services:
         if not dry_run:
             services.classifier.warm_up()
         for column in columns:
@@ -48,12 +48,13 @@ def moderate_class(
 
 
 @contextmanager
-def _services(settings: Settings) -> Iterator[Services]:
+def _services(settings: Settings, dry_run: bool) -> Iterator[Services]:
     with ExitStack() as stack:
         if not settings.database_uri:
             if not (settings.data_dir / FILE_NAME).is_file():
                 raise SettingsError(f"DATA_DIR: there is no {FILE_NAME} in {settings.data_dir}")
-            stack.enter_context(sole_instance(settings.data_dir))
+            if not dry_run:
+                stack.enter_context(sole_instance(settings.data_dir))
         keep_memory()
         alone = settings.model_copy(update={"web_workers": 1, "celery_broker_url": ""})
         services = make_services(alone)

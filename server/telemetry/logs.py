@@ -69,6 +69,8 @@ def set_up(form: Format) -> None:
     _handler.addFilter(_belonging)
     root.addHandler(_handler)
     root.setLevel(logging.INFO)
+    # It counts a bad line of .env at each reading; see server.env_file, which names the file.
+    logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 def _json() -> logging.Formatter:

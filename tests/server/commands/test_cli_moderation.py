@@ -206,6 +206,20 @@ def test_moderate_refuses_while_a_server_holds_the_folder(installation):
     assert installation.rows(ITEM) == []
 
 
+def test_a_dry_run_may_stand_beside_the_server(installation):
+    installation.image(noise(1))
+    before = dump(installation)
+    with sole_instance(installation.folder):
+        status, out, err = installation.run("moderate", "UserImage", "--dry-run")
+    assert (status, dump(installation)) == (0, before), err
+    assert out.splitlines()[0] == "        1 would be classified"
+
+
+def dump(installation):
+    with closing(sqlite3.connect(installation.folder / FILE_NAME)) as database:
+        return list(database.iterdump())
+
+
 def test_moderate_refuses_a_folder_without_a_database(tmp_path, models_dir):
     installation = Installation(tmp_path, models_dir)
     installation.database.close()

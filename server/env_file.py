@@ -1,0 +1,72 @@
+"""What stands in `.env` and does nothing: misspelt settings, and lines that cannot be read.
+
+Only in the file, which is the operator's own; the environment holds others' names as well. Of a
+line nothing but its number and its name is told: the rest may be a key.
+"""
+
+import logging
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+from pydantic import AliasChoices
+
+from config import Settings
+
+logger = logging.getLogger(__name__)
+
+FILE = Path(".env")
+# What compose, docker and Celery look up in the same file, or in the environment made of it.
+_OTHERS = ("COMPOSE_", "DOCKER_", "BUILDKIT_", "CELERY_")
+_TELEMETRY = "OTEL_"
+# How alike two names are, of 1, when one is the other misspelt; with somebody else's beginning they
+# are alike anyway.
+_LIKE, _OTHERS_LIKE = 0.75, 0.9
+
+
+def neglected_lines(file: Path = FILE) -> list[str]:
+    """Say of each line that has no effect which it is, and why; no file has none."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return [f"{file} {text}" for binding in parse_stream(stream) for text in _said(binding)]
+    except OSError:  # as where there is none: whatever reads the settings finds none either
+        return []
+
+
+def warn_of_neglected() -> None:
+    """Write these sentences into the log; for a process that begins to serve."""
+    for sentence in neglected_lines():
+        logger.warning("%s", sentence)
+
+
+def setting_names() -> frozenset[str]:
+    """The name of every setting, in capitals; a name counts in either case of letters."""
+    names: set[str] = set()
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [name]
+        names.update(str(choice).upper() for choice in choices)
+    return frozenset(names)
+
+
+def _said(binding: Binding) -> Iterator[str]:
+    text = binding.original.string
+    blank = text[: len(text) - len(text.lstrip())]
+    line = f"line {binding.original.line + len(blank.splitlines())}"
+    if binding.error or (binding.key and binding.value is None):
+        yield f"{line} cannot be read: it is not of the form NAME=value"
+    elif binding.key and binding.key.upper() not in setting_names():
+        yield from _of_unknown(binding.key, line)
+
+
+def _of_unknown(name: str, line: str) -> Iterator[str]:
+    is_others = name.upper().startswith(_OTHERS)
+    least = _OTHERS_LIKE if is_others else _LIKE
+    meant = get_close_matches(name.upper(), sorted(setting_names()), n=1, cutoff=least)
+    if name.startswith(_TELEMETRY):
+        yield f"{line}: {name} has no effect here: it is read from the environment alone"
+    elif meant:
+        yield f"{line}: {name} is no setting; did you mean {meant[0]}?"
+    elif not is_others:
+        yield f"{line}: {name} is no setting, and has no effect"
