@@ -2,13 +2,13 @@
 
 import re
 
-_VALUES = {"kind": "preview", "part": "x", "user_id": "x", "nowhere": "x"}
+_VALUES = {"kind": "preview", "part": "x", "deed": "disable", "nowhere": "x"}
 _VARIABLE = re.compile(r"<(?:\w+(?:\(.*?\))?:)?(\w+)>")
 
 
-def panel_paths(app, item_id):
-    """The paths of all pages, those of an item for this one."""
-    values = {**_VALUES, "item_id": item_id}
+def panel_paths(app, item_id, user_id="x"):
+    """The paths of all pages, those of an item and of a moderator for these ones."""
+    values = {**_VALUES, "item_id": item_id, "user_id": user_id}
     return [
         _VARIABLE.sub(lambda variable: values[variable[1]], rule.rule)
         for rule in app.url_map.iter_rules()

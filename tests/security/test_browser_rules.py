@@ -51,7 +51,7 @@ def _all_answers(panel, visitor):
         panel.services.database.files.put(name, b"<script>", {})
     yield from ((path, client.get(path, headers=TLS)) for path in OUTSIDE)
     yield "preflight", client.options("/parse/classes/X", headers=TLS)
-    for path in panel_paths(panel.app, panel.waits(porn=0.5)):
+    for path in panel_paths(panel.app, panel.waits(porn=0.5), panel.ids["alice"]):
         yield path, visitor.get(path, headers=TLS)
 
 

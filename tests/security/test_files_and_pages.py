@@ -221,10 +221,10 @@ _ASKED = (
 def _pages(panel):
     """Every page of the panel, and with MARK as what is asked for."""
     for item_id in panel.marked:
-        for path in panel_paths(panel.app, item_id):
+        for path in panel_paths(panel.app, item_id, panel.ids[MARK]):
             yield path, {}
             yield path, dict.fromkeys(_ASKED, MARK)
-    for path in panel_paths(panel.app, item_id):
+    for path in panel_paths(panel.app, item_id, panel.ids[MARK]):
         yield from ((path, {name: MARK}) for name in _ASKED)
 
 
