@@ -61,6 +61,10 @@ class Bounds:
     unsent_bytes: int = 128 * 1024 * 1024
     """Of bodies that wait for their rest, those with a place aside."""
 
+    def patience_s(self, size: int) -> float:
+        """How long so many bytes may take, either way."""
+        return self.head_s + size / self.min_bytes_per_s
+
 
 class Application(Protocol):
     """What answers requests."""
@@ -188,7 +192,7 @@ class RequestProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         protocol = self.transport.get_protocol()
         if isinstance(protocol, WebSocketProtocol):
-            self.loop.call_later(self.bounds.head_s, protocol.end_handshake)
+            protocol.serve_within(self.all, self.bounds.patience_s)
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that does not read
@@ -199,11 +203,8 @@ class RequestProtocol(HttpToolsProtocol):
 
     # --- in time --------------------------------------------------------------------------------
 
-    def _patience_s(self, size: int) -> float:
-        return self.bounds.head_s + size / self.bounds.min_bytes_per_s
-
     def _expect_the_body(self) -> None:
-        self._expect_within(self._patience_s(self._expected_bytes))
+        self._expect_within(self.bounds.patience_s(self._expected_bytes))
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()
@@ -228,7 +229,7 @@ class RequestProtocol(HttpToolsProtocol):
         if self._is_read_by is None:
             size = self.transport.get_write_buffer_size()
             self._is_read_by = self.loop.call_later(
-                self._patience_s(size), self._cut_off, "be read"
+                self.bounds.patience_s(size), self._cut_off, "be read"
             )
             self.all.leaves_unread(self, size)
 
@@ -383,7 +384,7 @@ class RequestProtocol(HttpToolsProtocol):
         if not self._wants_place:
             length = _content_length(self.headers)
             most = self.bounds.max_body_bytes if length is None else length
-            self._expect_within(self._patience_s(most))
+            self._expect_within(self.bounds.patience_s(most))
             self._has_place = self.places.take(self)
             self._wants_place = not self._has_place
             if self._has_place:

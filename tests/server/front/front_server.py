@@ -14,15 +14,20 @@ BOUNDS = Bounds(max_body_bytes=300_000, large_bodies=2, head_s=0.4, min_bytes_pe
 
 
 class FrontServer:
-    """uvicorn in a thread, as each worker process runs it."""
+    """uvicorn in a thread, as each worker process runs it; on asyncio's loop by `loop="asyncio"`.
 
-    def __init__(self, app, bounds=BOUNDS, threads=4, **options):
+    WebSockets are pinged so many seconds apart, and their answers waited for as long.
+    """
+
+    def __init__(self, app, bounds=BOUNDS, threads=4, loop="uvloop", ping_s=20, **options):
         front = Front(app, threads=threads, bounds=bounds, **options)
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            front, http=front.protocol, ws=WebSocketProtocol, loop="uvloop", lifespan="off",
-            log_config=None, access_log=False, timeout_graceful_shutdown=5,
+            front, http=front.protocol, ws=WebSocketProtocol, loop=loop, lifespan="off",
+            ws_ping_interval=ping_s, ws_ping_timeout=ping_s, ws_max_size=64 * 1024,
+            ws_per_message_deflate=False, log_config=None, access_log=False,
+            timeout_graceful_shutdown=5,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, args=[listener])
