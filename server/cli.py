@@ -15,6 +15,7 @@ from cloud.moderation.policy import InvalidPolicy
 from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
+from ml_models.own_commands import inherit
 from server.app import make_fetcher
 from server.commands.backup import back_up
 from server.commands.demo import demo
@@ -24,6 +25,7 @@ from server.commands.moderate import moderate_class
 from server.commands.moderators import create_moderator
 from server.commands.policy_check import check_policy
 from server.commands.purge import purge
+from server.env_file import only_in_environment
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError
@@ -62,6 +64,7 @@ def main(context: click.Context) -> None:
     logs.set_up("text")  # until the settings say how
     context.obj = load_settings()
     logs.set_up(context.obj.log_format)
+    inherit(only_in_environment())
 
 
 main.add_command(memory)

@@ -1,14 +1,16 @@
-"""What stands in `.env` and does nothing: misspelt settings, and lines that cannot be read.
+"""What `.env` is read for besides its settings: which of its lines do nothing, and what it lacks.
 
-Only in the file, which is the operator's own; the environment holds others' names as well. Of a
-line nothing but its number and its name is told: the rest may be a key.
+Misspelt names are looked for in the file alone, which is the operator's own; the environment holds
+others' as well. Of a line nothing but its number and its name is told: the rest may be a key.
 """
 
 import logging
+import os
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
+from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 from pydantic import AliasChoices
 
@@ -17,6 +19,16 @@ from config import Settings
 logger = logging.getLogger(__name__)
 
 FILE = Path(".env")
+# The settings that say where an installation lies and answers, by their names in an environment.
+_PLACES = {
+    "DATA_DIR": "data_dir",
+    "DATABASE_URI": "database_uri",
+    "MONGODB_URI": "database_uri",
+    "MODELS_DIR": "models_dir",
+    "TF_MODEL_URL": "tf_model_url",
+    "TF_MODEL_INPUT_SHAPE_SIZE": "tf_model_input_shape_size",
+    "PORT": "port",
+}
 # What compose, docker and Celery look up in the same file, or in the environment made of it.
 _OTHERS = ("COMPOSE_", "DOCKER_", "BUILDKIT_", "CELERY_")
 _TELEMETRY = "OTEL_"
@@ -38,6 +50,25 @@ def warn_of_neglected() -> None:
     """Write these sentences into the log; for a process that begins to serve."""
     for sentence in neglected_lines():
         logger.warning("%s", sentence)
+
+
+def only_in_environment(file: Path = FILE) -> dict[str, str]:
+    """Where an installation lies and answers, as far as neither `file` nor a default says so.
+
+    What may hold a password, such as a database's URI, is replaced by a word that none is.
+    """
+    in_file = dotenv_values(file) if file.is_file() else {}
+    found = {}
+    for name, field in _PLACES.items():
+        value, default = os.environ.get(name), Settings.model_fields[field].default
+        if value and value != (in_file.get(name) or str(default)):
+            found[name] = f"<{name}>" if _may_be_secret(name, value) else value
+    return found
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    """A user and password before the host, or the signature of a model's URL."""
+    return "@" in value or (name == "TF_MODEL_URL" and "?" in value)
 
 
 def setting_names() -> frozenset[str]:

@@ -7,7 +7,7 @@ import sys
 import pytest
 from running_server import bare_environment
 
-from server.env_file import neglected_lines, setting_names
+from server.env_file import neglected_lines, only_in_environment, setting_names
 
 MISSPELT = """\
 # the settings of a hurried operator
@@ -99,6 +99,39 @@ def test_the_start_warns_of_each_once_and_goes_on(tmp_path):
     assert "CLOUD_CODE_MAIN: there is no file nowhere.py" in started.stderr
     assert re.findall(r"WARNING \S+: (.*)", started.stderr) == SAID
     assert "secret" not in started.stderr
+
+
+# --- what only the environment says ---------------------------------------------------------------
+
+
+def test_settings_of_the_environment_that_neither_file_nor_default_gives(said, monkeypatch):
+    said("DATA_DIR=/var/mine\nPORT=8000\n")
+    given = {"DATA_DIR": "/srv/x", "PORT": "8000", "TF_MODEL_URL": "MobileNetV2Mid", "JS_KEY": "k"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MODELS_DIR", "")
+    assert only_in_environment() == {"DATA_DIR": "/srv/x"}
+
+
+def test_what_may_hold_a_password_is_not_repeated(said, monkeypatch):
+    said("")
+    monkeypatch.setenv("MONGODB_URI", "mongodb://u:secret@host/x")
+    monkeypatch.setenv("TF_MODEL_URL", "https://host/m.tflite?signature=secret")
+    monkeypatch.setenv("DATABASE_URI", "mongodb://host/x?replicaSet=rs0")
+    assert only_in_environment() == {
+        "DATABASE_URI": "mongodb://host/x?replicaSet=rs0",
+        "MONGODB_URI": "<MONGODB_URI>",
+        "TF_MODEL_URL": "<TF_MODEL_URL>",
+    }
+
+
+def test_printed_commands_lead_to_the_same_installation(tmp_path):
+    data = tmp_path / "mine"
+    told = run(tmp_path, "doctor", DATA_DIR=str(data)).stdout
+    assert f"run `DATA_DIR={data} {sys.executable} -m server models fetch`" in told
+    (tmp_path / ".env").write_text(f"DATA_DIR={data}\n")
+    told = run(tmp_path, "doctor", DATA_DIR=str(data)).stdout
+    assert f"run `{sys.executable} -m server models fetch`" in told
 
 
 def test_a_file_of_another_encoding_is_refused_in_a_sentence(tmp_path):

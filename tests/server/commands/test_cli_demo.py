@@ -47,6 +47,11 @@ class Installation:
             cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
+    def command(self, arguments):
+        """How a command is called that lives here, as it is printed to be pasted."""
+        places = f"DATA_DIR={self.folder} MODELS_DIR={self.settings['MODELS_DIR']}"
+        return f"{places} {sys.executable} -m server {arguments}"
+
     def database(self):
         opened = MongoDatabase(self.uri) if self.uri else SqliteDatabase(self.folder)
         return closing(opened)
@@ -83,10 +88,10 @@ def test_the_queue_is_filled_and_what_to_do_next_is_said(filled):
         "   20 added, 0 were there already",
         "   20 wait for a moderator",
         "    1 of them was rejected, and its owner appeals",
-        f"No server is running here yet: {sys.executable} -m server run",
+        f"No server is running here yet: {filled.command('run')}",
         "Review them at http://localhost:1337/admin",
         "with an account of yours, or a new one:",
-        f"  {sys.executable} -m server create-moderator NAME",
+        f"  DATA_DIR={filled.folder} {sys.executable} -m server create-moderator NAME",
     ]
     assert Counter(row["state"] for row in filled.rows(ITEM)) == {"review": 20}
 

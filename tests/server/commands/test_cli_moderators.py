@@ -190,7 +190,9 @@ def test_a_fresh_installation_says_once_how_to_sign_in(start_server, tmp_path):
     installation = Installation(tmp_path / "data")
     with closing(installation.database):
         assert installation.sign_in(name, password).moderator.is_admin
-        assert f"{sys.executable} -m server demo" in server.log.read_text()
+        log = server.log.read_text()
+        assert re.search(rf"DATA_DIR={tmp_path}/data \S+ {sys.executable} -m server demo\n", log)
+        assert f": DATA_DIR={tmp_path}/data {sys.executable} -m server create-moderator" in log
         server.stop()
         again = start_server().wait_until_healthy()
         assert demo_of(again) == [(name, password)]  # of the first start, in the same log
