@@ -157,6 +157,7 @@ function start() {
       });
       if (status !== 200) return say(body.error ?? panel.t("sweep.bad_request"));
       show(body);
+      tellWaiting(body.waiting);
     } catch {
       say(panel.t("sweep.no_connection")); // the same key goes with the next attempt
     } finally {
@@ -176,14 +177,15 @@ function start() {
     const views = exposure.report();
     const answer = await panel.post(url, { ...values, views });
     if (answer.status === 200) exposure.reported(views, answer.body.seen);
-    if (answer.body.waiting !== undefined) tellWaiting(answer.body.waiting);
     return answer;
   }
 
+  /** How many can be decided here, until they are, and how many are left in all. */
   function tellWaiting(count) {
     const waiting = count.toLocaleString(document.documentElement.lang);
-    const values = { here: grid.marks.length, waiting };
-    $("sweep-waiting").textContent = panel.t("sweep.waiting", values);
+    const here = grid.shown.length;
+    const words = results.length ? "sweep.still_waiting" : "sweep.waiting";
+    $("sweep-waiting").textContent = panel.t(words, { here, waiting });
   }
 
   /** What is not decided goes back at once, so that nobody waits for it. */
@@ -252,6 +254,7 @@ function start() {
       const { status, body } = await post(form.dataset.undo, { decisions, left });
       if (status !== 200) return ($("sweep-summary").textContent = body.error ?? `${status}`);
       backToGrid(body.results);
+      tellWaiting(body.waiting);
     } catch {
       $("sweep-summary").textContent = panel.t("sweep.no_connection");
     } finally {

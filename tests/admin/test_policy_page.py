@@ -310,7 +310,7 @@ def test_trial_compares_with_what_people_said(alice, images):
     alice.look()
     alice.send("preview", **{"max-Porn": "0.6"})
     row = alice.text.split("Would be rejected")[1].split("Would not pass")[0]
-    assert row.split() == "100 % 34–100 % 2 of 2 100 % 34–100 % 2 of 2".split()  # noqa: RUF001, SIM905
+    assert row.split() == "100 % (34–100 %) 2 of 2 100 % (34–100 %) 2 of 2".split()  # noqa: RUF001, SIM905
     assert "of the newest 4 images they decided about; they rejected 2" in alice.text
     assert "Only what was sent to people is among them" in alice.text
 

@@ -423,6 +423,7 @@ def test_the_form_alone_decides_and_takes_back(panel, bob):
     form = {"decision": "approve", "shown": bob.shown, "marked": [items[0]], "key": bob.key}
     answer = bob.visitor.post("/sweep", form, token=bob.token)
     assert "2 approved, 1 left" in answer.text
+    assert "Still waiting: 1" in answer.text
     assert answer.text.count("data-item=") == 3
     decisions = re.findall(r'name="decisions" value="([^"]+)"', answer.text)
     left = re.findall(r'name="left" value="([^"]+)"', answer.text)

@@ -54,6 +54,30 @@ def test_dashboard_is_accessible_and_fits_in_both_colours(busy, page, accessible
     accessible(page)
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_tables_lie_wholly_in_their_cards(busy, page):
+    busy.sign_in(page, "alice")
+    open_dashboard(busy, page)
+    cells = page.locator("section.card > table, section.card > .table-scroll").locator(
+        "tbody > tr > *"
+    )
+    assert cells.count() > 20
+    for cell in cells.all():
+        box = cell.bounding_box()
+        card = cell.locator("xpath=ancestor::section[1]").bounding_box()
+        assert box["x"] >= card["x"]
+        assert box["x"] + box["width"] <= card["x"] + card["width"], cell.inner_text()
+        assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth + 1")
+    hidden = page.eval_on_selector_all(
+        "section > .table-scroll", "all => all.filter((e) => e.scrollWidth > e.clientWidth).length"
+    )
+    assert hidden == 0
+    decisions = page.locator(".people tbody td").first.inner_text()
+    assert (not decisions[0].isdigit()) == page.is_phone, "on a card its name stands beside it"
+    page.locator(".people").scroll_into_view_if_needed()
+    screenshot(page, f"panel-dashboard-people-{'phone' if page.is_phone else 'desktop'}")
+
+
 def test_names_are_hidden_by_a_switch_and_from_moderators_always(busy, page):
     busy.sign_in(page, "alice")
     open_dashboard(busy, page)

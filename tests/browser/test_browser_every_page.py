@@ -82,6 +82,20 @@ def test_the_phones_menu_holds_what_does_not_fit(site, alice, accessible, locale
     assert summary.inner_text() == {"en": "Account", "de": "Konto"}[language]
 
 
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+@pytest.mark.parametrize("width", [320, 360])
+def test_the_phones_header_is_one_line_on_every_page(site, alice, locale, width):
+    alice.set_viewport_size({"width": width, "height": PHONE["height"]})
+    for path in ("history", "dashboard", "policy", "team", "console", "account"):
+        open_page(site, alice, path)
+        assert alice.locator(".top").bounding_box()["height"] <= 46, path
+        for part in alice.locator(".top a:visible, .top summary").all():
+            box = part.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width, part.inner_text()
+
+
 def test_without_scripts_team_export_and_retention_work(site, chromium, page):
     context = chromium.new_context(
         java_script_enabled=False, viewport=page.viewport_size, locale="en-GB",

@@ -175,3 +175,26 @@ def test_every_page_is_accessible_in_the_dark_too(site, images, page, accessible
     for path in ("/history?state=rejected", f"/items/{item}?look=reveal", "/export", "/retention"):
         go(site, page, path)
         accessible(page)
+
+
+def test_words_without_end_stay_on_the_page(site, page, accessible):
+    name = site.upload(picture(180 + page.is_phone))
+    site.wait_until_judged()
+    site.parse("PUT", f"/classes/UserImage/{name}", {"deleted": True})
+    site.parse("POST", "/functions/moderationAppeal", {"objectId": name, "text": "x" * 120})
+    go(site, page, f"/items/{item_of(site, name)}")
+    page.get_by_label("approved", exact=True).check()
+    page.get_by_label("Note").fill("y" * 120)
+    page.get_by_role("button", name="Decide").click()
+    page.get_by_text("The image is approved.").wait_for()
+    page.fill("#reason", "z" * 120)
+    page.locator(".hold button").click()
+    page.locator(".state.held").first.wait_for()
+    accessible(page)
+    said = page.locator("blockquote")
+    assert sorted({text[0] for text in said.all_inner_texts()}) == ["x", "y", "z"]
+    for quote in said.all():
+        box = quote.bounding_box()
+        around = quote.locator("..").bounding_box()
+        assert box["x"] - around["x"] <= 20, "no margin but the card's own"
+        assert box["x"] + box["width"] <= around["x"] + around["width"]

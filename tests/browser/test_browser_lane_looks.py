@@ -254,3 +254,21 @@ def assert_moves(page):
             return
         page.wait_for_timeout(50)
     pytest.fail("it stands still")
+
+
+@pytest.mark.parametrize("locale", ["de-DE"])
+def test_what_an_animation_is_looked_at_with_is_whole(site, page):
+    item = animation_of(site)
+    lane = LanePage(site, page, query=f"?item={item}")
+    for width in (320, 360) if page.is_phone else (1280,):
+        page.set_viewport_size({"width": width, "height": page.viewport_size["height"]})
+        page.reload()
+        lane.wait_for(item)
+        stage, buttons = page.locator("#stage").bounding_box(), page.locator(".looks button")
+        assert [button.is_visible() for button in buttons.all()] == [True] * 3
+        for button in buttons.all():
+            box = button.bounding_box()
+            assert box["height"] >= 44
+            assert box["x"] >= stage["x"]
+            assert words_inside(button) >= 2
+        assert page.evaluate("document.querySelector('.looks').offsetHeight") < 60, "one row"

@@ -92,6 +92,27 @@ def test_the_history_lies_wholly_on_the_screen(policy, judged):
     screenshot(policy, f"panel-policy-history-{'phone' if policy.is_phone else 'desktop'}")
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+def test_the_trials_tables_are_no_wider_than_its_text(policy):
+    effect_after(policy, lambda: slider(policy, "Porn", "min").fill("0.3"))
+    for details in policy.locator("#effect > details").all():
+        details.evaluate("element => element.open = true")
+    tables = policy.locator("#effect table")
+    assert tables.count() == 3
+    widest = policy.evaluate("document.getElementById('effect').clientWidth")
+    for table in tables.all():
+        assert table.bounding_box()["width"] <= widest + 0.5
+
+
+def test_what_was_not_saved_is_told_apart_from_what_follows(policy):
+    policy.fill("#min-Porn", "0.9")
+    policy.fill("#max-Porn", "0.8")
+    policy.click("button[value=save]")
+    told = policy.locator("#problems").bounding_box()
+    standing = policy.locator(".standing").bounding_box()
+    assert standing["y"] - (told["y"] + told["height"]) >= 8
+
+
 def test_a_trial_of_earlier_numbers_is_marked(policy):
     assert not policy.is_visible("#effect-stale")
     effect_after(policy, lambda: policy.fill("#min-Porn", "2"))
