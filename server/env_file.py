@@ -6,6 +6,7 @@ others' as well. Of a line nothing but its number and its name is told: the rest
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +33,8 @@ _PLACES = {
 # What compose, docker and Celery look up in the same file, or in the environment made of it.
 _OTHERS = ("COMPOSE_", "DOCKER_", "BUILDKIT_", "CELERY_")
 _TELEMETRY = "OTEL_"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,63}|[a-z][a-z0-9_]{0,63}")
 # How alike two names are, of 1, when one is the other misspelt; with somebody else's beginning they
 # are alike anyway.
 _LIKE, _OTHERS_LIKE = 0.75, 0.9
@@ -84,11 +87,18 @@ def setting_names() -> frozenset[str]:
 def _said(binding: Binding) -> Iterator[str]:
     text = binding.original.string
     blank = text[: len(text) - len(text.lstrip())]
-    line = f"line {binding.original.line + len(blank.splitlines())}"
-    if binding.error or (binding.key and binding.value is None):
+    line = f"line {binding.original.line + len(_LINE_END.findall(blank))}"
+    if (binding.key or "").upper() in setting_names() and binding.value is not None:
+        return
+    if binding.error or (binding.key and not _is_name(binding)):
         yield f"{line} cannot be read: it is not of the form NAME=value"
-    elif binding.key and binding.key.upper() not in setting_names():
+    elif binding.key:
         yield from _of_unknown(binding.key, line)
+
+
+def _is_name(binding: Binding) -> bool:
+    """Whether it may be told: the last line of a key in base64 looks like NAME= as well."""
+    return binding.value is not None and _NAME.fullmatch(binding.key or "") is not None
 
 
 def _of_unknown(name: str, line: str) -> Iterator[str]:

@@ -79,6 +79,17 @@ def test_other_names_are_told_with_what_is_known_of_them(said, name, end):
     assert said(f"{name}=secret\n") == [f".env line 1: {name} {end}"]
 
 
+def test_lines_are_counted_past_blanks_and_values_of_several_lines(said):
+    text = 'APP_ID="a\nb"\n\n  \n   PORTS=1\r\n\r\nMASTER_KEYS=x\n'
+    assert [line.split(":")[0] for line in said(text)] == [".env line 5", ".env line 7"]
+
+
+def test_a_key_that_was_pasted_over_several_lines_is_not_shown(said):
+    assert said("MASTER_KEY=first\nsecretSECRET+/=\nSecretSecret==\n") == [
+        f".env line {number} cannot be read: it is not of the form NAME=value" for number in (2, 3)
+    ]
+
+
 def test_without_the_file_there_is_nothing_to_say(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert neglected_lines() == []

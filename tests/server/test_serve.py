@@ -152,6 +152,11 @@ def test_model_that_cannot_be_had_is_said_in_a_sentence(settings, sentence, tmp_
     assert "Traceback" not in result.stderr
 
 
+def test_a_misspelt_model_is_named_at_the_start_beside_the_known_ones(start_server):
+    server = start_server(TF_MODEL_URL="MobileNetV3").wait_until_healthy(503)
+    assert "'MobileNetV3': neither a known model (MobileNetV2, " in server.log.read_text()
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupt_stops_everything_that_was_started(start_server, sign):
     server = start_server().wait_until_healthy()
