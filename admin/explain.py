@@ -54,6 +54,7 @@ _FORMS = {
     "not_classifiable": r"The image could not be classified\.",
     "unsupported": r"The data is not an image of a supported format: (?P<formats>.*) or HEIC\.",
     "damaged": r"The image is damaged or incomplete and could not be decoded\.",
+    "ambiguous": r"Programs show this image in different ways, .*",
     "many_pixels": r"The image is (?P<width>\d+) x (?P<height>\d+) pixels; "
     r"at most (?P<most>\d+) are accepted\.",
     "much_memory": r"Decoding the image takes more than (?P<n>\d+) MB of memory, .*",

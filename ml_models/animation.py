@@ -8,6 +8,7 @@ import struct
 
 _GIF = (b"GIF87a", b"GIF89a")
 _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x2C, 0x21, 0x3B
+_GIF_CONTROL = b"\x21\xf9"
 # Encoders fill each block's 255 bytes; what comes in crumbs would only keep us busy.
 _LEAST_PER_BLOCK, _ALWAYS_READ = 64, 10_000
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -41,14 +42,16 @@ def may_be_animated(data: bytes) -> bool:
 
 def _may_gif_move(data: bytes) -> bool:
     """Go from block to block, as GIF89a's appendix has them. What is none may hide a frame."""
-    place, images = 13 + _table_size(data, 10), 0
+    place, images, controls = 13 + _table_size(data, 10), 0, 0
     blocks_left = _ALWAYS_READ + len(data) // _LEAST_PER_BLOCK
     while place < len(data):
         kind = data[place]
         if kind == _GIF_END:
             return any(data[place + 1 :])
         images += kind == _GIF_IMAGE
-        if images > 1 or kind not in (_GIF_IMAGE, _GIF_EXTENSION):
+        controls += data[place : place + 2] == _GIF_CONTROL
+        # Of two controls one decoder follows the first, another the last.
+        if max(images, controls) > 1 or kind not in (_GIF_IMAGE, _GIF_EXTENSION):
             return True
         place += 2 if kind == _GIF_EXTENSION else 11 + _table_size(data, place + 9)
         while data[place : place + 1] not in (b"\0", b""):

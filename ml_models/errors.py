@@ -37,6 +37,15 @@ class DecodeError(ImageError):
     public_message = "The image is damaged or incomplete and could not be decoded."
 
 
+class AmbiguousImage(DecodeError):
+    """Browsers show another picture than is decoded here, so a verdict would be on another one."""
+
+    public_message = (
+        "Programs show this image in different ways, for its colours, transparency or layout are "
+        "described in an unusual one. Save it again as an ordinary JPEG or PNG."
+    )
+
+
 class ImageTooLarge(ImageError):
     """The header declares more pixels than allowed; nothing was allocated for them."""
 
@@ -94,5 +103,6 @@ class ClassifierBusy(MlModelsError):
 
 # By name, as they come from another process together with their arguments.
 IMAGE_ERRORS: dict[str, type[ImageError]] = {
-    kind.__name__: kind for kind in (UnsupportedImage, DecodeError, TooMuchMemory, ImageTooLarge)
+    kind.__name__: kind
+    for kind in (UnsupportedImage, DecodeError, AmbiguousImage, TooMuchMemory, ImageTooLarge)
 }

@@ -15,8 +15,14 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image, UnidentifiedImageError
 
-from ml_models import heif, jpeg, png, webp
-from ml_models.errors import DecodeError, ImageError, ImageTooLarge, UnsupportedImage
+from ml_models import bmp, colours, heif, jpeg, png, webp
+from ml_models.errors import (
+    AmbiguousImage,
+    DecodeError,
+    ImageError,
+    ImageTooLarge,
+    UnsupportedImage,
+)
 from ml_models.memory import ANIMATED_PIXEL, OUR_PIXEL, PixelBuffer, bytes_with_pillow
 from ml_models.scaling import PIECE_PIXELS, Pixels, pieces, scaled_size
 
@@ -45,6 +51,8 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # From here on it matters whether a decoder holds a copy. Below, phones' tiles are joined before
 # their colours are made, as everywhere.
 _LARGE_PIXELS = 16_000_000
+# How far into a file of boxes its properties are looked for.
+_PROPERTIES_WITHIN = 256 * 1024
 
 
 def decode(
@@ -106,12 +114,17 @@ def _decoded(asked: _Request) -> Pixels:
         asked.buffer.make_room(header.width * header.height * ANIMATED_PIXEL, len(asked.data))
     image = _open(asked.data)
     asked.check_size(*image.size)
+    colours.check(image, asked.data)
     if image.format in ("JPEG", "MPO"):  # MPO: a JPEG with further pictures behind it
         jpeg.refuse_scan_bomb(asked.data)
         if image.mode in ("RGB", "L"):
             return _upright(_decode_jpeg(asked, *image.size), _orientation(image.getexif))
     if image.format == "PNG":
         _check_png(asked.data)
+    if image.format == "BMP":
+        bmp.check(asked.data)
+    if image.format == "AVIF" and b"clap" in asked.data[:_PROPERTIES_WITHIN]:
+        raise AmbiguousImage("AVIF: only a part of it is shown")  # which Pillow does not know
     with _only_image_errors(str(image.format)):
         pixels = _decode_in_parts(asked, image) if _is_large(image) else None
         return _decode_with_pillow(asked, image) if pixels is None else pixels
@@ -138,9 +151,10 @@ def _open(data: bytes) -> Image.Image:
 
 
 def _check_png(data: bytes) -> None:
-    """Compare every chunk with its checksum, which decoding does not."""
+    """Compare every chunk with its checksum, which decoding does not, and its place."""
     with _only_image_errors("PNG"):
         _open(data).verify()
+        png.check(data)
 
 
 def _decode_jpeg(asked: _Request, width: int, height: int) -> Pixels:
@@ -158,6 +172,7 @@ def _decode_jpeg(asked: _Request, width: int, height: int) -> Pixels:
 def _decode_webp(asked: _Request, header: webp.Header) -> Pixels:
     width, height = header.width, header.height
     asked.check_size(width, height)
+    colours.check_profile(webp.profile(asked.data))
     if header.is_opaque:
         pixels = asked.pixels(width, height, header.decoder_bytes)
         layers = pixels
@@ -210,9 +225,19 @@ def _decode_with_pillow(asked: _Request, image: Image.Image) -> Pixels:
     tiles = getattr(image, "tile", ()) if image.format == "PNG" else ()
     samples = tiles[0].args if tiles else None
     image.load()
+    if image.format == "PNG" and _ends_black(image):
+        png.check_rows(asked.data)
     _mend_transparency(image, samples)
     orientation = _orientation(image.getexif)  # after load(): Pillow turns some formats itself
     return _upright(_rgb(image, asked), orientation)
+
+
+def _ends_black(image: Image.Image) -> bool:
+    """Whether the last row may be missing: Pillow leaves what does not come as zeros. Of interlaced
+    pictures another row is the last to come, so what comes last there is not looked for."""
+    width, height = image.size
+    last = image.crop((0, height - 1, width, height))
+    return bool(image.info.get("interlace")) or not np.asarray(last).any()
 
 
 def _mend_transparency(image: Image.Image, samples: Any) -> None:

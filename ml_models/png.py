@@ -24,6 +24,66 @@ STRIP_BYTES = 2_000_000
 _PIECE = 64 * 1024
 
 
+# ISO 15948, 5.6 and 11.3.2.1: what there is once at the most, and what a decoder has to know.
+_ONCE = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB")
+_CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_GREY, _PALETTE = 0, 3
+_TRANSPARENT_BYTES = {_GREY: 2, 2: 6}  # by colour type: one colour, of 16 bits a sample
+# ISO 15948, 8.2: of each pass of an interlaced picture the first column and row, and the steps.
+_PASSES = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)),
+    (0, 1, 1, 2),
+)
+
+
+def check(data: bytes) -> None:
+    """Raise DecodeError unless chunks stand where all decoders read them alike: what is out of
+    place or there twice one takes and another leaves."""
+    kinds = [(kind, end - start - 12) for kind, start, end in _chunks(data)]
+    names = [kind for kind, _ in kinds]
+    first, count = names.index(b"IDAT") if b"IDAT" in names else 0, names.count(b"IDAT")
+    before, picture = names[:first], names[first : first + count]
+    is_in_order = (
+        kinds[:1] == [(b"IHDR", 13)]
+        and picture == [b"IDAT"] * count
+        and all(names.count(kind) == before.count(kind) <= 1 for kind in _ONCE)
+        and all(kind in _CRITICAL for kind in names if kind[:1].isupper())
+    )
+    if not is_in_order or not _is_transparent_in_order(data, dict(kinds), before):
+        raise DecodeError("PNG: its chunks are out of order")
+
+
+def _is_transparent_in_order(data: bytes, sizes: dict[bytes, int], before: list[bytes]) -> bool:
+    if b"tRNS" not in sizes:
+        return True
+    if data[25] == _PALETTE:
+        return b"PLTE" in before[: before.index(b"tRNS")]
+    return b"PLTE" not in before[before.index(b"tRNS") :] and (
+        sizes[b"tRNS"] == _TRANSPARENT_BYTES.get(data[25])
+    )
+
+
+def check_rows(data: bytes) -> None:
+    """Raise DecodeError when rows are missing at the end, which Pillow leaves black."""
+    rows, left = _Rows(data), _deflated_bytes(data)
+    while left:
+        left -= len(rows.take(min(left, STRIP_BYTES)))
+
+
+def _deflated_bytes(data: bytes) -> int:
+    """Of all rows: filters' numbers and samples."""
+    width, height, depth, colour_type, _, _, interlace = struct.unpack_from(">IIBBBBB", data, 16)
+    bits = depth * _SAMPLES.get(colour_type, 1)
+    passes = _PASSES if interlace else ((0, 0, 1, 1),)
+    sizes = [
+        (-(-(width - left) // across), -(-(height - top) // down))
+        for left, top, across, down in passes
+    ]
+    return sum(
+        rows * (1 + -(-columns * bits // 8)) for columns, rows in sizes if columns > 0 < rows
+    )
+
+
 def can_be_cut(data: bytes, image: Image.Image) -> bool:
     """Whether it is of colours with 8 bits a sample, neither interlaced nor an animation."""
     depth, colour_type, _, _, interlace = data[24:29]

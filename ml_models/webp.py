@@ -96,14 +96,26 @@ def header(data: bytes) -> Header | None:
 
 def exif(data: bytes) -> Image.Exif:
     """The metadata, empty where there is none."""
-    found, place = Image.Exif(), 12
+    found, chunk = Image.Exif(), _chunk(data, b"EXIF")
+    if chunk is not None:
+        found.load(chunk)
+    return found
+
+
+def profile(data: bytes) -> bytes | None:
+    """The ICC profile."""
+    return _chunk(data, b"ICCP")
+
+
+def _chunk(data: bytes, kind: bytes) -> bytes | None:
+    """The first chunk of a kind."""
+    place = 12
     for _ in range(_MAX_CHUNKS):
         size = int.from_bytes(data[place + 4 : place + 8], "little")
-        if data[place : place + 4] == b"EXIF":
-            found.load(data[place + 8 : place + 8 + size])
-            break
+        if data[place : place + 4] == kind:
+            return data[place + 8 : place + 8 + size]
         place += 8 + size + size % 2
-    return found
+    return None
 
 
 def decode_into(data: bytes, pixels: NDArray[np.uint8]) -> bool:
