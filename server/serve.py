@@ -18,7 +18,7 @@ from server.app import check_settings, create_app, mounts_of
 from server.busy import busy_answers
 from server.env_file import warn_of_neglected
 from server.front.application import Front
-from server.front.protocol import MOST_CONNECTIONS, Bounds
+from server.front.bounds import MOST_CONNECTIONS, Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
 from server.live_query.face import LiveQueryFace, live_query_face
 from server.malloc import keep_memory

@@ -15,7 +15,8 @@ from collections.abc import (
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from server.front.protocol import Bounds, bounded_protocol
+from server.front.bounds import Bounds
+from server.front.protocol import bounded_protocol
 from server.front.threads import Threads
 from server.front.wsgi import WsgiAnswer, call, environ_of, failed
 from server.telemetry.logs import request_id_of, working_for

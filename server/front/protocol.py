@@ -8,13 +8,13 @@ arrived. A client that drips, stalls or goes away has cost an open connection, n
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from server.front.bounds import Bounds
 from server.front.connections import Connections
 from server.front.parser import RequestParser
 from server.front.places import Places
@@ -30,7 +30,6 @@ MAX_FRAMING_BYTES = 64 * 1024
 _BODY_PER_FRAMING = 32
 # So much of a body is taken from every connection; larger ones wait for a place.
 SMALL_BODY_BYTES = 64 * 1024
-MOST_CONNECTIONS = 10_000
 _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -39,31 +38,6 @@ _NO_ROOM = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"retry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What one process takes in, and how long it waits for it."""
-
-    max_body_bytes: int
-    large_bodies: int
-    """Bodies over 64 KB at once."""
-    head_s: float = 15.0
-    """For a request's line and headers, and on top of the time that a body may take, either way."""
-    min_bytes_per_s: float = 8 * 1024
-    """Slower than any mobile network that can show a picture."""
-    progress_s: float = 10.0
-    """A body that has a place must have come on by as much in each such span."""
-    connections: int = MOST_CONNECTIONS
-    """Open at once, WebSockets included."""
-    unread_bytes: int = 128 * 1024 * 1024
-    """Of answers that wait for clients who do not read them."""
-    unsent_bytes: int = 128 * 1024 * 1024
-    """Of bodies that wait for their rest, those with a place aside."""
-
-    def patience_s(self, size: int) -> float:
-        """How long so many bytes may take, either way."""
-        return self.head_s + size / self.min_bytes_per_s
 
 
 class Application(Protocol):
@@ -124,7 +98,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
-        self.resume_writing()
+        self._expect_no_reading()
         self._unstarted = None
         if self._running is not None:  # which is not `self.cycle` when another was sent ahead
             self._running.disconnected = True
@@ -137,7 +111,10 @@ class RequestProtocol(HttpToolsProtocol):
         self._wire_bytes += len(data)
         self._begins_here = False
         super().data_received(data)
-        if self.transport.is_closing() or self.transport.get_protocol() is not self:
+        if self.transport.get_protocol() is not self:
+            return
+        if self.transport.is_closing():
+            self._expect_reading()
             return
         if self._head_bytes is not None:
             self._head_bytes += 0 if self._begins_here else len(data)
@@ -157,8 +134,21 @@ class RequestProtocol(HttpToolsProtocol):
         if self._arrives_by is None:
             if self._unstarted is not None:
                 self._expect_the_body()
-            elif self._head_bytes is not None or not is_answering:
+            elif not is_answering or (self._head_bytes is not None and not self.flow.read_paused):
                 self._expect_within(self.bounds.head_s)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # the loops ask for one
+        """Stay open for what is being answered; who has sent all may still read.
+
+        It comes again with each attempt to read on.
+        """
+        if self._running is None:
+            self._expect_reading()
+            return False
+        if self.pipeline and self.pipeline[0][0].more_body:
+            self.pipeline.popleft()  # its rest cannot come
+        self._answer_no_further_than(self.pipeline[0][0] if self.pipeline else self._running)
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what cannot be read, unless an answer has been begun or given."""
@@ -172,11 +162,16 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _read_no_further(self) -> None:
         """Let the answer that is due be the last: what came after its request cannot be read."""
-        self._running.keep_alive = False
+        self.pipeline.clear()
+        self._answer_no_further_than(self._running)
+
+    def _answer_no_further_than(self, cycle: Any) -> None:
+        """Close after this answer; what has come of a request behind it is dropped."""
+        cycle.keep_alive = False
+        self._expect_nothing()
         self._head_bytes = self._unstarted = None
         self._pieces.clear()
         self.all.has_sent_all(self)
-        self.pipeline.clear()
         self.flow.pause_reading()
 
     def shutdown(self) -> None:
@@ -192,7 +187,7 @@ class RequestProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         protocol = self.transport.get_protocol()
         if isinstance(protocol, WebSocketProtocol):
-            protocol.serve_within(self.all, self.bounds.patience_s)
+            protocol.serve_within(self.all, self.bounds)
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that does not read
@@ -226,19 +221,25 @@ class RequestProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        if self._is_read_by is None:
-            size = self.transport.get_write_buffer_size()
-            self._is_read_by = self.loop.call_later(
-                self.bounds.patience_s(size), self._cut_off, "be read"
-            )
-            self.all.leaves_unread(self, size)
+        self._expect_reading()
+        self.all.leaves_unread(self, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._expect_no_reading()
+        self.all.reads(self)
+        if self.transport.is_closing():  # which it is not done with before the rest is read
+            self._expect_reading()
+
+    def _expect_reading(self) -> None:
+        if self._is_read_by is None:
+            patience_s = self.bounds.patience_s(self.transport.get_write_buffer_size())
+            self._is_read_by = self.loop.call_later(patience_s, self._cut_off, "be read")
+
+    def _expect_no_reading(self) -> None:
         if self._is_read_by is not None:
             self._is_read_by.cancel()
             self._is_read_by = None
-            self.all.reads(self)
 
     # --- a request ------------------------------------------------------------------------------
 
@@ -375,8 +376,12 @@ class RequestProtocol(HttpToolsProtocol):
         self._release_place()
         self.all.has_none(self)
         super().on_response_complete()
-        if self._unstarted is not None:  # sent ahead in part; its rest may never come
+        if self.transport.is_closing():
+            self._expect_reading()
+        elif self._unstarted is not None:  # sent ahead in part; its rest may never come
             self._expect_the_body()
+        elif self._head_bytes is not None and self._arrives_by is None:
+            self._expect_within(self.bounds.head_s)
 
     # --- places for large bodies ----------------------------------------------------------------
 

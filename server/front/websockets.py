@@ -3,12 +3,12 @@ nobody reads what they are sent."""
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import OPEN
 
+from server.front.bounds import Bounds
 from server.front.connections import Connections
 
 logger = logging.getLogger(__name__)
@@ -27,18 +27,18 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     keeps for as long as the client likes what it does not read."""
 
     _all: Connections
-    _patience_s: Callable[[int], float]
+    _bounds: Bounds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._owed_pong = b""
         self._ends_by: asyncio.TimerHandle | None = None
 
-    def serve_within(self, connections: Connections, patience_s: Callable[[int], float]) -> None:
-        """Count what is not read among the `connections`; so many bytes have such time."""
-        self._all, self._patience_s = connections, patience_s
+    def serve_within(self, connections: Connections, bounds: Bounds) -> None:
+        """Count what is not read among the `connections`, and wait for it no longer."""
+        self._all, self._bounds = connections, bounds
         self.transport.set_write_buffer_limits(_UNCOUNTED_BYTES)
-        self.loop.call_later(patience_s(0), self.end_handshake)
+        self.loop.call_later(bounds.patience_s(0), self.end_handshake)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_on()
@@ -72,7 +72,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         size = self.transport.get_write_buffer_size()
-        self._end_within(self._patience_s(size))
+        self._end_within(self._bounds.patience_s(size))
         self._all.leaves_unread(self, size)
 
     def resume_writing(self) -> None:
@@ -108,7 +108,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _end_soon(self) -> None:
         """Give the farewell its time to be read and, if it is waited for, answered."""
         answer_s = 0.0 if self.close_timer is None else self.close_timeout
-        self._end_within(self._patience_s(0) + answer_s)
+        self._end_within(self._bounds.patience_s(0) + answer_s)
 
     def _end_within(self, seconds: float) -> None:
         self._wait_on()

@@ -7,7 +7,7 @@ import threading
 import uvicorn
 
 from server.front.application import Front
-from server.front.protocol import Bounds
+from server.front.bounds import Bounds
 from server.front.websockets import WebSocketProtocol
 
 BOUNDS = Bounds(max_body_bytes=300_000, large_bodies=2, head_s=0.4, min_bytes_per_s=1_000_000)
@@ -16,12 +16,17 @@ BOUNDS = Bounds(max_body_bytes=300_000, large_bodies=2, head_s=0.4, min_bytes_pe
 class FrontServer:
     """uvicorn in a thread, as each worker process runs it; on asyncio's loop by `loop="asyncio"`.
 
-    WebSockets are pinged so many seconds apart, and their answers waited for as long.
+    WebSockets are pinged so many seconds apart, and their answers waited for as long. With
+    `sends_little` the system holds next to nothing of what a client does not read.
     """
 
-    def __init__(self, app, bounds=BOUNDS, threads=4, loop="uvloop", ping_s=20, **options):
+    def __init__(
+        self, app, bounds=BOUNDS, threads=4, loop="uvloop", ping_s=20, sends_little=False, **options
+    ):
         front = Front(app, threads=threads, bounds=bounds, **options)
         listener = socket.create_server(("127.0.0.1", 0))
+        if sends_little:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             front, http=front.protocol, ws=WebSocketProtocol, loop=loop, lifespan="off",
