@@ -439,9 +439,11 @@ def test_uri_that_cannot_be_used_is_a_value_error(uri):
 @pytest.mark.parametrize(
     ("hosts", "said"),
     [
-        ("localhost:1", "MongoDB: localhost:1: connection refused"),
-        ("127.0.0.1:1,localhost:2", "MongoDB: 127.0.0.1:1: connection refused, localhost:2: con"),
-        ("nowhere.invalid", "MongoDB: nowhere.invalid:27017: "),
+        ("localhost:1", ["localhost:1: connection refused"]),
+        (
+            "127.0.0.1:1,localhost:2",
+            ["127.0.0.1:1: connection refused", "localhost:2: connection refused"],
+        ),
     ],
 )
 def test_a_server_that_is_away_is_named_with_the_reason_alone(hosts, said):
@@ -449,9 +451,7 @@ def test_a_server_that_is_away_is_named_with_the_reason_alone(hosts, said):
     with pytest.raises(StoreUnavailable) as caught:
         away.ping()
     away.close()
-    assert str(caught.value).startswith(said)
-    for detail in ("secret", "Topology", "timeout", "Errno"):
-        assert detail not in str(caught.value)
+    assert sorted(str(caught.value).removeprefix("MongoDB: ").split(", ")) == said
 
 
 def test_a_refusal_is_told_without_the_servers_whole_answer():
