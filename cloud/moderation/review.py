@@ -26,6 +26,8 @@ from cloud.moderation.pipeline import AlreadyDecided, ModerationPipeline
 from cloud.moderation.undo import next_undo, standing, undo_of
 
 CLAIM_LENGTH = timedelta(minutes=5)
+MOST_HELD = 100
+"""Of a lane by one session: its lane and its largest sweep, twice."""
 REVIEWED, ESCALATED = "reviewed in the panel", "escalated"
 
 _RULINGS = (State.APPROVED, State.REJECTED, State.REVIEW)
@@ -132,7 +134,8 @@ class ReviewDesk:
         _check_lane(reviewer, lane)
         now, riskiest_first = self._now(), order is ReviewOrder.RISKIEST
         held = self._held(reviewer, lane, riskiest_first, skipping)
-        wanted = list(dict.fromkeys([*asked, *held]))[:count]
+        wanted = list(dict.fromkeys([*_within_bounds(asked, held), *held]))[:count]
+        count = min(count, len(wanted) + max(0, MOST_HELD - len({*held, *wanted})))
         passed, items = {*skipping, *wanted}, list[Item]()
         while len(items) < count:
             missing = count - len(items) - len(wanted)
@@ -155,7 +158,9 @@ class ReviewDesk:
         else has: a page that is left may let go of what the next one shows. Return the ids that
         are this session's now. Raises NotYours as `claim` does."""
         _check_lane(reviewer, lane)
-        kept = self._claims.take(item_ids, lane, self._claim_of(reviewer), self._now())
+        held = self._held(reviewer, lane, riskiest_first=False, skipping=())
+        renewed = _within_bounds(item_ids, held)
+        kept = self._claims.take(renewed, lane, self._claim_of(reviewer), self._now())
         return [item.item_id for item in kept]
 
     def release(
@@ -372,6 +377,14 @@ class ReviewDesk:
             return
         if self._pipeline.settle(decision) is not Mirrored.WRITTEN:
             raise AlreadyDecided(self._items.get(item.item_id))
+
+
+def _within_bounds(item_ids: Sequence[str], held: Collection[str]) -> list[str]:
+    """Those of the items that a session may hold beside what it holds: nobody keeps a whole lane
+    from the others."""
+    others = [each for each in item_ids if each not in held]
+    passed = set(others[max(0, MOST_HELD - len(held)) :])
+    return [each for each in item_ids if each not in passed]
 
 
 def _check_lane(reviewer: Reviewer, lane: Lane | None) -> None:

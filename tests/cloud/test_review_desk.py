@@ -141,6 +141,20 @@ def test_a_renewed_claim_lasts(moderation, desk):
     assert sorted(desk.renew(BOB, ids([first, second]))) == [first.item_id]
 
 
+def test_nobody_keeps_a_whole_lane_from_the_others(moderation, desk, monkeypatch):
+    monkeypatch.setattr("cloud.moderation.review.MOST_HELD", 20)
+    names = ids(moderation.queue(*[0.5] * 24))
+    for asked in (names[:8], names[8:16], names[16:]):
+        desk.claim(BOB, count=8, asked=asked)
+        desk.claim(BOB, skipping=asked)  # lets go of them
+    assert len(desk.renew(BOB, names)) == 20
+    assert len(desk.renew(BOB, names[::-1])) == 20
+    for start in range(0, 24, 8):
+        desk.claim(BOB, count=8, asked=names[start : start + 8])
+    assert len(desk.claim(BOB, count=24)) == 20
+    assert len(desk.claim(EVE, count=24)) == 4
+
+
 def test_a_claim_that_ran_out_is_renewed_unless_somebody_took_it(moderation, desk, item):
     desk.claim(BOB)
     moderation.clock.advance(LIMIT + 60)
