@@ -22,7 +22,7 @@ from server.live_query.callers import Callers
 from server.live_query.handshake import Handshake, read_handshake
 from server.live_query.hub import Hub
 from server.live_query.limits import Limits
-from server.live_query.message_queue import MessageQueue, Send
+from server.live_query.message_queue import Backlog, MessageQueue, Send
 from server.live_query.messages import (
     BAD_MESSAGE,
     NOT_THERE,
@@ -64,6 +64,7 @@ class LiveQueryFace:
     ) -> None:
         self._settings, self._mounts = settings, mounts
         self._limits = limits or Limits()
+        self._backlog = Backlog(self._limits.waiting_characters_of_all)
         self.hub = hub
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="live query client")
         # One for all clients of a mount, so that the hub writes each object once for them.
@@ -84,7 +85,8 @@ class LiveQueryFace:
             return
         handshake = read_handshake(scope, self._settings, self._mounts)
         url_of = self._urls_below(handshake.mount_url)
-        connection = _Connection(self._settings, handshake, self.hub, url_of, self._limits)
+        queue = MessageQueue(self._limits, self._backlog)
+        connection = _Connection(self._settings, handshake, self.hub, url_of, queue)
         self.clients += 1
         try:
             await send({"type": "websocket.accept"})
@@ -152,11 +154,16 @@ class _Connection:
     """One WebSocket: its messages are handled one after the other, in a thread."""
 
     def __init__(
-        self, settings: Settings, handshake: Handshake, hub: Hub, url_of: FileUrl, limits: Limits
+        self,
+        settings: Settings,
+        handshake: Handshake,
+        hub: Hub,
+        url_of: FileUrl,
+        queue: MessageQueue,
     ) -> None:
         self._settings, self._handshake, self._hub = settings, handshake, hub
         self._url_of = url_of
-        self.queue = MessageQueue(limits)
+        self.queue = queue
         self.client: _Connected | None = None
         self._lock = threading.Lock()
         self._has_left = False

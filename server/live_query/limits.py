@@ -26,6 +26,8 @@ class Limits:
     waiting_messages: int = 1_000
     """What may wait for a client that does not read; then it is disconnected."""
     waiting_characters: int = 4 * 1024 * 1024
+    waiting_characters_of_all: int = 128 * 1024 * 1024
+    """Of more, who has been behind longest is disconnected."""
 
 
 def pattern_budget(within: Budget | None = None) -> Budget:
