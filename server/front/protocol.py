@@ -213,8 +213,8 @@ class RequestProtocol(HttpToolsProtocol):
     def _cut_off(self, what: str) -> None:
         if what == "be read" or self._unstarted or self._head_bytes:
             logger.warning(
-                "a %s did not %s in time; its connection is closed",
-                "request" if what == "arrive" else "answer",
+                "%s did not %s in time; its connection is closed",
+                "a request" if what == "arrive" else "an answer",
                 what,
             )
         self.transport.abort()
