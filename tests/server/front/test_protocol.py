@@ -34,7 +34,8 @@ def test_requests_sent_ahead_are_answered_in_order(front, echo):
     assert len(echo.environs) == 3
 
 
-def test_head_sent_ahead_behind_long_bodies_is_waited_for(front):
+def test_head_sent_ahead_behind_long_bodies_is_waited_for(start_front, echo):
+    front = start_front(echo, bounds=replace(BOUNDS, head_s=10))
     with front.connect() as connection:
         ahead = post(b"22", close=False)
         connection.sendall(post(b"x" * 60_000, close=False) * 2 + ahead[:30])
