@@ -66,7 +66,7 @@ def check_profile(profile: bytes | None) -> None:
 def _is_ordinary(profile: bytes) -> bool:
     try:
         tags = dict(_tags(profile))
-        return not any(map(_overrules, tags)) and _ORDINARY[profile[16:20]](tags)
+        return not _is_overruled(tags) and _ORDINARY[profile[16:20]](tags)
     except (KeyError, ValueError, IndexError, struct.error):
         return False
 
@@ -85,9 +85,12 @@ def _tags(profile: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield name, profile[start : start + size]
 
 
-def _overrules(tag: bytes) -> bool:
-    """Whether a tag is obeyed before curves and primaries are: tables, and another standard's."""
-    return tag[:3] in (b"A2B", b"D2B") or tag == b"cicp"
+def _is_overruled(tags: Mapping[bytes, bytes]) -> bool:
+    """Whether anything is obeyed before curves and primaries are: tables, or light that another
+    standard names (ICC.1:2022, 9.2.17), which phones do for the same light."""
+    has_tables = any(name[:3] in (b"A2B", b"D2B") for name in tags)
+    named = tags.get(b"cicp")
+    return has_tables or (named is not None and named[9] not in _ORDINARY_TRANSFERS)
 
 
 def _is_ordinary_rgb(tags: Mapping[bytes, bytes]) -> bool:

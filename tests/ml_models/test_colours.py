@@ -53,6 +53,9 @@ ORDINARY = {
     "ProPhoto": rgb_profile(PROPHOTO, gamma_tag(1.8), white=(0.9642, 1, 0.8249)),
     "light itself": rgb_profile(SRGB, b"curv\0\0\0\0\0\0\0\0"),
     "an old Mac's": rgb_profile(SRGB, gamma_tag(1.8)),
+    "light that is named as well": rgb_profile(
+        DISPLAY_P3, IPHONE_CURVE, added=[(b"cicp", b"cicp\0\0\0\0\x0c\x0d\0\x01")]
+    ),
     "few points": rgb_profile(SRGB, srgb_curve(np.linspace(0, 1, 64))),
 }
 LOW_BITS = srgb_curve((np.arange(256) & 15) / 15)
@@ -71,6 +74,7 @@ ODD = {
     "blue is all": rgb_profile(((0.64, 0.33), (0.30, 0.60), (0.31, 0.33))),
     "tables": rgb_profile(added=[(b"A2B0", b"mft2" + bytes(60))]),
     "another standard": rgb_profile(added=[(b"cicp", b"cicp\0\0\0\0\x09\x10\0\x01")]),
+    "another standard, cut off": rgb_profile(added=[(b"cicp", b"cicp")]),
     "a tag twice": rgb_profile(added=[(b"rTRC", curve_tag(LOW_BITS))]),
     "inks": rgb_profile(space=b"CMYK"),
     "cut off": rgb_profile()[:300],
