@@ -379,13 +379,22 @@ def test_stop_lets_what_has_arrived_end_and_nothing_else(front, echo):
         assert read_to_end(half) == b""
 
 
+def fill(front, echo):
+    """Take its only thread and every place in front of it; return the connections."""
+    waiting = [front.connect() for _ in range(40)]
+    waiting[0].sendall(post(b"x"))
+    while not echo.environs:  # as long as its thread is not held, a place comes free once more
+        time.sleep(0.01)
+    for connection in waiting[1:]:
+        connection.sendall(post(b"x"))
+    select.select(waiting, [], [], 10)  # one of them is told
+    return waiting
+
+
 def test_who_comes_when_too_many_wait_is_told_at_once(start_front, echo):
     front = start_front(echo, threads=1, busy=busy_answers(["/parse"]))
     echo.gate.clear()
-    waiting = [front.connect() for _ in range(40)]
-    for connection in waiting:
-        connection.sendall(post(b"x"))
-    select.select(waiting, [], [], 10)  # one of them is told
+    waiting = fill(front, echo)
     plain = front.talk(b"GET /api/image/classify HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert plain.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 1" in plain
@@ -405,10 +414,7 @@ def test_hundreds_sent_ahead_are_each_told_when_too_many_wait(start_front, echo)
     front = start_front(echo, threads=1, lanes=[("/health",)])
     echo.gate.clear()
     echo.passes = {"/health"}
-    waiting = [front.connect() for _ in range(40)]
-    for connection in waiting:
-        connection.sendall(post(b"x"))
-    select.select(waiting, [], [], 10)  # one of them is told
+    waiting = fill(front, echo)
     ahead = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" * 500
     answers = front.talk(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" + ahead + post(b"x"))
     assert answers.count(b"HTTP/1.1 200") == 1
