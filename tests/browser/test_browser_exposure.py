@@ -115,7 +115,7 @@ def test_a_sweep_counts_on(site, lane):
     page.wait_for_selector("#sweep-done:not([hidden])")
     assert before + 3 <= kept(site) <= before + 12
     waiting = site.count("ModerationItem", {"lane": "review"})
-    assert page.inner_text("#sweep-waiting") == f"12 here, {waiting} waiting"
+    assert page.inner_text("#sweep-waiting") == f"Still waiting: {waiting}"
     seen = kept(site)
     page.goto(f"{site.url}/admin/review")
     assert page.inner_text("#exposure") == f"{seen} looked at today"

@@ -32,9 +32,15 @@ def wait_until_claimed(site, page, count):
     pytest.fail(f"{len(claimed(site))} are claimed, not {count}")
 
 
+def sign_in(site, page):
+    """Open the lane, and leave it when it has what it wants."""
+    LanePage(site, page).wait_until_warm(6)
+    page.wait_for_function("() => !lane.filling")
+
+
 @pytest.mark.parametrize("path", ["review", "sweep?size=12"])
 def test_whoever_closes_the_tab_gives_back_what_she_holds(site, page, second, path):
-    LanePage(site, page)
+    sign_in(site, page)
     with page.expect_response("**/review/claim" if path == "review" else "**/sweep/renew"):
         page.goto(f"{site.url}/admin/{path}")
     wait_until_claimed(site, page, 8 if "sweep" in path else 6)
@@ -46,7 +52,7 @@ def test_whoever_closes_the_tab_gives_back_what_she_holds(site, page, second, pa
 
 @pytest.mark.parametrize("path", ["review", "sweep?size=12"])
 def test_a_page_that_is_loaded_again_keeps_what_it_shows(site, page, path):
-    LanePage(site, page)
+    sign_in(site, page)
     page.goto(f"{site.url}/admin/{path}")
     wait_until_claimed(site, page, 8 if "sweep" in path else 6)
     for _ in range(3):

@@ -376,9 +376,16 @@ def test_the_warning_leaves_once_all_is_revealed(sweep):
 def test_the_warning_leaves_once_all_was_looked_at(sweep):
     page = sweep.page
     page.set_viewport_size({"width": page.viewport_size["width"], "height": 480})
-    sweep.press("r", "l")
     problem = page.locator("#sweep-problem")
-    expect(problem).to_contain_text("have not been on your screen yet")
+    problem.evaluate(
+        """element => {
+          globalThis.told = [];
+          const note = () => told.push(element.textContent);
+          new MutationObserver(note).observe(element, { childList: true, characterData: true });
+        }"""
+    )
+    sweep.press("r", "l")  # what it scrolls to may be all that was missing
+    page.wait_for_function("() => told.join().includes('have not been on your screen yet')")
     for cell in page.locator(".cell").all():
         cell.evaluate("cell => cell.scrollIntoView({ block: 'center' })")
         page.wait_for_function(
