@@ -163,9 +163,13 @@ def _pieces(data: bytes) -> Iterator[memoryview]:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The kind of each chunk, and where it begins and ends: length, kind, body and checksum."""
+    """The kind of each chunk, and where it begins and ends: length, kind, body and checksum. What
+    follows the last is none."""
     start = len(_SIGNATURE)
     while start + 12 <= len(data):
         end = start + 12 + int.from_bytes(data[start : start + 4], "big")
-        yield data[start + 4 : start + 8], start, end
+        kind = data[start + 4 : start + 8]
+        yield kind, start, end
+        if kind == b"IEND":
+            return
         start = end

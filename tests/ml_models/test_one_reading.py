@@ -85,6 +85,7 @@ IN_ORDER = {
         header(2), *(chunk(b"IDAT", bytes([octet])) for octet in rows(SAMPLES)[8:-4])
     ),
     "words after its end": png(header(2), rows(SAMPLES)) + b"words",
+    "a chunk after its end": png(header(2), rows(SAMPLES)) + chunk(b"NEWS", b"") + OPAQUE,
 }
 
 
