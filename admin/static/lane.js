@@ -311,8 +311,10 @@ class Lane {
     if (!this.queue.entries.length && this.changedAt < startedAt) {
       this.waiting = waiting[this.data.lane];
       this.view.waiting = this.waiting;
-    } else {
+    } else if (this.queue.entries.length) {
       this.isMiscounted = true;
+    } else {
+      this.fillAgain = true; // all was sent meanwhile: nothing else would ask
     }
     if (rest) this.view.tellRest(rest);
     if (!this.item && this.ahead.length) this.#show(this.ahead.shift());
