@@ -11,7 +11,7 @@ from ml_models.errors import AmbiguousImage, DecodeError
 # BITMAPINFOHEADER and those after it, by their sizes; the first of all is OS/2's.
 _OS2_HEADER, _HEADER = 12, 40
 _HEADER_WITH_ALPHA = 56
-_PLAIN, _BITFIELDS = 0, 3
+_PLAIN, _BITFIELDS = 0, 3  # compressions
 _ALPHA_MASK = 66
 
 

@@ -36,8 +36,8 @@ _D50 = (0.9642, 1.0, 0.8249)  # ICC.1:2022, 7.2.16
 _WHITE_WITHIN = 0.06
 # ITU-T H.273, table 3: BT.709, unknown, BT.470 M, BT.601, sRGB, BT.2020 of 10 and 12 bits.
 _ORDINARY_TRANSFERS = frozenset({1, 2, 4, 6, 13, 14, 15})
-# How far into a file of boxes its properties are looked for.
-_PROPERTIES_WITHIN = 256 * 1024
+PROPERTIES_WITHIN = 256 * 1024
+"""How far into a file of boxes its properties are looked for."""
 _TAG_BYTES = 12
 _MOST_TAGS = 100
 
@@ -209,7 +209,7 @@ def _check_png(info: Mapping[Any, Any], data: bytes, *, has_profile: bool) -> No
 
 def _check_boxes(data: bytes, *, is_avif: bool, has_profile: bool) -> None:
     """ISO 14496-12, 12.1.5. An AVIF that says nothing of its colours here says it in its frame."""
-    described = data[:_PROPERTIES_WITHIN].split(b"colrnclx")[1:]
+    described = data[:PROPERTIES_WITHIN].split(b"colrnclx")[1:]
     transfers = {int.from_bytes(each[2:4], "big") for each in described}
     if not transfers <= _ORDINARY_TRANSFERS or (is_avif and not (transfers or has_profile)):
         raise AmbiguousImage(f"{'AVIF' if is_avif else 'HEIF'}: its light is not sRGB's")

@@ -51,8 +51,6 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # From here on it matters whether a decoder holds a copy. Below, phones' tiles are joined before
 # their colours are made, as everywhere.
 _LARGE_PIXELS = 16_000_000
-# How far into a file of boxes its properties are looked for.
-_PROPERTIES_WITHIN = 256 * 1024
 
 
 def decode(
@@ -123,7 +121,7 @@ def _decoded(asked: _Request) -> Pixels:
         _check_png(asked.data)
     if image.format == "BMP":
         bmp.check(asked.data)
-    if image.format == "AVIF" and b"clap" in asked.data[:_PROPERTIES_WITHIN]:
+    if image.format == "AVIF" and b"clap" in asked.data[: colours.PROPERTIES_WITHIN]:
         raise AmbiguousImage("AVIF: only a part of it is shown")  # which Pillow does not know
     with _only_image_errors(str(image.format)):
         pixels = _decode_in_parts(asked, image) if _is_large(image) else None
