@@ -4,7 +4,8 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 # Of the settings that a command may need in front, those that it does not by its first word.
@@ -19,13 +20,19 @@ _NO_MATTER: Mapping[str, frozenset[str]] = {
 _inherited: dict[str, str] = {}
 
 
-def inherit(settings: Mapping[str, str]) -> None:
-    """Put these settings in front of every command from now on, as far as it needs them.
+@contextmanager
+def inherited(settings: Mapping[str, str]) -> Iterator[None]:
+    """Put these settings in front of every command meanwhile, as far as it needs them.
 
     They are those that only this process's environment gives, and another shell's would not.
     """
-    _inherited.clear()
+    before = _inherited.copy()
     _inherited.update(settings)
+    try:
+        yield
+    finally:
+        _inherited.clear()
+        _inherited.update(before)
 
 
 def own_command(arguments: str) -> str:

@@ -15,7 +15,7 @@ from cloud.moderation.policy import InvalidPolicy
 from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
-from ml_models.own_commands import inherit
+from ml_models.own_commands import inherited
 from server.app import make_fetcher
 from server.commands.backup import back_up
 from server.commands.demo import demo
@@ -64,7 +64,7 @@ def main(context: click.Context) -> None:
     logs.set_up("text")  # until the settings say how
     context.obj = load_settings()
     logs.set_up(context.obj.log_format)
-    inherit(only_in_environment())
+    context.with_resource(inherited(only_in_environment()))
 
 
 main.add_command(memory)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import random
 import socket
 import sys
 import time
@@ -16,9 +17,19 @@ CLOCKED = REPOSITORY / "tests" / "faults" / "clocked.py"
 CLASSIFY = "/api/image/classify"
 
 
+# Below those that Linux gives to outgoing connections: one of them may take a port that was free,
+# and who waits for a server there may even be connected with himself.
+_PORTS = iter(random.SystemRandom().sample(range(10_000, 32_000), 22_000))
+
+
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    for port in _PORTS:
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    pytest.fail("no port is free")
 
 
 def wait_for_port(port, process, timeout_s=20):

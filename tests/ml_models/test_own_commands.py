@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ml_models import own_commands
 from ml_models.cache import how_to_fetch
-from ml_models.own_commands import own_command
+from ml_models.own_commands import inherited, own_command
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -50,17 +49,14 @@ def test_from_another_folder_it_is_named_in_full(python, tmp_path, monkeypatch):
     assert own_command("run") == f"'{folder.parent}/a b/python' -m server run"
 
 
-def test_settings_that_another_shell_lacks_stand_in_front_as_far_as_they_matter(
-    python, monkeypatch
-):
-    monkeypatch.setattr(own_commands, "_inherited", {})
-    own_commands.inherit({"DATA_DIR": "/srv/a b", "MODELS_DIR": "/m", "PORT": "8000"})
+def test_settings_that_another_shell_lacks_stand_in_front_as_far_as_they_matter(python):
+    settings = {"DATA_DIR": "/srv/a b", "MODELS_DIR": "/m", "PORT": "8000"}
     ours = "DATA_DIR='/srv/a b'", ".venv/bin/python -m server"
-    assert own_command("run") == f"{ours[0]} MODELS_DIR=/m PORT=8000 {ours[1]} run"
-    assert own_command("demo") == f"{ours[0]} MODELS_DIR=/m {ours[1]} demo"
-    assert own_command("create-moderator NAME") == f"{ours[0]} {ours[1]} create-moderator NAME"
-    assert how_to_fetch() == f"run `{ours[0]} MODELS_DIR=/m {ours[1]} models fetch`"
-    own_commands.inherit({})
+    with inherited(settings):
+        assert own_command("run") == f"{ours[0]} MODELS_DIR=/m PORT=8000 {ours[1]} run"
+        assert own_command("demo") == f"{ours[0]} MODELS_DIR=/m {ours[1]} demo"
+        assert own_command("create-moderator NAME") == f"{ours[0]} {ours[1]} create-moderator NAME"
+        assert how_to_fetch() == f"run `{ours[0]} MODELS_DIR=/m {ours[1]} models fetch`"
     assert own_command("run") == f"{ours[1]} run"
 
 
