@@ -311,10 +311,9 @@ class Lane {
     if (!this.queue.entries.length && this.changedAt < startedAt) {
       this.waiting = waiting[this.data.lane];
       this.view.waiting = this.waiting;
-    } else if (this.queue.entries.length) {
-      this.isMiscounted = true;
     } else {
-      this.fillAgain = true; // all was sent meanwhile: nothing else would ask
+      this.isMiscounted = true;
+      this.#recount();
     }
     if (rest) this.view.tellRest(rest);
     if (!this.item && this.ahead.length) this.#show(this.ahead.shift());
@@ -417,6 +416,10 @@ class Lane {
 
   #queueChanged() {
     this.#tellState();
+    this.#recount();
+  }
+
+  #recount() {
     if (!this.isMiscounted || this.queue.entries.length) return;
     this.isMiscounted = false;
     this.#fill();
