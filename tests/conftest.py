@@ -43,8 +43,8 @@ def _no_download(url: str, destination: Path) -> None:
 
 
 def pytest_xdist_auto_num_workers():
-    """One more than there are cores: tests wait for servers and clocks much of their time."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: tests wait for servers and clocks much of their time."""
+    return (os.cpu_count() or 1) + 2
 
 
 @pytest.fixture(scope="session")

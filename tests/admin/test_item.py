@@ -117,7 +117,7 @@ def test_webhooks_are_told_with_their_decision(image, bob):
     leased = deliveries.lease(due, NOON + DAY, NOON + 2 * DAY)
     deliveries.failed(leased, 500, "the receiver answered 500", NOON + DAY, NOON + 2 * DAY)
     text = text_of(bob.get("/items/a"))
-    assert "https://hooks.example/x : waiting, 1 attempts" in text
+    assert "https://hooks.example/x : waiting, attempts so far: 1" in text
     assert "the receiver answered 500" in text
     german = text_of(bob.get("/items/a", **{"Accept-Language": "de"}))
     assert "der Empfänger antwortete 500" in german
