@@ -5,7 +5,6 @@ much it reads and how long it waits. Here a request reaches the application once
 arrived. A client that drips, stalls or goes away has cost an open connection, nothing more.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from server.front.bounds import Bounds
 from server.front.connections import Connections
+from server.front.deadline import Deadline
 from server.front.parser import RequestParser
 from server.front.places import Places
 from server.front.websockets import WebSocketProtocol
@@ -77,10 +77,11 @@ class RequestProtocol(HttpToolsProtocol):
         self._begins_here = False  # that head, somewhere in what was received last
         self._unstarted: Any = None  # the cycle, until its body has ended
         self._expected_bytes = 0  # of that body
-        self._arrives_by: asyncio.TimerHandle | None = None
-        self._is_read_by: asyncio.TimerHandle | None = None
+        self._arrival = Deadline(self.loop, self._has_not_arrived)  # of what is awaited next
+        self._reading = Deadline(self.loop, self._is_not_read)  # of answers that wait
         self._has_place = self._wants_place = False
-        self._comes_on_by: asyncio.TimerHandle | None = None
+        self._progress = Deadline(self.loop, self._check_progress)  # of a body that has a place
+        self._demanded_bytes = 0.0  # of that body, by then
         self._running: Any = None  # the cycle that the application answers
         self._wire_bytes = self._body_bytes = 0  # since the head, as received and as content
         self._pieces: list[bytes] = []  # of the body that arrives
@@ -91,14 +92,14 @@ class RequestProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if self.all.make_room(len(self.connections)):
             self.all.has_none(self)
-            self._expect_within(self.bounds.head_s)
+            self._arrival.set(self.bounds.head_s)
         else:
             transport.write(_NO_ROOM)
             transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._expect_nothing()
-        self._expect_no_reading()
+        self._arrival.lift()
+        self._reading.lift()
         self._unstarted = None
         if self._running is not None:  # which is not `self.cycle` when another was sent ahead
             self._running.disconnected = True
@@ -131,11 +132,11 @@ class RequestProtocol(HttpToolsProtocol):
         if self._pieces and not self._has_place:
             self.all.has_sent_a_part(self, self._body_bytes)
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        if self._arrives_by is None:
+        if not self._arrival.is_set:
             if self._unstarted is not None:
                 self._expect_the_body()
             elif not is_answering or (self._head_bytes is not None and not self.flow.read_paused):
-                self._expect_within(self.bounds.head_s)
+                self._arrival.set(self.bounds.head_s)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # the loops ask for one
         """Stay open for what is being answered; who has sent all may still read.
@@ -168,7 +169,7 @@ class RequestProtocol(HttpToolsProtocol):
     def _answer_no_further_than(self, cycle: Any) -> None:
         """Close after this answer; what has come of a request behind it is dropped."""
         cycle.keep_alive = False
-        self._expect_nothing()
+        self._arrival.lift()
         self._head_bytes = self._unstarted = None
         self._pieces.clear()
         self.all.has_sent_all(self)
@@ -182,7 +183,7 @@ class RequestProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def handle_websocket_upgrade(self) -> None:
-        self._expect_nothing()
+        self._arrival.lift()
         self.all.forget(self)
         super().handle_websocket_upgrade()
         protocol = self.transport.get_protocol()
@@ -199,24 +200,15 @@ class RequestProtocol(HttpToolsProtocol):
     # --- in time --------------------------------------------------------------------------------
 
     def _expect_the_body(self) -> None:
-        self._expect_within(self.bounds.patience_s(self._expected_bytes))
+        self._arrival.set(self.bounds.patience_s(self._expected_bytes))
 
-    def _expect_within(self, seconds: float) -> None:
-        self._expect_nothing()
-        self._arrives_by = self.loop.call_later(seconds, self._cut_off, "arrive")
+    def _has_not_arrived(self) -> None:
+        if self._unstarted or self._head_bytes:
+            logger.warning("a request did not arrive in time; its connection is closed")
+        self.transport.abort()
 
-    def _expect_nothing(self) -> None:
-        if self._arrives_by is not None:
-            self._arrives_by.cancel()
-            self._arrives_by = None
-
-    def _cut_off(self, what: str) -> None:
-        if what == "be read" or self._unstarted or self._head_bytes:
-            logger.warning(
-                "%s did not %s in time; its connection is closed",
-                "a request" if what == "arrive" else "an answer",
-                what,
-            )
+    def _is_not_read(self) -> None:
+        logger.warning("an answer was not read in time; its connection is closed")
         self.transport.abort()
 
     def pause_writing(self) -> None:
@@ -226,20 +218,14 @@ class RequestProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._expect_no_reading()
+        self._reading.lift()
         self.all.reads(self)
         if self.transport.is_closing():  # which it is not done with before the rest is read
             self._expect_reading()
 
     def _expect_reading(self) -> None:
-        if self._is_read_by is None:
-            patience_s = self.bounds.patience_s(self.transport.get_write_buffer_size())
-            self._is_read_by = self.loop.call_later(patience_s, self._cut_off, "be read")
-
-    def _expect_no_reading(self) -> None:
-        if self._is_read_by is not None:
-            self._is_read_by.cancel()
-            self._is_read_by = None
+        if not self._reading.is_set:
+            self._reading.set(self.bounds.patience_s(self.transport.get_write_buffer_size()))
 
     # --- a request ------------------------------------------------------------------------------
 
@@ -260,7 +246,7 @@ class RequestProtocol(HttpToolsProtocol):
             self._check_handshake()
         if self.parser.get_http_version() == "1.0" and _content_length(self.headers) is None:
             raise ValueError("HTTP/1.0 has no chunks")  # RFC 9112, 6.1
-        self._expect_nothing()
+        self._arrival.lift()
         super().on_headers_complete()
 
     def _check_handshake(self) -> None:
@@ -327,8 +313,8 @@ class RequestProtocol(HttpToolsProtocol):
         self.all.has_sent_all(self)
         if self._pieces:
             self.cycle.body, self._pieces = b"".join(self._pieces), []  # type: ignore[assignment]
-        self._expect_nothing()
-        self._demand_nothing()
+        self._arrival.lift()
+        self._progress.lift()
         if self._unstarted is not None:
             cycle, self._unstarted = self._unstarted, None
             cycle.more_body = False
@@ -380,8 +366,8 @@ class RequestProtocol(HttpToolsProtocol):
             self._expect_reading()
         elif self._unstarted is not None:  # sent ahead in part; its rest may never come
             self._expect_the_body()
-        elif self._head_bytes is not None and self._arrives_by is None:
-            self._expect_within(self.bounds.head_s)
+        elif self._head_bytes is not None and not self._arrival.is_set:
+            self._arrival.set(self.bounds.head_s)
 
     # --- places for large bodies ----------------------------------------------------------------
 
@@ -389,7 +375,7 @@ class RequestProtocol(HttpToolsProtocol):
         if not self._wants_place:
             length = _content_length(self.headers)
             most = self.bounds.max_body_bytes if length is None else length
-            self._expect_within(self.bounds.patience_s(most))
+            self._arrival.set(self.bounds.patience_s(most))
             self._has_place = self.places.take(self)
             self._wants_place = not self._has_place
             if self._has_place:
@@ -407,24 +393,18 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _demand_progress(self) -> None:
         """Whoever holds a place keeps others from it: cut off who stalls, long before the end."""
-        demanded = self._body_bytes + self.bounds.min_bytes_per_s * self.bounds.progress_s
-        self._comes_on_by = self.loop.call_later(
-            self.bounds.progress_s, self._check_progress, demanded
-        )
+        span_s = self.bounds.progress_s
+        self._demanded_bytes = self._body_bytes + self.bounds.min_bytes_per_s * span_s
+        self._progress.set(span_s)
 
-    def _check_progress(self, demanded: float) -> None:
-        if self._body_bytes < demanded:
-            self._cut_off("arrive")
+    def _check_progress(self) -> None:
+        if self._body_bytes < self._demanded_bytes:
+            self._has_not_arrived()
         else:
             self._demand_progress()
 
-    def _demand_nothing(self) -> None:
-        if self._comes_on_by is not None:
-            self._comes_on_by.cancel()
-            self._comes_on_by = None
-
     def _release_place(self) -> None:
-        self._demand_nothing()
+        self._progress.lift()
         if self._wants_place:
             self._wants_place = False
             self.places.leave(self)

@@ -10,6 +10,7 @@ from websockets.protocol import OPEN
 
 from server.front.bounds import Bounds
 from server.front.connections import Connections
+from server.front.deadline import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._owed_pong = b""
-        self._ends_by: asyncio.TimerHandle | None = None
+        self._reading = Deadline(self.loop, self._is_not_read)
 
     def serve_within(self, connections: Connections, bounds: Bounds) -> None:
         """Count what is not read among the `connections`, and wait for it no longer."""
@@ -41,7 +42,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         self.loop.call_later(bounds.patience_s(0), self.end_handshake)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._wait_on()
+        self._reading.lift()
         self._all.forget(self)
         super().connection_lost(exc)
 
@@ -72,12 +73,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         size = self.transport.get_write_buffer_size()
-        self._end_within(self._bounds.patience_s(size))
+        self._reading.set(self._bounds.patience_s(size))
         self._all.leaves_unread(self, size)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._wait_on()
+        self._reading.lift()
         self._all.reads(self)
         if self.close_sent or self.transport.is_closing():
             self._end_soon()
@@ -108,18 +109,9 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def _end_soon(self) -> None:
         """Give the farewell its time to be read and, if it is waited for, answered."""
         answer_s = 0.0 if self.close_timer is None else self.close_timeout
-        self._end_within(self._bounds.patience_s(0) + answer_s)
+        self._reading.set(self._bounds.patience_s(0) + answer_s)
 
-    def _end_within(self, seconds: float) -> None:
-        self._wait_on()
-        self._ends_by = self.loop.call_later(seconds, self._cut_off)
-
-    def _wait_on(self) -> None:
-        if self._ends_by is not None:
-            self._ends_by.cancel()
-            self._ends_by = None
-
-    def _cut_off(self) -> None:
+    def _is_not_read(self) -> None:
         logger.warning("a WebSocket was not read in time; its connection is closed")
         self.transport.abort()
 
