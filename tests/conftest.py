@@ -7,9 +7,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import bcrypt
 import hypothesis
 import pytest
 from gaps import FERRETDB, JAVA
+from jinja2 import FileSystemBytecodeCache
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from running_broker import Redis, Worker
@@ -18,6 +20,7 @@ from running_server import Server, free_port, wait_for_port
 from config import Settings
 from ml_models import pretrained
 from ml_models.errors import ModelUnavailable
+from server.objects import passwords
 
 for _name in Settings.model_fields:
     os.environ.pop(_name.upper(), None)  # the operator's settings are not for tests
@@ -38,13 +41,32 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 NX_SERVER = _REPOSITORY / "tests" / "server" / "nx_server.py"
 
 
+_QUICK_COST = 4
+_QUICK_HASH = bcrypt.hashpw(bcrypt.gensalt(_QUICK_COST), bcrypt.gensalt(_QUICK_COST)).decode()
+
+
 def _no_download(url: str, destination: Path) -> None:
     raise ModelUnavailable(f"The known models need no URL, but {url} was asked for.")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Two more than there are cores: tests wait for servers and clocks much of their time."""
     return (os.cpu_count() or 1) + 2
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(request, monkeypatch):
+    """Passwords cost a sixtieth of what they do in production, where a test uses them in passing."""
+    if "real_passwords" not in request.keywords:
+        monkeypatch.setattr(passwords, "_COST", _QUICK_COST)
+        monkeypatch.setattr(passwords, "_NOBODYS", _QUICK_HASH)
+
+
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory):
+    """Where an app finds what another one has made of the same template."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
 
 
 @pytest.fixture(scope="session")

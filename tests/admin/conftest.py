@@ -8,13 +8,14 @@ from server.app import create_app
 
 
 @pytest.fixture
-def make_panel(tmp_path):
+def make_panel(tmp_path, compiled_templates):
     """Make an installation; keyword arguments are settings."""
     made = []
 
     def make(**settings):
         settings = {"data_dir": tmp_path, "config_cache_ms": 0, **settings}
         app = create_app(load_settings(_env_file=None, **settings))
+        app.jinja_env.bytecode_cache = compiled_templates
         made.append(app.extensions["parsewarden"])
         return PanelInstallation(app)
 

@@ -204,6 +204,7 @@ def test_behind_a_proxy_the_address_is_what_the_proxy_says(make_app):
 # --- what an answer tells -------------------------------------------------------------------------
 
 
+@pytest.mark.real_passwords
 @pytest.mark.parametrize("door", _TRIED)
 def test_unknown_users_and_wrong_passwords_are_the_same_in_text_and_work(house, looks, tally, door):
     house.panel.user("nopassword", _hashed_password=None)

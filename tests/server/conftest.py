@@ -67,7 +67,7 @@ def image_host():
 
 
 @pytest.fixture
-def make_app(tmp_path, models_dir, image_host):
+def make_app(tmp_path, models_dir, image_host, compiled_templates):
     """Make an app of its own data folder; keyword arguments are settings."""
     apps = []
 
@@ -85,6 +85,7 @@ def make_app(tmp_path, models_dir, image_host):
             },
         )
         app = create_app(settings)
+        app.jinja_env.bytecode_cache = compiled_templates
         apps.append(app)
         return app
 

@@ -175,6 +175,7 @@ def test_what_is_no_text_is_a_wrong_password(parse, value):
         assert error(parse.post("/verifyPassword", body)) == INVALID
 
 
+@pytest.mark.real_passwords
 def test_an_unknown_user_takes_as_long_as_a_wrong_password(make_parse):
     parse = make_parse(account_lockout_threshold=99, account_lockout_address_threshold=0)
     parse.post("/users", RIGHT)
