@@ -57,7 +57,7 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.fixture(autouse=True)
 def quick_passwords(request, monkeypatch):
-    """Passwords cost a sixtieth of what they do in production, where a test uses them in passing."""
+    """Hashes of passwords cost a sixtieth of production's, for tests that need them in passing."""
     if "real_passwords" not in request.keywords:
         monkeypatch.setattr(passwords, "_COST", _QUICK_COST)
         monkeypatch.setattr(passwords, "_NOBODYS", _QUICK_HASH)
