@@ -93,6 +93,8 @@ class _Plan:
     """The new item."""
     replaces: str | None = None
     """The item that will not be shown any more."""
+    unknown: Item | None = None
+    """That item, where the image it is of had none."""
     takes_away: str | None = None
     """The name of the note that no item will be shown any more."""
     guard: Condition = EVERYTHING
@@ -146,8 +148,9 @@ class ModeratedFiles(ClassRules):
         """Write the new items, and which objects lose their files."""
         for plan in self._plans(save):
             save.guard = both(save.guard, plan.guard)
-            if plan.item is not None:
-                self._items.add(plan.item)
+            for item in (plan.unknown, plan.item):
+                if item is not None:
+                    self._items.add(item)
             if plan.takes_away is not None:
                 self._loose_ends.note(plan.takes_away, save.class_name, save.object_id)
 
@@ -187,15 +190,25 @@ class ModeratedFiles(ClassRules):
             # other file's verdict would stand beside this one.
             del save.changes[column]
         elif isinstance(after, File):
+            self._replace(save, column)
             self._begin(save, column, after)
             save.changes |= self._placeholders.changes(save.schema, column, after)
         elif change in (Delete(), Set(None)):  # and no operation that leaves the file in place
-            plan = self._plan(save, column)
-            plan.replaces = shown_item(save.original or {}, column)
-            plan.takes_away = new_object_id()
+            self._replace(save, column)
+            self._plan(save, column).takes_away = new_object_id()
             for name in (*mirror_columns(save.class_name, column), shown_column(column)):
                 save.changes[name] = Delete()
             save.changes |= self._placeholders.changes(save.schema, column, None)
+
+    def _replace(self, save: Save, column: str) -> None:
+        """Plan the end of the item that was shown. An image from before moderation gets one for it:
+        moderators may have been shown that image, and what takes its place is another one."""
+        original, plan = save.original or {}, self._plan(save, column)
+        file, plan.replaces = original.get(column), shown_item(original, column)
+        if plan.replaces is None and isinstance(file, File):
+            subject = Subject(save.class_name, save.object_id, column, file.name)
+            plan.unknown = Item(new_object_id(), subject, State.PENDING, utc_now())
+            plan.replaces = plan.unknown.item_id
 
     def _begin(self, save: Save, column: str, file: File) -> None:
         """Plan an item, and the object's columns of a pending one."""
@@ -204,8 +217,7 @@ class ModeratedFiles(ClassRules):
         for name, value in mirror(subject, State.PENDING, Evidence()).items():
             save.changes[name] = Delete() if value is None else Set(value)
         save.changes[shown_column(column)] = Set(shows(item.item_id, 0))
-        plan = self._plan(save, column)
-        plan.item, plan.replaces = item, shown_item(save.original or {}, column)
+        self._plan(save, column).item = item
 
     def _plan_ruling(self, save: Save, column: str) -> None:
         """A ruling needs an image, and one from before moderation needs an item first."""

@@ -11,9 +11,10 @@ from image_host import MASTER
 from parse_app import error, outcome
 from test_saves import APPROVED, PENDING, REJECTED, REVIEW, ModeratedApp
 
-from cloud.operations import Set
+from cloud.operations import Delete, Set
 from server.moderation.items import ITEM
-from server.storage.port import Equals
+from server.moderation.subjects import shown_column, subject_schema
+from server.storage.port import EVERYTHING, Equals
 
 APPROVAL = {"isSafe": True, "moderationRequired": False}
 
@@ -104,6 +105,39 @@ def test_pictures_of_other_columns_and_the_same_one_set_again_are_no_matter(make
     for image in ({"__op": "Delete"}, {"__type": "File", "name": "t.jpg"}):
         app.parse.put(app.path, {"thumb": image}, app.alice)
     assert app.ruling({"thumbIsSafe": True}).status_code == 200
+
+
+@pytest.mark.parametrize("is_removed_first", [False, True])
+def test_a_picture_that_took_the_place_of_one_from_before_moderation_is_not_approved_unseen(
+    parse_on_each, is_removed_first
+):
+    app = ModeratedApp(parse_on_each)
+    alice, bob = (app.parse.person(n, isModerator=n == "bob") for n in ("alice", "bob"))
+    path = as_from_before_moderation(app, app.image("a.jpg", by=alice))
+    taken_away = [{"__op": "Delete"}] * is_removed_first
+    for image in (*taken_away, app.file("b.jpg", b"0.9")):
+        assert app.parse.put(path, {"image": image}, alice).status_code == 200
+    app.judge()
+    assert outcome(app.parse.put(path, APPROVAL, bob)) == (400, 141)
+    assert app.columns(path, PENDING) == REJECTED
+    assert ("pending", "ended", "system") in app.log(path)  # of the picture that was there
+
+
+def test_a_picture_from_before_moderation_that_stayed_is_approved(parse):
+    app = ModeratedApp(parse)
+    path = as_from_before_moderation(app, app.image("a.jpg"))
+    app.parse.put(path, {"image": {"__type": "File", "name": "a.jpg"}})
+    assert app.parse.put(path, APPROVAL, app.parse.person("bob", isModerator=True)).json
+    assert app.columns(path, PENDING) == APPROVED
+
+
+def as_from_before_moderation(app, path):
+    """Have an object's picture wait for a moderator of the Node original's; returns the path."""
+    schema, is_it = subject_schema("UserImage", "image"), Equals("objectId", path.split("/")[-1])
+    as_it_was = {shown_column("image"): Delete(), "moderationRequired": Set(True)}
+    app.moderation.objects.update(schema, is_it, as_it_was)
+    app.moderation.objects.delete(ITEM, EVERYTHING)
+    return path
 
 
 @pytest.mark.parametrize("who", ["bob", "master"])
