@@ -99,11 +99,12 @@ def authorise(
     any is configured.
     """
     if not _equal(credentials.app_id, settings.app_id):
-        raise unauthorized()
+        how = "is not APP_ID" if credentials.app_id else "was not sent"
+        raise unauthorized(f"the application id {how}")
     if _equal(credentials.maintenance_key, settings.maintenance_key):
         if not is_address_in(ip, settings.maintenance_key_ips):
             logger.warning("right maintenance key from %s: not in MAINTENANCE_KEY_IPS", ip)
-            raise unauthorized()
+            raise unauthorized("the maintenance key came from a foreign address")
         return Caller(
             master=False,
             ip=ip,
@@ -116,7 +117,7 @@ def authorise(
     read_only = _equal(credentials.master_key, settings.read_only_master_key)
     if (master or read_only) and not is_address_in(ip, settings.master_key_ips):
         logger.warning("right master key from %s refused: not in MASTER_KEY_IPS", ip)
-        raise unauthorized()
+        raise unauthorized("the master key came from a foreign address")
     key_name = None if master or read_only else _client_key(credentials, settings)
     return Caller(
         master=master or read_only,
@@ -144,7 +145,9 @@ def _client_key(credentials: Credentials, settings: Settings) -> str:
     configured = [key for key in keys if key[2]]
     right = [name for name, given, expected in configured if _equal(given, expected)]
     if configured and not right:
-        raise unauthorized()
+        given_keys = [("master", credentials.master_key), *(key[:2] for key in keys)]
+        sent = [name for name, given in given_keys if given]
+        raise unauthorized(f"wrong key ({', '.join(sent)})" if sent else "no key was sent")
     return right[0] if right else "none"
 
 

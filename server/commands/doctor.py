@@ -5,7 +5,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,7 +24,8 @@ from server.app import check_settings
 from server.commands.policy_check import stored_params
 from server.env_file import neglected_lines
 from server.moderation.queues import waiting
-from server.storage.port import Database
+from server.moderation.saves import may_be_moderated
+from server.storage.port import ClassSchema, Database
 from server.storage.sqlite.database import FILE_NAME
 from server.storage.sqlite.layout import is_outdated
 from server.storage.wiring import open_database
@@ -33,6 +34,7 @@ _ENOUGH_DISK_BYTES = 2 * 1024**3
 _ENOUGH_FILES = 4096
 _MAX_CLOCK_DIFFERENCE_S = 5.0
 _LONG_WAIT_MINUTES = 5
+_MOST_NAMED = 10
 # What a classifier takes before the first image, and may keep of images before.
 _IDLE_CLASSIFIER_BYTES = 250_000_000
 
@@ -162,12 +164,12 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     with closing(database):
         try:
-            yield from _look_into(database)
+            yield from _look_into(database, settings)
         except (StoreUnavailable, OSError) as error:
             yield _problem("database", f"{error}. Is it running, and does DATABASE_URI name it?")
 
 
-def _look_into(database: Database) -> Iterator[Finding]:
+def _look_into(database: Database, settings: Settings) -> Iterator[Finding]:
     began = time.perf_counter()
     database.ping()
     yield _fine("database", f"answers within {(time.perf_counter() - began) * 1000:.0f} ms")
@@ -176,6 +178,7 @@ def _look_into(database: Database) -> Iterator[Finding]:
         yield _problem("database", f"is damaged ({damages[0]}): restore a backup")
     yield _clock(database)
     yield from _moderation(database)
+    yield _files(database.schemas.all(), settings.moderated_files)
 
 
 def _clock(database: Database) -> Finding:
@@ -219,6 +222,24 @@ def _policy(params: Mapping[str, Any]) -> Finding:
         return _warning("policy", "moderationAutomation is off: every image goes to a moderator")
     labels = ", ".join(label.value for label in policy.thresholds)
     return _fine("policy", f"thresholds for {labels} decide")
+
+
+def _files(schemas: Iterable[ClassSchema], moderated: Mapping[str, Sequence[str]]) -> Finding:
+    """Any save of a client can make a column of files, and one that is misspelt is a new one."""
+    unseen = sorted(
+        f"{schema.class_name}.{column}"
+        for schema in schemas
+        if may_be_moderated(schema.class_name)
+        for column, kind in schema.columns.items()
+        if kind.kind == "File" and column not in moderated.get(schema.class_name, ())
+    )
+    if not unseen:
+        return _fine("files", "every column of files is moderated")
+    more = f" and {len(unseen) - _MOST_NAMED} more" if len(unseen) > _MOST_NAMED else ""
+    return _warning(
+        "files", f"nobody judges those of {', '.join(unseen[:_MOST_NAMED])}{more}: name in "
+        "MODERATED_FILES what holds users' pictures",
+    )  # fmt: skip
 
 
 def _model(settings: Settings) -> Finding:

@@ -206,7 +206,8 @@ class _Connection:
         credentials, handshake = message.credentials, self._handshake
         try:
             caller = authorise(credentials, handshake.ip, handshake.headers, self._settings)
-        except ParseError:
+        except ParseError as refusal:
+            logger.info("LiveQuery: a connection was refused: %s", refusal)
             text = error_message(WRONG_KEY, "Key in request is not valid", reconnect=True)
             self.queue.put(text)
             return

@@ -34,7 +34,13 @@ from server.moderation.subjects import shown_column, shown_item, shows, subject_
 from server.objects.access import both
 from server.objects.identity import new_object_id
 from server.objects.saving import ClassRules, Save, Saved, SpecialClass
-from server.objects.schemas import BUILT_IN_COLUMNS, SYSTEM_CLASSES, check_type, type_of_change
+from server.objects.schemas import (
+    BUILT_IN_COLUMNS,
+    SYSTEM_CLASSES,
+    check_type,
+    is_servers_own,
+    type_of_change,
+)
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError
 from server.storage.port import (
     EVERYTHING,
@@ -66,12 +72,17 @@ def moderated_class(class_name: str, columns: Sequence[str], rules: ClassRules) 
     return SpecialClass(ClassSchema(class_name, kinds), indexes, rules)
 
 
+def may_be_moderated(class_name: str) -> bool:
+    """Whether the class is the app's, users included, and none of the server's own."""
+    is_parses = class_name.startswith("_") and class_name != "_User"
+    return not is_parses and not is_servers_own(class_name)
+
+
 def check_moderated(files: Mapping[str, Sequence[str]]) -> None:
     """Raise ValueError, naming it, for a class or column whose files cannot be moderated."""
     for class_name, columns in files.items():
         known = SYSTEM_CLASSES.get(class_name, ClassSchema(class_name))
-        is_servers = class_name.startswith("_") and class_name != "_User"
-        if is_servers or known.permissions is not None:
+        if not may_be_moderated(class_name):
             raise ValueError(f"{class_name} is a class of the server's own")
         taken = {**BUILT_IN_COLUMNS, **_RESERVED, **known.columns}
         for column in columns:

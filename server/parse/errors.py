@@ -66,9 +66,18 @@ class ParseError(CloudError):
 _STATUS_BY_CODE = {INTERNAL_SERVER_ERROR: 500, OBJECT_NOT_FOUND: 404}
 
 
-def unauthorized() -> ParseError:
-    """The answer to a wrong or missing key."""
-    return ParseError(None, "unauthorized", 403)
+class _Unauthorized(ParseError):
+    def __init__(self, why: str) -> None:
+        self._why = why
+        super().__init__(None, "unauthorized", 403)
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self._why}"
+
+
+def unauthorized(why: str) -> ParseError:
+    """The answer to a wrong or missing key; why, for the log alone, and without what was sent."""
+    return _Unauthorized(why)
 
 
 def master_key_required() -> ParseError:

@@ -216,7 +216,7 @@ def _credentials_in_body(body: Mapping[str, Any], in_headers: Credentials) -> Cr
     """What the body says counts before the headers, if it names the app."""
     found = {name: body[key] for name, key in _BODY_KEYS.items() if body.get(key)}
     if not all(isinstance(value, str) for value in found.values()):
-        raise unauthorized()
+        raise unauthorized("a key in the body is no text")
     return replace(in_headers, **found) if "app_id" in found else in_headers
 
 

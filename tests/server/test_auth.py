@@ -6,6 +6,7 @@ from config import load_settings
 from server.auth import Caller, authorise
 from server.parse.errors import ParseError
 from server.parse.request import Credentials
+from server.routes.answers import error_body
 
 HERE = "127.0.0.1"
 ALL_KEYS = {
@@ -58,6 +59,24 @@ def is_refused(**arguments):
 )
 def test_the_app_id_and_one_key_open_the_door(credentials, refused):
     assert is_refused(**credentials) is refused
+
+
+@pytest.mark.parametrize(
+    ("credentials", "why"),
+    [
+        ({"app_id": None, "rest_api_key": "rest"}, "the application id was not sent"),
+        ({"app_id": "secret", "rest_api_key": "rest"}, "the application id is not APP_ID"),
+        ({}, "no key was sent"),
+        ({"rest_api_key": "secret"}, "wrong key (rest)"),
+        ({"javascript_key": "rest", "master_key": "secret"}, "wrong key (master, javascript)"),
+        ({"master_key": "master", "ip": "1.2.3.4"}, "the master key came from a foreign address"),
+    ],
+)
+def test_the_log_says_why_a_caller_is_refused_and_the_caller_does_not_learn_it(credentials, why):
+    with pytest.raises(ParseError) as refusal:
+        caller(**credentials)
+    assert str(refusal.value) == f"unauthorized: {why}"
+    assert error_body(refusal.value) == {"error": "unauthorized"}
 
 
 def test_without_configured_keys_none_is_needed():

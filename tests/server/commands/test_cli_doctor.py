@@ -11,7 +11,7 @@ from cloud.operations import Set
 from config import load_settings
 from server.commands.doctor import Verdict, examine
 from server.objects.schemas import SYSTEM_CLASSES
-from server.storage.port import Equals
+from server.storage.port import ClassSchema, ColumnType, Equals
 from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
 
 PORN = {"Porn": {"min": 0.4, "max": 0.8}}
@@ -155,6 +155,20 @@ def test_the_policy_is_told_as_it_is_stored(look, installed, params, verdict, sa
     found = look()["policy"]
     assert (found.verdict, said in found.sentence) == (verdict, True), found.sentence
     assert contents(installed.parent) == before
+
+
+def test_columns_of_files_that_nobody_judges_are_named(look, installed):
+    everywhere = ("UserImage", "Post", "_User", "_Role", "ImageClassification")
+    with closing(SqliteDatabase(installed.parent)) as database:
+        for name in everywhere:
+            columns = {"image": ColumnType("File"), "text": ColumnType("String")}
+            database.schemas.create(ClassSchema(name, columns))
+        database.schemas.add_columns("UserImage", {"Image": ColumnType("File")})
+    found = look()["files"]
+    assert found.verdict is Verdict.WARNING
+    assert "those of Post.image, UserImage.Image, _User.image: name in MODER" in found.sentence
+    found = look(moderated_files="UserImage.image,UserImage.Image,Post.image,_User.image")["files"]
+    assert found.verdict is Verdict.FINE
 
 
 def contents(folder):
