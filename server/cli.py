@@ -16,7 +16,6 @@ from config import Settings, SettingsError, load_settings
 from ml_models import pretrained
 from ml_models.errors import MlModelsError, ModelUnavailable
 from ml_models.own_commands import inherited
-from server.app import make_fetcher
 from server.commands.backup import back_up
 from server.commands.demo import demo
 from server.commands.doctor import doctor
@@ -26,6 +25,7 @@ from server.commands.moderators import create_moderator
 from server.commands.policy_check import check_policy
 from server.commands.purge import purge
 from server.env_file import only_in_environment
+from server.fetch.wiring import make_fetcher
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import ParseError

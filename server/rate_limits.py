@@ -18,7 +18,7 @@ from limits.strategies import FixedWindowRateLimiter
 from cloud.code import FILES, Definition, TriggerKind, cloud
 from cloud.rate_limits import RateLimit, Zone
 from cloud.validation import Validator
-from config import Settings
+from config import Settings, SettingsError
 from server.auth import Caller
 from server.networks import is_this_machine, network_of
 from server.parse.errors import CONNECTION_FAILED, ParseError
@@ -81,14 +81,14 @@ def _rules_of(settings: Settings, kind: str) -> tuple[Rule, ...]:
     try:
         return parse_rules(getattr(settings, name))
     except ValueError as error:
-        raise ValueError(f"{name.upper()}: {error}") from None
+        raise SettingsError(f"{name.upper()}: {error}") from None
 
 
 class RateLimits:
     """Counts calls and refuses those beyond a limit; thread-safe, one for each process."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises ValueError, which names the setting that cannot be used."""
+        """Raises SettingsError; reaches out to no store yet."""
         self._store = _Store(settings.rate_limit_store)
         self._rules = {kind: _rules_of(settings, kind) for kind in _KINDS}
 
@@ -139,7 +139,7 @@ class _Store:
         try:
             storage = storage_from_string(uri, wrap_exceptions=True, **options)
         except (ValueError, ConfigurationError):  # whose texts may hold a password
-            raise ValueError(
+            raise SettingsError(
                 "RATE_LIMIT_STORAGE: must be memory:// or a URL such as redis://redis:6379/0"
             ) from None
         self._limiter = FixedWindowRateLimiter(storage)

@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication
 
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
-from server.app import check_settings, create_app, mounts_of
+from server.app import create_app, mounts_of
 from server.busy import busy_answers
 from server.env_file import warn_of_neglected
 from server.front.application import Front
@@ -31,6 +31,7 @@ from server.telemetry.logs import ServersLog
 from server.telemetry.measured import observer
 from server.telemetry.sharing import forget_process, shared_figures
 from server.welcome import how_to_sign_in, what_to_try
+from server.wiring import check_settings
 
 # Requests that wait or fetch hold a thread each; these more say "busy" and "healthy" meanwhile.
 _SPARE_THREADS = 8

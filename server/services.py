@@ -1,4 +1,4 @@
-"""What the routes work with, joined once for each process by `server.app`."""
+"""What the routes work with, joined once for each process by `server.wiring`."""
 
 import logging
 from collections.abc import Callable

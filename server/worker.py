@@ -18,12 +18,12 @@ from celery.worker.request import Request
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.pipeline import ModerationPipeline
 from config import Settings, SettingsError
-from server.app import check_settings, make_services
 from server.dispatch.celery import broker_app, process_with
 from server.dispatch.workers import Pulse, WorkerBook
 from server.env_file import warn_of_neglected
 from server.malloc import keep_memory
 from server.serve import is_served
+from server.wiring import check_settings, make_services
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,6 @@ from cloud.values import File
 from config import Settings, SettingsError
 from ml_models.errors import ModelError
 from ml_models.own_commands import own_command
-from server.app import make_services
 from server.auth import Caller
 from server.cloud_code import load_cloud_code
 from server.moderation.items import StoredItems
@@ -33,6 +32,7 @@ from server.parse.query import FindRequest
 from server.serve import is_served, served_port
 from server.services import Services
 from server.storage.port import Document
+from server.wiring import make_services
 
 if TYPE_CHECKING:
     from server.commands.demo_pictures import DemoPicture

@@ -20,7 +20,6 @@ from cloud.moderation.policy import InvalidPolicy, read_policy
 from config import DEVELOPMENT_KEYS, Settings, SettingsError, usable_cores
 from ml_models import pretrained
 from ml_models.errors import ModelError
-from server.app import check_settings
 from server.commands.policy_check import stored_params
 from server.env_file import neglected_lines
 from server.moderation.queues import waiting
@@ -29,6 +28,7 @@ from server.storage.port import ClassSchema, Database
 from server.storage.sqlite.database import FILE_NAME
 from server.storage.sqlite.layout import is_outdated
 from server.storage.wiring import open_database
+from server.wiring import check_settings
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
 _ENOUGH_FILES = 4096

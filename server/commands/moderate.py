@@ -15,7 +15,6 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from config import Settings, SettingsError
-from server.app import make_services
 from server.malloc import keep_memory
 from server.moderation.backlog import Backlog, Fate
 from server.moderation.items import StoredItems
@@ -23,6 +22,7 @@ from server.parse.query import read_find
 from server.serve import sole_instance
 from server.services import Services
 from server.storage.sqlite.database import FILE_NAME
+from server.wiring import make_services
 
 
 def moderate_class(

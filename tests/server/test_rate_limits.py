@@ -5,13 +5,12 @@ from datetime import timedelta
 
 import pytest
 from image_host import KEYS, MASTER
-from parse_app import ParseApp
 from running_server import free_port
 
 from cloud.code import RateLimit, Validator
 from config import SettingsError, load_settings
-from server.app import check_settings
-from server.rate_limits import RateLimits, parse_rules
+from server.rate_limits import parse_rules
+from server.wiring import check_settings
 
 NEAR, FAR = "203.0.113.5", "198.51.100.7"
 MINUTE = timedelta(minutes=1)
@@ -307,7 +306,3 @@ def test_a_store_that_is_away_limits_nobody_and_holds_up_nothing(make_parse, def
     assert Phone(parse).run(times=20) == [200] * 20
     assert time.monotonic() - began < 2
     assert caplog.text.count("their store is away") == 1
-
-
-def test_a_server_keeps_its_app_when_limits_are_made(make_app):
-    assert isinstance(ParseApp(make_app()).services.rate_limits, RateLimits)

@@ -18,7 +18,6 @@ from cloud.operations import Set
 from config import load_settings
 from ml_models.fingerprint import fingerprint
 from ml_models.images import decode
-from server.app import make_services
 from server.commands.demo_pictures import demo_pictures, photograph
 from server.commands.demo_scenes import SCENES
 from server.files.names import image_extension
@@ -28,6 +27,7 @@ from server.objects.schemas import SYSTEM_CLASSES
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Query, SortKey
 from server.storage.sqlite.database import SqliteDatabase
+from server.wiring import make_services
 
 IMAGE = subject_schema("UserImage", "image")
 

@@ -10,7 +10,7 @@ from test_saves import ModeratedApp
 from cloud.moderation.items import State
 from config import SettingsError, load_settings
 from ml_models.pictures import placeholder
-from server.app import check_moderated_files
+from server.moderation.wiring import check_moderated_files
 
 IMAGE, OTHER = noise(1), noise(2)
 HASH = placeholder(IMAGE, 1_000_000)

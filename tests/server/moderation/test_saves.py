@@ -14,9 +14,9 @@ from cloud.objects import ParseObject
 from cloud.operations import Delete
 from cloud.values import File
 from config import SettingsError, load_settings
-from server.app import check_moderated_files
 from server.moderation import saves
 from server.moderation.items import ITEM
+from server.moderation.wiring import check_moderated_files
 from server.objects.schemas import NOBODY, SYSTEM_CLASSES, column_types
 from server.storage.port import ClassSchema, Equals, Query, SchemaChange
 
