@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import bcrypt
 import hypothesis
 import pytest
 from gaps import FERRETDB, JAVA
@@ -41,10 +40,6 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 NX_SERVER = _REPOSITORY / "tests" / "server" / "nx_server.py"
 
 
-_QUICK_COST = 4
-_QUICK_HASH = bcrypt.hashpw(bcrypt.gensalt(_QUICK_COST), bcrypt.gensalt(_QUICK_COST)).decode()
-
-
 def _no_download(url: str, destination: Path) -> None:
     raise ModelUnavailable(f"The known models need no URL, but {url} was asked for.")
 
@@ -59,8 +54,8 @@ def pytest_xdist_auto_num_workers():
 def quick_passwords(request, monkeypatch):
     """Hashes of passwords cost a sixtieth of production's, for tests that need them in passing."""
     if "real_passwords" not in request.keywords:
-        monkeypatch.setattr(passwords, "_COST", _QUICK_COST)
-        monkeypatch.setattr(passwords, "_NOBODYS", _QUICK_HASH)
+        monkeypatch.setattr(passwords, "_COST", 4)
+        monkeypatch.setattr(passwords, "_NOBODYS", passwords._NOBODYS.replace("$10$", "$04$"))
 
 
 @pytest.fixture(scope="session")
