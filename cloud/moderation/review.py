@@ -132,23 +132,16 @@ class ReviewDesk:
         escalated lane unless an admin asks.
         """
         _check_lane(reviewer, lane)
-        now, riskiest_first = self._now(), order is ReviewOrder.RISKIEST
+        riskiest_first = order is ReviewOrder.RISKIEST
         held = self._held(reviewer, lane, riskiest_first, skipping)
-        wanted = list(dict.fromkeys([*_within_bounds(asked, held), *held]))[:count]
-        count = min(count, len(wanted) + max(0, MOST_HELD - len({*held, *wanted})))
-        passed, items = {*skipping, *wanted}, list[Item]()
-        while len(items) < count:
-            missing = count - len(items) - len(wanted)
-            free = list[str]()
-            if missing:
-                free = self._claims.free(
-                    lane, now, missing, riskiest_first=riskiest_first, skipping=passed
-                )
-            items += self._claims.take([*wanted, *free], lane, self._claim_of(reviewer), now)
-            if len(free) < missing:  # there are no more
-                break
-            # What somebody else took at the same moment is not tried again.
-            passed, wanted = passed.union(free), []
+        hers = list(dict.fromkeys([*_within_bounds(asked, held), *held]))[:count]
+        room = max(0, MOST_HELD - len({*held, *hers}))
+        most = min(count, len(hers) + room)
+        passed, items = {*skipping, *hers}, list[Item]()
+        candidates = [*hers, *self._free(lane, riskiest_first, most - len(hers), passed)]
+        while candidates:
+            items += self._claims.take(candidates, lane, self._claim_of(reviewer), self._now())
+            candidates = self._free(lane, riskiest_first, most - len(items), passed)
         return items
 
     def renew(
@@ -290,6 +283,17 @@ class ReviewDesk:
         if skipped:
             self._claims.release(session_id, skipped)
         return [item.item_id for item in held if item.item_id not in skipping]
+
+    def _free(self, lane: Lane, riskiest_first: bool, count: int, passed: set[str]) -> list[str]:
+        """Return up to `count` items that nobody holds and add them to what is `passed`: what
+        somebody else takes at the same moment is not tried again."""
+        if not count:
+            return []
+        free = self._claims.free(
+            lane, self._now(), count, riskiest_first=riskiest_first, skipping=passed
+        )
+        passed.update(free)
+        return free
 
     def _claim_of(self, reviewer: Reviewer) -> Claim:
         return Claim(reviewer.moderator_id, reviewer.session_id, self._now() + CLAIM_LENGTH)
