@@ -4,7 +4,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
@@ -17,11 +17,19 @@ from cloud.moderation.ports import (
     PolicySource,
     ReviewQueue,
 )
-from cloud.moderation.rules import judge
+from cloud.moderation.rules import judge, of_first_frame
 from cloud.moderation.sources import without_credentials
-from cloud.moderation.types import Classification, ImageSource, Outcome, Policy, UrlSource
+from cloud.moderation.types import (
+    Classification,
+    ImageSource,
+    Outcome,
+    Policy,
+    UrlSource,
+    Verdict,
+)
+from ml_models.animation import may_be_animated
 from ml_models.errors import ClassifierBusy
-from ml_models.types import ModelSpec
+from ml_models.types import ModelSpec, Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +107,7 @@ class ClassificationService:
     ) -> Classification:
         recorded = self._records.find(content_sha256, model)
         if recorded is not None:
-            verdict = judge(recorded.predictions, policy, recorded.on_black)
+            verdict = _judge(data, recorded.predictions, policy, recorded.on_black)
             return self._records.seen_again(recorded, verdict, source_url, utc_now())
         inspection = self._classifier.classify(data)
         now = utc_now()
@@ -110,7 +118,7 @@ class ClassificationService:
                 model=model,
                 predictions=inspection.predictions,
                 fingerprint=inspection.fingerprint,
-                verdict=judge(inspection.predictions, policy, inspection.on_black),
+                verdict=_judge(data, inspection.predictions, policy, inspection.on_black),
                 source_url=source_url,
                 seen_count=1,
                 first_seen_at=now,
@@ -150,6 +158,16 @@ class _KeyedLocks:
             yield
         finally:
             lock.release()
+
+
+def _judge(
+    data: bytes,
+    predictions: Sequence[Prediction],
+    policy: Policy,
+    on_black: Sequence[Prediction] | None,
+) -> Verdict:
+    verdict = judge(predictions, policy, on_black)
+    return of_first_frame(verdict) if may_be_animated(data) else verdict
 
 
 def _log(classification: Classification, elapsed_s: float) -> None:

@@ -38,7 +38,7 @@ from cloud.moderation.items import (
 from cloud.moderation.loose_ends import FILE_REPLACED, OBJECT_DELETED, LooseEnds
 from cloud.moderation.memory import NotReadYet, is_lesson, opinion, takes_back
 from cloud.moderation.ports import PolicySource
-from cloud.moderation.rules import judge_upload
+from cloud.moderation.rules import judge_upload, of_first_frame
 from cloud.moderation.types import BytesSource, Classification, Outcome
 from ml_models.animation import may_be_animated
 from ml_models.errors import ClassifierBusy, ImageError, ModelError
@@ -231,9 +231,8 @@ class ModerationPipeline:
     def _follow_rules(self, item: Item, classification: Classification, *, is_still: bool) -> None:
         on_black = classification.on_black
         verdict = judge_upload(classification.predictions, self._policies.current(), on_black)
-        after, reasons = _STATES[verdict.outcome], verdict.reasons
-        if not is_still and after is State.APPROVED:
-            after, reasons = State.REVIEW, ("only the first frame of an animation was judged",)
+        if not is_still:
+            verdict = of_first_frame(verdict)
         evidence = Evidence(
             predictions=classification.predictions,
             content_sha256=classification.content_sha256,
@@ -243,7 +242,14 @@ class ModerationPipeline:
             policy_version=verdict.policy_version,
         )
         is_seen_through = on_black is not None
-        self._conclude(item, after, BY_RULES, reasons, evidence, is_seen_through=is_seen_through)
+        self._conclude(
+            item,
+            _STATES[verdict.outcome],
+            BY_RULES,
+            verdict.reasons,
+            evidence,
+            is_seen_through=is_seen_through,
+        )
 
     def _conclude(
         self,

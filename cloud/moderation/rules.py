@@ -43,6 +43,14 @@ def judge_upload(
     return replace(verdict, outcome=Outcome.REVIEW, reasons=reasons)
 
 
+def of_first_frame(verdict: Verdict) -> Verdict:
+    """Say what counts for an animation, of which the rules saw no more: they approve none."""
+    if verdict.outcome is not Outcome.APPROVED:
+        return verdict
+    reasons = ("only the first frame of an animation was judged",)
+    return replace(verdict, outcome=Outcome.REVIEW, reasons=reasons)
+
+
 def _judge(predictions: Sequence[Prediction], policy: Policy) -> Verdict:
     if not policy.thresholds:
         reason = "no policy: moderationScores is not set"

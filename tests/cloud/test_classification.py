@@ -14,6 +14,7 @@ from ml_models.types import Fingerprint, Inspection, Label, ModelSpec, Predictio
 
 PORN = tuple(Prediction(label, 0.9 if label is Label.PORN else 0.025) for label in Label)
 FINGERPRINT = Fingerprint("0" * 64, 100)
+ANIMATION = b"\0\0\0\x1cftypavis"  # how an AVIF of several frames begins
 
 
 class ScriptedFetcher:
@@ -123,6 +124,22 @@ def test_verdict_on_black_counts_at_once_and_when_seen_again(world):
         assert (result.predictions, result.on_black) == (harmless, PORN)
         assert result.verdict.outcome is Outcome.REJECTED
         assert result.verdict.reasons == ("on black: Porn 0.9000 is above 0.8",)
+
+
+def test_animation_of_which_one_frame_was_judged_is_for_a_moderator(world):
+    harmless = tuple(Prediction(label, 0.2) for label in Label)
+    world.classifier.classify = lambda data: Inspection(harmless, FINGERPRINT)
+    world.policies.policy = replace(world.policies.policy, automation_enabled=True)
+    for _ in range(2):
+        result = world.service.classify(BytesSource(ANIMATION))
+        assert result.verdict.outcome is Outcome.REVIEW
+        assert result.verdict.reasons == ("only the first frame of an animation was judged",)
+    assert [data for _, data in world.reviews.images] == [ANIMATION] * 2
+
+
+def test_animation_that_the_rules_reject_is_rejected(world):
+    result = world.service.classify(BytesSource(ANIMATION))
+    assert result.verdict.outcome is Outcome.REJECTED
 
 
 def test_same_bytes_are_inferred_once_and_counted_twice(world):

@@ -183,6 +183,19 @@ def test_image_is_safe_by_the_moderation_scores(client, image_host):
     assert answer() == (False, True)
 
 
+def test_animation_is_not_safe_for_its_first_frame(client):
+    body = {"params": {"moderationScores": {"Porn": {"min": 0.4, "max": 0.8}}}}
+    assert client.put("/parse/config", json=body, headers=MASTER).status_code == 200
+    with Image.open(io.BytesIO(ASTRONAUT)) as image:
+        first, later = image.convert("P"), image.rotate(90).convert("P")
+    still, moving = io.BytesIO(), io.BytesIO()
+    first.save(still, "GIF")
+    first.save(moving, "GIF", save_all=True, append_images=[later])
+    assert client.post(IS_SAFE, data=still.getvalue()).json["isSafe"]
+    answer = client.post(IS_SAFE, data=moving.getvalue()).json
+    assert (answer["isSafe"], answer["isToxic"]) == (False, False)
+
+
 def test_what_only_a_dark_page_shows_is_not_safe(client):
     with Image.open(io.BytesIO(ASTRONAUT)) as image:
         shown = image.convert("L")
