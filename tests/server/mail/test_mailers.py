@@ -233,9 +233,8 @@ def test_whoever_posts_does_not_wait_for_the_mail(make_queue_of, caplog):
     mailer = ScriptedMailer()
     mailer.go_on.clear()
     queue = make_queue_of(mailer)
-    started = time.monotonic()
     queue.post("greeting", lambda: MAIL)
-    assert time.monotonic() - started < 0.5
+    assert mailer.sent == []
     mailer.go_on.set()
     until(lambda: mailer.sent == [MAIL])
     until(lambda: "a mail (greeting) went to nowhere" in caplog.messages)
