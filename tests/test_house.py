@@ -212,6 +212,21 @@ def test_pictures_and_pages_that_docs_name_are_there(path):
     assert [name for name in named if not (path.parent / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["apps", "databases", "live-query", "operations", "scaling"])
+def test_settings_that_pages_name_are_there(page):
+    text = (REPOSITORY / "docs" / f"{page}.md").read_text()
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", text))
+    others = {name for name in named if name.startswith(("TEST_", "OTEL_", "COMPOSE_"))}
+    assert named - others <= {name.upper() for name in Settings.model_fields}
+
+
+def test_the_proxy_of_the_docs_lets_the_largest_image_through():
+    bound = re.search(
+        r"client_max_body_size (\d+)m;", (REPOSITORY / "docs/operations.md").read_text()
+    )
+    assert int(bound[1]) * 2**20 >= Settings.model_fields["max_image_bytes"].default * 4 / 3
+
+
 @pytest.mark.parametrize("path", ["SECURITY.md", "docs/security.md"])
 def test_what_is_said_to_prove_or_keep_a_promise_is_there(path):
     """A file without a folder lies in that of the one before, or in none."""

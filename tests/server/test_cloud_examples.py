@@ -141,15 +141,20 @@ def test_triggers(client, alice):
     assert get(client, "Poster", poster)["code"] == 101
 
 
-def test_jobs(client):
-    save(client, "Movie", {"name": "M"})
-    response = client.post("/parse/jobs/recountReviews", json={}, headers=MASTER)
+def run_job(client, name):
+    """Run it to its end; return its row."""
+    response = client.post(f"/parse/jobs/{name}", json={}, headers=MASTER)
     job_id = response.headers["X-Parse-Job-Status-Id"]
     deadline = time.monotonic() + 5
     while get(client, "_JobStatus", job_id)["status"] == "running":
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert get(client, "_JobStatus", job_id)["message"] == "1 movies recounted"
+    return get(client, "_JobStatus", job_id)
+
+
+def test_jobs(client):
+    save(client, "Movie", {"name": "M"})
+    assert run_job(client, "recountReviews")["message"] == "1 movies recounted"
 
 
 def test_images(app, client):
@@ -159,6 +164,26 @@ def test_images(app, client):
     image = {"__type": "File", "name": "a.png"}
     assert call(client, "isDecent", {"image": image}) == {"result": True}
     assert call(client, "isDecent", {"image": "a.png"})["code"] == 142
+
+
+def test_what_was_approved_is_opened_and_what_is_taken_back_is_closed(client, alice):
+    headers, user_id = alice
+    own = {user_id: {"read": True, "write": True}}
+    path = "/parse/files/me.png"
+    name = client.post(path, data=ASTRONAUT, headers=headers).json["name"]
+    values = {"image": {"__type": "File", "name": name}, "ACL": own}
+    image = save(client, "UserImage", values, headers)["objectId"]
+
+    def acl_after(decision):
+        done = client.put(f"/parse/classes/UserImage/{image}", json=decision, headers=MASTER)
+        assert done.status_code == 200, done.json
+        assert run_job(client, "showApproved")["status"] == "succeeded"
+        return get(client, "UserImage", image)["ACL"]
+
+    assert acl_after({}) == own
+    assert acl_after({"isSafe": True}) == {**own, "*": {"read": True}}
+    assert acl_after({"deleted": True}) == own
+    assert get(client, "UserImage", image)["shown"] is False
 
 
 def test_triggers_of_finds(client):
