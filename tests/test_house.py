@@ -3,6 +3,7 @@
 import ast
 import itertools
 import json
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dotenv import dotenv_values
+from PIL import Image
 
 from config import DEVELOPMENT_KEYS, Settings, SettingsError, load_settings
 
@@ -270,6 +272,20 @@ def test_readme_lines_give_the_answers_it_shows(start_server):
             ["bash", "-c", pasted], cwd=REPOSITORY, capture_output=True, text=True, check=True
         )
         assert_nearly_equal(json.loads(result.stdout), json.loads(answer))
+
+
+def test_readme_line_with_base64_takes_large_photos_of_ones_own(start_server, tmp_path):
+    """A command's argument has at most 128 KB on Linux, which a phone's photo exceeds."""
+    photo = tmp_path / "photo.jpg"
+    Image.frombytes("RGB", (900, 700), random.Random(1).randbytes(900 * 700 * 3)).save(photo)
+    assert photo.stat().st_size > 2 * 128 * 1024
+    (command,) = [command for command, _ in readme_calls() if "base64" in command]
+    pasted = command.replace(
+        "localhost:1337", f"localhost:{start_server().wait_until_healthy().port}"
+    )
+    pasted = pasted.replace("docs/astronaut.jpg", str(photo))
+    result = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, check=True)
+    assert len(json.loads(result.stdout)["result"]) == 5
 
 
 def test_read_only_key_that_is_the_master_key_is_refused():
