@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +28,8 @@ from server.storage.port import ClassSchema, Database
 from server.storage.sqlite.database import FILE_NAME
 from server.storage.sqlite.layout import is_outdated
 from server.storage.wiring import open_database
+from server.webhooks.failures import failures
+from server.webhooks.wiring import webhook_receivers
 from server.wiring import check_settings
 
 _ENOUGH_DISK_BYTES = 2 * 1024**3
@@ -179,6 +181,7 @@ def _look_into(database: Database, settings: Settings) -> Iterator[Finding]:
     yield _clock(database)
     yield from _moderation(database)
     yield _files(database.schemas.all(), settings.moderated_files)
+    yield from _webhooks(database, settings)
 
 
 def _clock(database: Database) -> Finding:
@@ -240,6 +243,15 @@ def _files(schemas: Iterable[ClassSchema], moderated: Mapping[str, Sequence[str]
         "files", f"nobody judges those of {', '.join(unseen[:_MOST_NAMED])}{more}: name in "
         "MODERATED_FILES what holds users' pictures",
     )  # fmt: skip
+
+
+def _webhooks(database: Database, settings: Settings) -> Iterator[Finding]:
+    with suppress(SettingsError):  # which are told among the settings
+        for each in failures(database.objects, webhook_receivers(settings)):
+            yield _warning(
+                "webhooks", f"posts to {each.url} fail, {each.posts} wait to be sent again; the "
+                f"last: {each.problem}",
+            )  # fmt: skip
 
 
 def _model(settings: Settings) -> Finding:

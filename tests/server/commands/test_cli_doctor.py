@@ -7,12 +7,14 @@ from contextlib import closing
 import pytest
 from running_server import free_port
 
+from cloud.clock import utc_now
 from cloud.operations import Set
 from config import load_settings
 from server.commands.doctor import Verdict, examine
 from server.objects.schemas import SYSTEM_CLASSES
 from server.storage.port import ClassSchema, ColumnType, Equals
 from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
+from server.webhooks.deliveries import SCHEMA as DELIVERY
 
 PORN = {"Porn": {"min": 0.4, "max": 0.8}}
 
@@ -169,6 +171,22 @@ def test_columns_of_files_that_nobody_judges_are_named(look, installed):
     assert "those of Post.image, UserImage.Image, _User.image: name in MODER" in found.sentence
     found = look(moderated_files="UserImage.image,UserImage.Image,Post.image,_User.image")["files"]
     assert found.verdict is Verdict.FINE
+
+
+def test_webhooks_that_fail_are_told_with_the_reason(look, installed):
+    url = "https://hooks.example/x"
+    with closing(SqliteDatabase(installed.parent)) as database:
+        database.schemas.create(DELIVERY)
+        row = {"objectId": "d1", "createdAt": utc_now(), "updatedAt": utc_now(), "ACL": {}}
+        said = {"url": url, "state": "waiting", "attempts": 1, "lastError": "port 8080 is not open"}
+        database.objects.insert(DELIVERY, {**row, **said})
+    fields = {"moderation_webhook_secret": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
+    found = look(moderation_webhook_urls=f"{url}?token=secret", **fields)["webhooks"]
+    assert found.verdict is Verdict.WARNING
+    assert f"posts to {url} fail, 1 wait" in found.sentence
+    assert found.sentence.endswith("port 8080 is not open")
+    assert "webhooks" not in look(moderation_webhook_urls="https://other.example/", **fields)
+    assert "webhooks" not in look()
 
 
 def contents(folder):

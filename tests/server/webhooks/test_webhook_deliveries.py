@@ -11,6 +11,8 @@ from webhook_receiver import SECRET, decision
 from cloud.moderation.webhooks import MAX_ATTEMPTS
 from server.objects.schemas import NOBODY
 from server.webhooks.deliveries import SCHEMA
+from server.webhooks.failures import failures
+from server.webhooks.receivers import parse_receivers
 
 
 def test_a_decision_is_delivered_once_with_a_signature_that_verifies(office, receive):
@@ -55,6 +57,27 @@ def test_without_urls_nothing_is_recorded_and_no_class_made(office, database):
     post = office()
     post.deliveries.announce(decision())
     assert SCHEMA.class_name not in {schema.class_name for schema in database.schemas.all()}
+
+
+def test_who_does_not_take_posts_is_told_until_he_does(office, receive, database):
+    receiver, other = receive(404, 404, 204, 204), receive()
+    post = office(f"{receiver.url}?token=secret", other.url)
+    receivers = parse_receivers([f"{receiver.url}?token=secret", other.url])
+
+    def told():
+        return list(failures(database.objects, receivers))
+
+    assert told() == []
+    for number in (1, 2):
+        post.deliveries.announce(decision(number))
+    assert told() == []
+    post.deliver()
+    (failure,) = told()
+    assert (failure.url, failure.posts) == (receiver.url, 2)
+    assert "404" in failure.problem
+    post.clock.skip(minutes=1)
+    post.deliver()
+    assert told() == []
 
 
 def test_the_log_is_for_the_master_key_alone(office, receive):
