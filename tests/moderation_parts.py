@@ -102,6 +102,26 @@ class Forgetful:
         pass
 
 
+class Killed(BaseException):
+    """The process ends here: nothing catches it."""
+
+
+class Mortal:
+    """Ends the process before its n-th call of any port."""
+
+    def __init__(self, part, life):
+        self.part, self.life = part, life
+
+    def __getattr__(self, name):
+        def call(*arguments, **options):
+            if self.life["calls left"] == 0:
+                raise Killed
+            self.life["calls left"] -= 1
+            return getattr(self.part, name)(*arguments, **options)
+
+        return call
+
+
 class Moderation:
     """One process's pipeline; several may share a database, a clock and a classifier."""
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -59,6 +60,19 @@ def program(clock=None):
     return [sys.executable, *(["-m"] if clock is None else [CLOCKED, clock]), "server"]
 
 
+def run_command(folder, *arguments, **settings):
+    """Run `python -m server ...` in a folder to its end, with these settings and no others."""
+    environment = {name: str(value) for name, value in settings.items()}
+    return subprocess.run(
+        [*program(), *arguments],
+        env=bare_environment() | environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 class Server:
     """A `python -m server run` in a process group of its own, as from a terminal."""
 
@@ -99,6 +113,10 @@ class Server:
 
     def family(self):
         return [self.process, *self.process.children(recursive=True)]
+
+    def classifiers(self):
+        """The processes that decode and classify."""
+        return [p for p in self.family() if "ml_models.child" in p.cmdline()]
 
     def stop(self):
         for process in self.family():

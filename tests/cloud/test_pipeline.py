@@ -4,7 +4,16 @@ import threading
 from datetime import timedelta
 
 import pytest
-from moderation_parts import MODEL, POLICY, SCORES, Forgetful, Moderation, predictions
+from moderation_parts import (
+    MODEL,
+    POLICY,
+    SCORES,
+    Forgetful,
+    Killed,
+    Moderation,
+    Mortal,
+    predictions,
+)
 
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import State
@@ -499,26 +508,6 @@ def test_a_due_time_far_in_the_future_was_a_wrong_clocks(moderation):
 
 
 # --- the end of a process between any two steps ---------------------------------------------------
-
-
-class Killed(BaseException):
-    """The process ends here: nothing catches it."""
-
-
-class Mortal:
-    """Ends the process before its n-th call of any port."""
-
-    def __init__(self, part, life):
-        self.part, self.life = part, life
-
-    def __getattr__(self, name):
-        def call(*arguments, **options):
-            if self.life["calls left"] == 0:
-                raise Killed
-            self.life["calls left"] -= 1
-            return getattr(self.part, name)(*arguments, **options)
-
-        return call
 
 
 def dies(moderation, calls, work):

@@ -4,7 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from moderation_parts import ADA, BOB, EVE, Moderation, predictions
+from moderation_parts import ADA, BOB, EVE, Killed, Moderation, Mortal, predictions
 
 from cloud.moderation.items import Lane, Remark, State
 from cloud.moderation.pipeline import AlreadyDecided
@@ -721,26 +721,6 @@ def test_an_escalation_is_undone_unless_an_admin_looks_at_it(moderation, desk, i
 
 
 # --- a process that ends between any two steps ----------------------------------------------------
-
-
-class Killed(BaseException):
-    """The process ends here: nothing catches it."""
-
-
-class Mortal:
-    """Ends the process before its n-th call of any port."""
-
-    def __init__(self, part, life):
-        self.part, self.life = part, life
-
-    def __getattr__(self, name):
-        def call(*arguments, **options):
-            if self.life["calls left"] == 0:
-                raise Killed
-            self.life["calls left"] -= 1
-            return getattr(self.part, name)(*arguments, **options)
-
-        return call
 
 
 def rule_it(desk, item):

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
@@ -11,7 +9,7 @@ import psutil
 import pytest
 from parse_calls import find, save, wait_until
 from running_broker import Redis
-from running_server import Server, bare_environment
+from running_server import Server, run_command
 
 pytestmark = pytest.mark.slow
 
@@ -200,18 +198,6 @@ def test_idle_worker_stops_at_once(server, start_one, redis, sign):
     _, alive = psutil.wait_procs(family, timeout=8)
     redis.start()
     assert alive == []
-
-
-def run_command(folder, *arguments, **settings):
-    environment = {name: str(value) for name, value in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "server", *arguments],
-        env=bare_environment() | environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(

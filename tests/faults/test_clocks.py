@@ -50,10 +50,6 @@ def children(program):
     return program.process.children(recursive=True)
 
 
-def classifiers(server):
-    return [p for p in children(server) if "ml_models.child" in p.cmdline()]
-
-
 def kill(program):
     for process in program.family():
         process.kill()
@@ -110,7 +106,7 @@ def tell(redis, item):
 
 
 def test_clock_that_is_set_back_under_a_server_loses_and_doubles_nothing(server, clock, hold):
-    judging = hold(classifiers(server))
+    judging = hold(server.classifiers())
     taken = [save_and_have_it_taken(server, colour) for colour in COLOURS[:2]]
     clock.set(-HOURS_S)
     for colour in COLOURS[2:]:
@@ -127,7 +123,7 @@ def test_clock_that_is_set_back_under_a_server_loses_and_doubles_nothing(server,
 def test_lease_from_before_the_clock_was_set_back_is_not_waited_for(
     server, start_server, clock, hold
 ):
-    hold(classifiers(server))
+    hold(server.classifiers())
     items = [save_and_have_it_taken(server, colour) for colour in ("blue", "green")]
     kill(server)
     clock.set(-HOURS_S)

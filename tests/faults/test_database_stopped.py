@@ -21,14 +21,10 @@ def server(start_server, mongo, clock):
     return server
 
 
-def classifiers(server):
-    return [p for p in server.family() if "ml_models.child" in p.cmdline()]
-
-
 def test_stopped_database_loses_nothing_and_is_said_clearly(server, mongo, clock, hold):
     saved = [save(server, colour) for colour in COLOURS]
     wait_until_at_rest(server)
-    held = hold(classifiers(server))
+    held = hold(server.classifiers())
     saved += [save(server, colour) for colour in COLOURS]
     wait_until(lambda: find(server, "ModerationItem", attempts={"$gte": 1}, state="pending"))
     image, processes = upload(server, "gray"), server.family()

@@ -60,14 +60,10 @@ def server(start_server, disk, clock):
     return server
 
 
-def classifiers(server):
-    return [p for p in server.family() if "ml_models.child" in p.cmdline()]
-
-
 def test_full_disk_is_said_clearly_and_loses_nothing(server, disk, clock, hold):
     saved = [save(server, colour) for colour in COLOURS]
     wait_until_at_rest(server)
-    held = hold(classifiers(server))
+    held = hold(server.classifiers())
     saved += [save(server, colour) for colour in COLOURS]
     wait_until(lambda: find(server, "ModerationItem", attempts={"$gte": 1}, state="pending"))
     image, processes = upload(server, "gray"), server.family()

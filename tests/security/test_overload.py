@@ -96,7 +96,7 @@ def test_more_connections_than_files_stop_nobody(start_server, tally):
 def test_calls_beyond_capacity_are_told_at_once_and_health_answers(start_server, tally):
     server = start_server(CLASSIFY_PERMITS=1, CLASSIFY_MAX_WAITING=1, CLASSIFY_MAX_WAIT=6)
     server.wait_until_healthy()
-    (classifier,) = [p for p in server.family() if "ml_models.child" in p.cmdline()]
+    (classifier,) = server.classifiers()
     classifier.suspend()  # so that one call has it, one waits, and all others are too many
     answers = flood(server, calls=60)
     assert_health_answers(server, "/health/live", "/health")

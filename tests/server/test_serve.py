@@ -15,20 +15,7 @@ import psutil
 import pytest
 from image_host import noise
 from PIL import Image
-from running_server import CLASSIFY, bare_environment, free_port, wait_for_port
-
-
-def run_command(folder, *arguments, **settings):
-    """Run `python -m server ...` in a folder to its end, with these settings and no others."""
-    environment = {name: str(value) for name, value in settings.items()}
-    return subprocess.run(
-        [sys.executable, "-m", "server", *arguments],
-        env=bare_environment() | environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from running_server import CLASSIFY, free_port, run_command, wait_for_port
 
 
 def exit_of(server):
