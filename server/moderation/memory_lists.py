@@ -25,7 +25,7 @@ from server.moderation.memory import (
     forgetting,
 )
 from server.objects.declaration import Declaration
-from server.objects.saving import ClassRules, Save, SpecialClass
+from server.objects.save import ClassRules, Save, SpecialClass
 from server.objects.schemas import Schemas
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError
 from server.storage.port import All, Database, Document, Equals, Query, SortKey

@@ -33,7 +33,7 @@ from server.moderation.placeholders import PlaceholderColumns, is_placeholder
 from server.moderation.subjects import shown_column, shown_item, shows, subject_schema
 from server.objects.access import both
 from server.objects.identity import new_object_id
-from server.objects.saving import ClassRules, Save, Saved, SpecialClass
+from server.objects.save import ClassRules, Save, Saved, SpecialClass
 from server.objects.schemas import (
     BUILT_IN_COLUMNS,
     SYSTEM_CLASSES,

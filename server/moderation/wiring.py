@@ -21,7 +21,7 @@ from server.moderation.placeholders import PlaceholderColumns
 from server.moderation.saves import ModeratedFiles, check_moderated, moderated_class
 from server.moderation.subjects import StoredSubjects
 from server.moderation.unowned import UnownedImages
-from server.objects.saving import SpecialClass
+from server.objects.save import SpecialClass
 from server.objects.schemas import Schemas
 from server.parse_config import ParseConfig
 from server.storage.port import Database

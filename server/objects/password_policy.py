@@ -8,7 +8,7 @@ from cloud.clock import utc_now
 from cloud.errors import VALIDATION_ERROR
 from cloud.operations import Set
 from server.objects.passwords import is_password
-from server.objects.saving import Save
+from server.objects.save import Save
 from server.parse.errors import OBJECT_NOT_FOUND, ParseError
 
 HISTORY, CHANGED_AT = "_password_history", "_password_changed_at"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from server.objects.access import both
-from server.objects.saving import ClassRules
+from server.objects.save import ClassRules
 from server.storage.port import (
     EVERYTHING,
     ClassSchema,

@@ -1,7 +1,7 @@
 """Roles: which a user has, directly and through roles that are part of others, and their rules."""
 
 from cloud.operations import Delete, Set
-from server.objects.saving import ClassRules, Save
+from server.objects.save import ClassRules, Save
 from server.objects.schemas import SYSTEM_CLASSES
 from server.parse.errors import INCORRECT_TYPE, ParseError
 from server.storage.port import Database, Index, Join, OneOf, Query

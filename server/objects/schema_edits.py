@@ -11,7 +11,7 @@ from typing import Any
 
 from cloud.operations import Delete
 from server.objects.purging import pages, purge
-from server.objects.saving import ClassRules, SpecialClass
+from server.objects.save import ClassRules, SpecialClass
 from server.objects.schema_rules import (
     ColumnEdits,
     IndexEdits,

@@ -15,13 +15,8 @@ from server.objects.installations import Installations, Plan
 from server.objects.logins import Logins
 from server.objects.resets import PasswordResets
 from server.objects.roles import RoleRules
-from server.objects.saving import (
-    ClassRules,
-    Saved,
-    Saver,
-    SeveralRules,
-    SpecialClass,
-)
+from server.objects.save import ClassRules, Saved, SeveralRules, SpecialClass
+from server.objects.saving import Saver
 from server.objects.schema_edits import SchemaEditor
 from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.objects.sessions import SessionRules, Sessions

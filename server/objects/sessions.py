@@ -10,7 +10,7 @@ from cloud.clock import utc_now
 from cloud.operations import Set
 from cloud.values import Pointer
 from server.objects.identity import new_object_id
-from server.objects.saving import ClassRules, Save, Saved
+from server.objects.save import ClassRules, Save, Saved
 from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.parse.errors import INVALID_KEY_NAME, INVALID_SESSION_TOKEN, ParseError
 from server.storage.port import All, Database, Differs, Document, Equals, Index, OneOf, Query

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cloud.code import RequestContext, TriggerKind, cloud
 from cloud.objects import ParseObject
@@ -11,10 +11,8 @@ from cloud.operations import Relate, apply
 from cloud.running import run_after_delete, run_after_save, run_before_delete, run_before_save
 from cloud.values import Relation
 from server.auth import Caller
+from server.objects.save import Save, Saved
 from server.storage.port import Document
-
-if TYPE_CHECKING:
-    from server.objects.saving import Save, Saved
 
 ContextOf = Callable[[Caller, dict[str, Any]], RequestContext]
 
@@ -25,7 +23,7 @@ class Triggers:
     def __init__(self, context_of: ContextOf) -> None:
         self.context_of = context_of
 
-    def before_save(self, save: "Save") -> None:
+    def before_save(self, save: Save) -> None:
         """Let the trigger change `save.changes`, or refuse the save by raising."""
         if cloud.trigger(TriggerKind.BEFORE_SAVE, save.class_name) is None:
             return
@@ -35,7 +33,7 @@ class Triggers:
         internal = {name: change for name, change in save.changes.items() if name.startswith("_")}
         save.changes = {**internal, **subject.changes}
 
-    def after_save(self, save: "Save", saved: "Saved") -> "Saved":
+    def after_save(self, save: Save, saved: Saved) -> Saved:
         """Run the trigger; what it changes in the object, or returns, goes into the answer."""
         if cloud.trigger(TriggerKind.AFTER_SAVE, save.class_name) is None:
             return saved
@@ -64,7 +62,7 @@ class Triggers:
             run_after_delete(context, ParseObject(class_name, document, {}))
 
 
-def _subject(save: "Save") -> ParseObject:
+def _subject(save: Save) -> ParseObject:
     """The object as it will be, with what is about to change; a new one has no objectId yet."""
     values = deepcopy(save.original or {})
     for name, change in save.changes.items():
@@ -76,7 +74,7 @@ def _subject(save: "Save") -> ParseObject:
     return ParseObject(save.class_name, values, save.changes)
 
 
-def _original(save: "Save") -> ParseObject | None:
+def _original(save: Save) -> ParseObject | None:
     if save.original is None:
         return None
     return ParseObject(save.class_name, save.original, {})

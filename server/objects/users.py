@@ -12,7 +12,7 @@ from server.objects.account_options import AccountOptions
 from server.objects.identity import new_object_id
 from server.objects.password_policy import PasswordPolicy
 from server.objects.passwords import hash_password
-from server.objects.saving import ClassRules, Save, Saved
+from server.objects.save import ClassRules, Save, Saved
 from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
 from server.objects.sessions import Sessions
 from server.parse.errors import (

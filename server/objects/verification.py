@@ -12,7 +12,7 @@ from server.objects.account_options import AccountOptions
 from server.objects.resets import EXPIRES as RESET_EXPIRES
 from server.objects.resets import TOKEN as RESET_TOKEN
 from server.objects.resets import InvalidLink, SaveUser, read_email
-from server.objects.saving import ClassRules, Save, Saved
+from server.objects.save import ClassRules, Save, Saved
 from server.objects.users import Users
 from server.parse.errors import EMAIL_NOT_FOUND, OBJECT_NOT_FOUND, OTHER_CAUSE, ParseError
 from server.storage.port import Document, Equals

@@ -15,7 +15,7 @@ from cloud.requests import RequestContext
 from config import DEVELOPMENT_KEYS, Settings
 from server.auth import Caller
 from server.objects.accounts import make_accounts
-from server.objects.saving import Save, Saved
+from server.objects.save import Save, Saved
 from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
 from server.objects.triggers import Triggers

@@ -10,7 +10,7 @@ from cloud.values import File
 from config import Settings
 from server.files.urls import file_url
 from server.objects.finding import Found
-from server.objects.saving import Saved
+from server.objects.save import Saved
 from server.parse.encode import FileUrl, iso_date, object_json
 from server.routes.router import Answer, Call
 from server.storage.pipeline import ACCOUNT_KEYS
