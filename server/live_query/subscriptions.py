@@ -9,7 +9,7 @@ from server.auth import Caller
 from server.live_query.limits import pattern_budget
 from server.live_query.messages import Subscribe
 from server.objects.access import condition_to
-from server.objects.finding import paths, refuse_protected
+from server.objects.search_rights import paths, refuse_protected
 from server.parse.encode import to_json
 from server.parse.errors import INVALID_QUERY, INVALID_SESSION_TOKEN, ParseError
 from server.parse.where import read_where

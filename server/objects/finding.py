@@ -1,6 +1,6 @@
 """Find, get and count objects as one caller sees them, with what they point to."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +12,22 @@ from server.objects.access import (
     condition_to,
     own_rows,
     permits,
-    protected_columns,
     visible,
 )
 from server.objects.find_triggers import FindTriggers
 from server.objects.including import include
 from server.objects.schemas import BUILT_IN_COLUMNS, Schemas
+from server.objects.search_rights import (
+    has_text_search,
+    hidden_columns,
+    is_about_oneself,
+    paths,
+    refuse_protected,
+    with_hidden,
+)
 from server.objects.triggers import ContextOf
 from server.parse.errors import (
     INVALID_QUERY,
-    OPERATION_FORBIDDEN,
     ParseError,
     object_not_found,
 )
@@ -38,7 +44,6 @@ from server.storage.port import (
     Document,
     Either,
     Equals,
-    FindsText,
     Join,
     Neither,
     NoneOf,
@@ -217,11 +222,13 @@ class Finder:
         operation: str,
         where: Mapping[str, Any],
         read_preference: str | None = None,
+        depth: int = 0,
     ) -> Condition:
+        """What the caller asks for, within all that bounds her; of a query `depth` queries deep."""
         allowed = condition_to(operation, caller, schema)
         asked: Condition = EVERYTHING
         if where:
-            subqueries = _Subqueries(self, caller, 0, read_preference)
+            subqueries = _Subqueries(self, caller, depth, read_preference)
             asked = self._read_where(caller, schema, where, subqueries)
         return both(asked, allowed, own_rows(caller, schema), permits("read", caller))
 
@@ -237,10 +244,10 @@ class Finder:
         subqueries: "_Subqueries",
     ) -> Condition:
         condition = read_where(where, subqueries, master=caller.searches_all)
-        if not _is_about_oneself(caller, schema, where):
+        if not is_about_oneself(caller, schema, where):
             refuse_protected(caller, schema, paths(condition))
         condition = self._with_relations(schema, condition)
-        return _with_hidden(condition, _hidden_columns(caller, schema))
+        return with_hidden(condition, hidden_columns(caller, schema))
 
     def find_all(
         self,
@@ -258,12 +265,8 @@ class Finder:
         schema = self._schemas.for_reading(caller, class_name)
         triggers = self._triggers(caller, {})
         request = triggers.before(class_name, FindRequest(where=where))
-        allowed = condition_to("find", caller, schema)
-        subqueries = _Subqueries(self, caller, depth, read_preference)
-        asked = self._read_where(caller, schema, request.where, subqueries)
-        mine = both(asked, allowed, own_rows(caller, schema), permits("read", caller))
         query = Query(
-            mine,
+            self._condition(caller, schema, "find", request.where, read_preference, depth),
             columns=_columns_of_subquery(schema, path),
             read_preference=read_preference,
             budget=caller.budget,
@@ -332,57 +335,8 @@ class _Subqueries:
         )
 
 
-def paths(condition: Condition) -> Iterator[str]:
-    """Every path that a condition looks at."""
-    match condition:
-        case All(parts) | Either(parts) | Neither(parts):
-            for part in parts:
-                yield from paths(part)
-        case _:
-            path = getattr(condition, "path", None)
-            if path is not None:
-                yield path
-
-
-def _is_about_oneself(caller: Caller, schema: ClassSchema, where: Mapping[str, Any]) -> bool:
-    """Whether only the user's own row can be found, of which nothing is hidden from him."""
-    is_user = schema.class_name == "_User" and caller.user_id is not None
-    return is_user and where.get("objectId") == caller.user_id
-
-
-def refuse_protected(
-    caller: Caller, schema: ClassSchema, asked: Iterable[str], verb: str = "query"
-) -> None:
-    """Nobody learns by searching or sorting what they cannot read."""
-    hidden = _hidden_columns(caller, schema)
-    for path in asked:
-        name = path.partition(".")[0]
-        if name in hidden:
-            message = f"This user is not allowed to {verb} {path} on class {schema.class_name}"
-            raise ParseError(OPERATION_FORBIDDEN, message)
-
-
-def _with_hidden(condition: Condition, hidden: frozenset[str]) -> Condition:
-    """Tell a text search, whose index may cover more columns than the one that was named."""
-    match condition:
-        case All(parts):
-            return replace(condition, parts=tuple(_with_hidden(part, hidden) for part in parts))
-        case FindsText():
-            return replace(condition, hidden=hidden)
-    return condition
-
-
-def _hidden_columns(caller: Caller, schema: ClassSchema) -> frozenset[str]:
-    hidden = protected_columns(caller, schema)
-    if schema.class_name == "_User" and not caller.reads_all:
-        hidden |= {"authData", "sessionToken"}
-    elif caller.read_only and schema.class_name in ("_Session", "_User"):
-        hidden |= {"sessionToken"}  # letter by letter it could be found out
-    return hidden
-
-
 def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindRequest) -> Query:
-    if not _is_about_oneself(caller, schema, request.where):
+    if not is_about_oneself(caller, schema, request.where):
         refuse_protected(caller, schema, (key.path for key in request.order), "sort by")
     is_scored = has_text_search(where)
     known: tuple[SortKey, ...] = tuple(
@@ -402,13 +356,6 @@ def _query(caller: Caller, schema: ClassSchema, where: Condition, request: FindR
         with_score=is_scored and SCORE in (request.keys or ()),
         budget=caller.budget,
     )
-
-
-def has_text_search(condition: Condition) -> bool:
-    """Whether there is a $text in it."""
-    if isinstance(condition, All):
-        return any(map(has_text_search, condition.parts))
-    return isinstance(condition, FindsText)
 
 
 def _is_column(schema: ClassSchema, name: str) -> bool:
