@@ -88,6 +88,7 @@ def _known_by(settings: Settings, image: str, kind: str) -> tuple[str | None, Fi
 
 
 def _inspected(settings: Settings, path: Path) -> tuple[str, Fingerprint]:
+    from ml_models.errors import ImageError
     from ml_models.fingerprint import fingerprint  # brings numpy and decoders
     from ml_models.images import decode
 
@@ -97,8 +98,13 @@ def _inspected(settings: Settings, path: Path) -> tuple[str, Fingerprint]:
         data = path.read_bytes()
     except OSError as error:
         raise click.BadParameter(f"{path}: {error.strerror}") from None
-    seen = fingerprint(decode(data, settings.max_image_pixels))
-    return hashlib.sha256(data).hexdigest(), seen
+    content_sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        return content_sha256, fingerprint(decode(data, settings.max_image_pixels))
+    except ImageError as error:
+        raise click.ClickException(
+            f"{path}: {error}. Its bytes alone can be listed: --as sha256 {content_sha256}"
+        ) from None
 
 
 def _shown(entry: Document) -> str:

@@ -1,6 +1,8 @@
 """What clients say, read leniently; what is said to them. As tables."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +115,14 @@ def test_what_the_server_says():
     assert json.loads(error_message(4, "no", reconnect=True)) == {
         "op": "error", "code": 4, "error": "no", "reconnect": True, "requestId": None
     }  # fmt: skip
+
+
+def test_the_messages_that_the_docs_show_are_read():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "live-query.md").read_text()
+    shown = re.findall(
+        r'^    (\{"op": "(?:connect|subscribe|unsubscribe)".*\})$', page, re.MULTILINE
+    )
+    connect, subscribe, unsubscribe = (read_message(message) for message in shown)
+    assert connect.credentials.rest_api_key == "myRestKey"
+    assert (subscribe.class_name, subscribe.where) == ("UserImage", {"isSafe": True})
+    assert subscribe.request_id == unsubscribe.request_id == 1

@@ -164,7 +164,8 @@ def test_list_shows_what_holds_newest_first(command, rows):
     [
         (("add", "rejected", "nothing.png"), "nothing.png: No such file"),
         (("add", "rejected", "/dev/null"), "/dev/null: no file"),
-        (("add", "rejected", "text.txt"), "no decoder recognises"),
+        (("add", "rejected", "text.txt"), "text.txt: no decoder recognises"),
+        (("add", "rejected", "text.txt"), f"--as sha256 {hashlib.sha256(b'text').hexdigest()}"),
         (("add", "rejected", "xy", "--as", "pdq"), "xy is not 64 hexadecimal digits"),
         (("forget", "nobody"), "no entry that holds: nobody"),
     ],
