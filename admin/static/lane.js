@@ -74,13 +74,18 @@ class Lane {
 
   // --- what a moderator does ---------------------------------------------------------------------
 
-  /** What no model could look at, and browsers may show all the same, is approved by two presses. */
+  /** What is not on the screen yet is not approved. Two presses approve what no model could look at
+      and browsers may show all the same, and what there is no picture of. */
   approve() {
     const item = this.#itemToDecide();
-    if (item?.unseen && this.asked !== item.id) {
-      this.asked = item.id;
-      this.view.say(panel.t("lane.approve_unseen"));
-      this.view.prompt(panel.t("lane.approve_unseen"));
+    if (!item) return;
+    const { showsPicture, awaitsPicture } = this.view;
+    const isUnseen = item.unseen || !showsPicture;
+    if (isUnseen && (awaitsPicture || this.asked !== item.id)) {
+      if (!awaitsPicture) this.asked = item.id;
+      const key = awaitsPicture ? "not_here_yet" : item.unseen ? "approve_unseen" : "approve_blind";
+      this.view.say(panel.t(`lane.${key}`));
+      this.view.prompt(panel.t(`lane.${key}`));
       return;
     }
     this.#decide("approved");

@@ -8,8 +8,8 @@ class LanePictures {
     this.loads = new Map(); // by URL: {promise, image}
   }
 
-  /** Fetch a picture, unless that was done; resolves to an <img> that is decoded. It `isMissing`
-      where it only says that there is nothing to show. */
+  /** Fetch a picture, unless that was done; resolves to an <img> that is decoded. It `isDrawing`
+      where it only says that there is nothing to show, and `isMissing` where that is so for good. */
   get(url) {
     let load = this.loads.get(url);
     if (!load) {
@@ -34,6 +34,7 @@ class LanePictures {
   /** Take over what the page came with. */
   adopt(url, image) {
     image.isMissing = panel.statusOf(image) === 404;
+    image.isDrawing = panel.statusOf(image) >= 400;
     this.loads.set(url, { promise: Promise.resolve(image), image });
   }
 
@@ -61,6 +62,7 @@ class LanePictures {
     if (!blob.type.startsWith("image/")) throw new NoConnection(`${answer.status} ${url}`);
     const image = new Image();
     image.isMissing = answer.status === 404;
+    image.isDrawing = !answer.ok;
     image.src = URL.createObjectURL(blob);
     await image.decode().catch(() => {}); // a damaged one is shown as browsers show those
     return image;

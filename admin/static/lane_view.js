@@ -75,11 +75,24 @@ class LaneView {
       this.frame.setAttribute("aria-busy", "true");
       picture = await this.pictures.get(url);
       if (this.item !== item || url !== this.wanted) return;
+      if (!other) this.#dropPrompts(); // that it is not here yet
     }
     picture.alt = panel.t(this.isRevealed ? "lane.image_clear" : "lane.image_veiled");
     this.frame.replaceChildren(picture);
     this.frame.removeAttribute("aria-busy");
     this.tellMissing(picture);
+  }
+
+  /** Whether there is something to look at: neither nothing, nor a drawing that says so. */
+  get showsPicture() {
+    const picture = this.frame.querySelector("img");
+    return Boolean(picture?.complete && picture.naturalWidth && !picture.isDrawing);
+  }
+
+  /** Whether that may still come. */
+  get awaitsPicture() {
+    const isOnItsWay = this.frame.hasAttribute("aria-busy") || !this.frame.querySelector("img")?.complete;
+    return isOnItsWay && !this.showsPicture;
   }
 
   /** Where there is nothing to look at, nothing is offered to look closer with. */

@@ -48,8 +48,10 @@ class LanePage:
         self.page.wait_for_function("() => lane.queue.entries.length === 0")
 
     def press(self, key):
-        """Press a key and return the image that was in hand."""
+        """Press a key and return the image that was in hand; who approves has looked at it."""
         item = self.item
+        if key in ("l", "ArrowRight"):
+            self.page.wait_for_function("() => !lane.view.awaitsPicture")
         self.page.keyboard.press(key)
         return item
 

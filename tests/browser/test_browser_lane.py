@@ -275,3 +275,45 @@ def test_what_could_not_be_classified_is_approved_by_two_presses(site, page):
     lane.wait_until_sent()
     (row,) = [r for r in site.rows("ModerationItem") if r["objectId"] == cut]
     assert row["state"] == "approved"
+
+
+def test_what_is_not_on_the_screen_yet_is_not_approved(site, page):
+    lane = LanePage(site, page)
+    lane.wait_until_warm(2)
+    late = page.evaluate("lane.ahead[0].id")
+    page.evaluate("lane.pictures.loads.clear()")
+    on_its_way = []
+    page.route(f"**/items/{late}/*.jpg", lambda route: on_its_way.append(route))
+    lane.press("s")
+    assert lane.item == late
+    for _ in range(3):
+        page.keyboard.press("l")
+    assert lane.item == late
+    assert "not here yet" in lane.toasts()[-1]
+    while on_its_way:
+        on_its_way.pop().continue_()
+    page.wait_for_function("() => lane.view.showsPicture")
+    assert lane.toasts() == []
+    lane.press("l")
+    lane.wait_for_other_than(late)
+    lane.wait_until_sent()
+    assert lane.states(late) == ["approved"]
+
+
+def test_what_there_is_no_picture_of_just_now_is_approved_by_two_presses(site, page):
+    lane = LanePage(site, page)
+    lane.wait_until_warm(2)
+    busy = page.evaluate("lane.ahead[0].id")
+    page.evaluate("lane.pictures.loads.clear()")
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+    page.route(
+        f"**/items/{busy}/*.jpg",
+        lambda route: route.fulfill(status=503, content_type="image/svg+xml", body=drawing),
+    )
+    lane.press("s")
+    page.wait_for_function("() => !lane.view.awaitsPicture")
+    lane.press("l")
+    assert lane.item == busy
+    assert "There is no picture of it here" in lane.toasts()[-1]
+    lane.press("l")
+    lane.wait_for_other_than(busy)
