@@ -43,6 +43,8 @@ def usable_cores() -> int:
 
 
 PositiveInt = Annotated[int, Field(gt=0)]
+# So long from now is still in the calendar, which ends in 9999.
+Seconds = Annotated[int, Field(gt=0, le=100_000_000_000)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode]
 Uploader = Literal["master", "users", "anonymous", "public"]
 
@@ -100,9 +102,9 @@ class Settings(BaseSettings):
 
     # What clients may do
     allow_client_class_creation: bool = False
-    session_length: PositiveInt = 30 * 24 * 3600
+    session_length: Seconds = 30 * 24 * 3600
     idempotency_paths: Annotated[tuple[str, ...], NoDecode] = ()
-    idempotency_ttl: PositiveInt = 300
+    idempotency_ttl: Seconds = 300
 
     # How often clients may call
     rate_limit_classify: str = "ip:6000/minute,user:600/minute,key:60000/minute"
@@ -135,9 +137,9 @@ class Settings(BaseSettings):
     smtp_timeout: Annotated[float, Field(gt=0)] = 10.0
     verify_user_emails: bool = False
     prevent_login_with_unverified_email: bool = False
-    email_verify_token_validity: PositiveInt = 24 * 3600
+    email_verify_token_validity: Seconds = 24 * 3600
     email_verify_success_on_invalid_email: bool = True
-    password_reset_token_validity: PositiveInt = 3600
+    password_reset_token_validity: Seconds = 3600
     password_reset_success_on_invalid_email: bool = True
 
     # Who hears of objects as they change
@@ -145,8 +147,8 @@ class Settings(BaseSettings):
     live_query_redis_url: str = Field("", repr=False)
 
     # The moderators' panel
-    panel_session_length: PositiveInt = 12 * 3600
-    panel_idle_length: PositiveInt = 3600
+    panel_session_length: Seconds = 12 * 3600
+    panel_idle_length: Seconds = 3600
     panel_require_second_factor: bool = False
 
     # Where it answers
@@ -225,6 +227,8 @@ class Settings(BaseSettings):
                 raise ValueError(f"{part} is not of the form Class.column")
             known = columns.get(match[1], ())
             columns[match[1]] = tuple(dict.fromkeys([*known, match[2]]))
+        if not columns:  # a stray comma shall not switch moderation off
+            raise ValueError("no column is named; leave it out for the default")
         return columns
 
     @field_validator("live_query_classes", mode="before")

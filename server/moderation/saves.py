@@ -19,6 +19,7 @@ from cloud.moderation.items import (
     Decision,
     Evidence,
     Item,
+    Lane,
     State,
     Subject,
     mirror,
@@ -279,23 +280,26 @@ class ModeratedFiles(ClassRules):
         meant = shown_item(save.original or {}, column) if new is None else new.item_id
         is_there = meant == shown_item(saved.document, column)
         item = self._items.get(meant) if meant is not None and is_there else None
-        decision = self._decide(item, after, _name(save.caller))
+        decision = self._decide(item, after, save.caller)
         if decision is None:
             return saved
         shown = mirror(decision.subject, decision.after, decision.evidence)
         return replace(saved, document=_with(saved.document, shown))
 
-    def _decide(self, item: Item | None, after: State, decided_by: str) -> Decision | None:
+    def _decide(self, item: Item | None, after: State, caller: Caller) -> Decision | None:
         """Make the decision, over the rules' if need be. None: it stands so already.
 
-        Raises ParseError when another person was faster, or the image is gone.
+        Raises ParseError when another person was faster, the image is left to the admins, or gone.
         """
         while item is not None and item.state is not State.ENDED:
             if item.state is after:
                 return None
+            if item.lane is Lane.ESCALATED and not caller.master:
+                message = "This image is left to the admins, who decide on it in the panel."
+                raise ParseError(OPERATION_FORBIDDEN, message)
             try:
                 return self._pipeline.decide(
-                    item, after, decided_by=decided_by, reasons=("saved through an SDK",)
+                    item, after, decided_by=_name(caller), reasons=("saved through an SDK",)
                 )
             except AlreadyDecided as error:
                 item = error.item

@@ -10,6 +10,7 @@ from parse_app import error, outcome
 from cloud.moderation.errors import StoreUnavailable
 from cloud.moderation.items import State
 from cloud.moderation.predictions import to_objects
+from cloud.moderation.review import Reviewer
 from cloud.objects import ParseObject
 from cloud.operations import Delete
 from cloud.values import File
@@ -613,6 +614,20 @@ def test_a_moderators_save_that_says_what_stands_is_no_decision(moderated):
     assert moderated.columns(path, PENDING) == APPROVED
 
 
+@pytest.mark.parametrize("body", [{"isSafe": True}, {"deleted": True}])
+def test_what_was_left_to_the_admins_is_not_decided_past_them(moderated, bob, body):
+    path = moderated.image(data=b"0.5")
+    moderated.judge()
+    ((item,), _) = moderated.items()
+    desk = moderated.moderation.desk()
+    desk.escalate(Reviewer(bob.id, "Bob", "s1"), item["objectId"], "Is she of age?")
+    assert outcome(moderated.parse.put(path, body, bob)) == (400, 119)
+    assert moderated.columns(path, PENDING) == REVIEW
+    assert moderated.parse.put(path, {"moderationRequired": True}, bob).status_code == 200
+    assert moderated.parse.put(path, body, MASTER).status_code == 200
+    assert moderated.columns(path, PENDING) == PENDING | body
+
+
 def test_predictions_are_nobodys_to_write(moderated):
     path = moderated.image(data=b"0.1")
     moderated.judge()
@@ -848,6 +863,12 @@ def test_moderated_files_are_read(value, columns, monkeypatch):
 )
 def test_what_is_no_column_is_refused(value):
     with pytest.raises(SettingsError, match=r"MODERATED_FILES: .* is not of the form Class.column"):
+        load_settings(_env_file=None, moderated_files=value)
+
+
+@pytest.mark.parametrize("value", [" ", ",", " , "])
+def test_no_column_at_all_is_refused_for_nothing_would_be_moderated(value):
+    with pytest.raises(SettingsError, match=r"MODERATED_FILES: .*no column is named"):
         load_settings(_env_file=None, moderated_files=value)
 
 

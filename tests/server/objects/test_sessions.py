@@ -8,6 +8,7 @@ from parse_app import error, outcome
 
 from cloud.clock import utc_now
 from cloud.operations import Set
+from config import SettingsError, load_settings
 from server.storage.port import Equals
 
 
@@ -220,3 +221,13 @@ def test_nor_does_it_find_one_out_letter_by_letter(make_parse, path, where):
     look = {**MASTER, "X-Parse-Master-Key": "look"}
     assert outcome(parse.get(path, look, where=where)) in ((400, 105), (400, 119))
     assert outcome(parse.get("/sessions", look, order="sessionToken")) == (400, 119)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["session_length", "panel_session_length", "idempotency_ttl", "password_reset_token_validity"],
+)
+def test_nothing_may_last_beyond_the_calendar(name):
+    """Who is let in would be answered by an overflow."""
+    with pytest.raises(SettingsError, match=name.upper()):
+        load_settings(_env_file=None, **{name: 10**14})
