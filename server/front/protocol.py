@@ -63,7 +63,7 @@ class RequestProtocol(HttpToolsProtocol):
     front: "Application"
     bounds: Bounds
     places: Places
-    all: Connections
+    all_connections: Connections
 
     def __init__(
         self, config: Config, server_state: Any, app_state: Any, _loop: Any = None
@@ -90,8 +90,8 @@ class RequestProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self.all.make_room(len(self.connections)):
-            self.all.has_none(self)
+        if self.all_connections.make_room(len(self.connections)):
+            self.all_connections.has_none(self)
             self._arrival.set(self.bounds.head_s)
         else:
             transport.write(_NO_ROOM)
@@ -106,7 +106,7 @@ class RequestProtocol(HttpToolsProtocol):
             self._running.message_event.set()
         super().connection_lost(exc)
         self._release_place()
-        self.all.forget(self)
+        self.all_connections.forget(self)
 
     def data_received(self, data: bytes) -> None:
         self._wire_bytes += len(data)
@@ -130,7 +130,7 @@ class RequestProtocol(HttpToolsProtocol):
             self.send_400_response("Too much between the pieces of a body.")
             return
         if self._pieces and not self._has_place:
-            self.all.has_sent_a_part(self, self._body_bytes)
+            self.all_connections.has_sent_a_part(self, self._body_bytes)
         is_answering = self.cycle is not None and not self.cycle.response_complete
         if not self._arrival.is_set:
             if self._unstarted is not None:
@@ -172,7 +172,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._arrival.lift()
         self._head_bytes = self._unstarted = None
         self._pieces.clear()
-        self.all.has_sent_all(self)
+        self.all_connections.has_sent_all(self)
         self.flow.pause_reading()
 
     def shutdown(self) -> None:
@@ -184,11 +184,11 @@ class RequestProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         self._arrival.lift()
-        self.all.forget(self)
+        self.all_connections.forget(self)
         super().handle_websocket_upgrade()
         protocol = self.transport.get_protocol()
         if isinstance(protocol, WebSocketProtocol):
-            protocol.serve_within(self.all, self.bounds)
+            protocol.serve_within(self.all_connections, self.bounds)
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that does not read
@@ -214,12 +214,12 @@ class RequestProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         self._expect_reading()
-        self.all.leaves_unread(self, self.transport.get_write_buffer_size())
+        self.all_connections.leaves_unread(self, self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._reading.lift()
-        self.all.reads(self)
+        self.all_connections.reads(self)
         if self.transport.is_closing():  # which it is not done with before the rest is read
             self._expect_reading()
 
@@ -310,7 +310,7 @@ class RequestProtocol(HttpToolsProtocol):
         self._start()
 
     def _start(self) -> None:
-        self.all.has_sent_all(self)
+        self.all_connections.has_sent_all(self)
         if self._pieces:
             self.cycle.body, self._pieces = b"".join(self._pieces), []  # type: ignore[assignment]
         self._arrival.lift()
@@ -322,7 +322,7 @@ class RequestProtocol(HttpToolsProtocol):
 
     def _hand_on(self, cycle: Any) -> None:
         self._running = cycle
-        self.all.has_request(self)
+        self.all_connections.has_request(self)
         body, cycle.body = bytes(cycle.body), bytearray()
         cycle.message_event.clear()  # from now on it says that the client has left
         answering = _Answering(self, cycle)
@@ -360,7 +360,7 @@ class RequestProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._running = None
         self._release_place()
-        self.all.has_none(self)
+        self.all_connections.has_none(self)
         super().on_response_complete()
         if self.transport.is_closing():
             self._expect_reading()
@@ -379,7 +379,7 @@ class RequestProtocol(HttpToolsProtocol):
             self._has_place = self.places.take(self)
             self._wants_place = not self._has_place
             if self._has_place:
-                self.all.has_sent_all(self)
+                self.all_connections.has_sent_all(self)
                 self._demand_progress()
         if self._wants_place:
             self.flow.pause_reading()
@@ -387,7 +387,7 @@ class RequestProtocol(HttpToolsProtocol):
     def take_place(self) -> None:
         """Take the place that was waited for."""
         self._wants_place, self._has_place = False, True
-        self.all.has_sent_all(self)
+        self.all_connections.has_sent_all(self)
         self.flow.resume_reading()
         self._demand_progress()
 
@@ -440,7 +440,9 @@ def bounded_protocol(front: Application, bounds: Bounds) -> type[RequestProtocol
         "front": front,
         "bounds": bounds,
         "places": Places(bounds.large_bodies),
-        "all": Connections(bounds.connections, bounds.unread_bytes, bounds.unsent_bytes),
+        "all_connections": Connections(
+            bounds.connections, bounds.unread_bytes, bounds.unsent_bytes
+        ),
     }
     return type("BoundedProtocol", (RequestProtocol,), shared)
 

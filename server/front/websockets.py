@@ -27,7 +27,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     """uvicorn's; which holds what is no handshake for ever, and fails to shut it down, and which
     keeps for as long as the client likes what it does not read."""
 
-    _all: Connections
+    _all_connections: Connections
     _bounds: Bounds
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -37,13 +37,13 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
 
     def serve_within(self, connections: Connections, bounds: Bounds) -> None:
         """Count what is not read among the `connections`, and wait for it no longer."""
-        self._all, self._bounds = connections, bounds
+        self._all_connections, self._bounds = connections, bounds
         self.transport.set_write_buffer_limits(_UNCOUNTED_BYTES)
         self.loop.call_later(bounds.patience_s(0), self.end_handshake)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._reading.lift()
-        self._all.forget(self)
+        self._all_connections.forget(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -74,12 +74,12 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().pause_writing()
         size = self.transport.get_write_buffer_size()
         self._reading.set(self._bounds.patience_s(size))
-        self._all.leaves_unread(self, size)
+        self._all_connections.leaves_unread(self, size)
 
     def resume_writing(self) -> None:
         super().resume_writing()
         self._reading.lift()
-        self._all.reads(self)
+        self._all_connections.reads(self)
         if self.close_sent or self.transport.is_closing():
             self._end_soon()
         elif self._owed_pong:
