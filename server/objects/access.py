@@ -33,11 +33,15 @@ _POINTER_LISTS = {"find": "readUserFields", "get": "readUserFields", "count": "r
 DEFAULT_PROTECTED: Mapping[str, Mapping[str, list[str]]] = {"_User": {"*": ["email"]}}
 
 
-def condition_to(operation: str, caller: Caller, schema: ClassSchema) -> Condition:
+def condition_to(
+    operation: str, caller: Caller, schema: ClassSchema, *, creates: bool = False
+) -> Condition:
     """Check the class-level permissions for `find`, `get`, `count`, `create`, `update`, `delete`.
 
     Returns the condition that objects must fulfil beyond their ACLs, for classes that permit by a
-    column that points to the user. Raises ParseError 119, or 101 where only a login is missing.
+    column that points to the user; where a login is required as well, both must hold. An object
+    that is created, or `creates` when it is about `addField`, points to nobody yet: there such a
+    column does not count. Raises ParseError 119, or 101 where only a login is missing.
     """
     if caller.master or (caller.maintenance and operation in _READS):
         return EVERYTHING
@@ -47,30 +51,25 @@ def condition_to(operation: str, caller: Caller, schema: ClassSchema) -> Conditi
     allowed = schema.permissions.get(operation) or {}
     if any(allowed.get(principal) is True for principal in caller.principals):
         return EVERYTHING
-    if allowed.get("requiresAuthentication") is True:
-        if caller.user_id is not None:
-            return EVERYTHING
+    needs_login = allowed.get("requiresAuthentication") is True
+    if needs_login and caller.user_id is None:
         message = "Permission denied, user needs to be authenticated."
         raise ParseError(OBJECT_NOT_FOUND, message)
     columns = _user_columns(schema.permissions, operation)
-    if columns and operation != "create":
+    if columns and not (creates or operation == "create"):
         return _points_to_user(caller, schema, columns)
+    if needs_login:
+        return EVERYTHING
     raise _denied(operation, schema)
 
 
 def condition_to_add(
     new_columns: Iterable[str], caller: Caller, schema: ClassSchema, *, creates: bool
 ) -> Condition:
-    """Check as `condition_to` does whether the class lets this caller add columns, if any are new.
-
-    A new object points to nobody yet, so there a permission by such a column does not count.
-    """
+    """Check as `condition_to` does whether this caller may add columns, if any are new."""
     if not list(new_columns):
         return EVERYTHING
-    condition = condition_to("addField", caller, schema)
-    if creates and condition != EVERYTHING:
-        raise _denied("addField", schema)
-    return condition
+    return condition_to("addField", caller, schema, creates=creates)
 
 
 def permits(right: str, caller: Caller) -> Condition:
@@ -129,6 +128,8 @@ def visible(caller: Caller, schema: ClassSchema, document: Document) -> Document
         return {name: value for name, value in document.items() if name != "sessionToken"}
     if schema.class_name == "_User":
         document = {name: value for name, value in document.items() if name != "sessionToken"}
+        if document.get("authData") == {}:  # as where MongoDB keeps each provider on its own
+            del document["authData"]
         if caller.reads_all or caller.user_id == document["objectId"]:
             return document
         document.pop("authData", None)
@@ -180,8 +181,9 @@ def _refuse_classes_of_the_server(operation: str, class_name: str) -> None:
     hidden = class_name in _MASTER_KEY_ONLY or class_name.startswith("_Join:")
     if hidden or (class_name == "_Installation" and operation in ("find", "count", "delete")):
         what = "installation" if class_name == "_Installation" else class_name
+        asked = "find" if operation == "count" else operation
         message = (
-            f"Clients aren't allowed to perform the {operation} operation on the {what} collection."
+            f"Clients aren't allowed to perform the {asked} operation on the {what} collection."
         )
         raise ParseError(OPERATION_FORBIDDEN, message)
 

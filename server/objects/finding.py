@@ -16,6 +16,7 @@ from server.objects.access import (
 )
 from server.objects.find_triggers import FindTriggers
 from server.objects.including import include
+from server.objects.pointer_texts import with_pointers
 from server.objects.schemas import BUILT_IN_COLUMNS, Schemas
 from server.objects.search_rights import (
     has_text_search,
@@ -85,7 +86,9 @@ class Finder:
         if schema.class_name != class_name:  # whose triggers hold at this door too
             request = triggers.before(schema.class_name, request)
         preference = request.subquery_read_preference or request.read_preference
-        where = self._condition(caller, schema, "find", request.where, preference)
+        only_counts = request.count and request.limit == 0  # as SDKs count
+        operation = "count" if only_counts else "find"
+        where = self._condition(caller, schema, operation, request.where, preference)
         documents = []
         if request.limit != 0:
             query = _query(caller, schema, where, request)
@@ -246,7 +249,7 @@ class Finder:
         condition = read_where(where, subqueries, master=caller.searches_all)
         if not is_about_oneself(caller, schema, where):
             refuse_protected(caller, schema, paths(condition))
-        condition = self._with_relations(schema, condition)
+        condition = self._with_relations(schema, with_pointers(schema, condition))
         return with_hidden(condition, hidden_columns(caller, schema))
 
     def find_all(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloud.values import Pointer
 from server.auth import Caller
+from server.objects.schemas import BUILT_IN_COLUMNS
 from server.parse.encode import IncludedObject
 from server.parse.errors import INVALID_QUERY, ParseError
 from server.parse.query import FindRequest
@@ -32,8 +33,7 @@ def include(
     for path in _paths(schema, request):
         steps = path.split(".")
         pointers = _counted(_pointers(documents, steps))
-        keys, preference = _keys_below(path, request), _read_preference(request)
-        objects = _fetch(finder, caller, pointers, keys, preference)
+        objects = _fetch(finder, caller, pointers, path, request)
         documents = [_replaced(document, steps, objects) for document in documents]
     return documents
 
@@ -65,15 +65,22 @@ def _paths(schema: ClassSchema, request: FindRequest) -> list[str]:
     return sorted(asked, key=lambda path: (path.count("."), path))
 
 
-def _keys_below(path: str, request: FindRequest) -> set[str] | None:
-    """The columns that `keys` names of the objects at this path; None for all."""
-    prefix = f"{path}."
-    below = {
-        key.removeprefix(prefix).partition(".")[0]
-        for key in request.keys or ()
-        if key.startswith(prefix)
+def _chosen(document: Document, path: str, request: FindRequest) -> Document:
+    """What `keys` and `excludeKeys` leave of an object at this path; without any, all of it."""
+    wanted = {key.partition(".")[0] for key in _below(path, request.keys)}
+    unwanted = set(_below(path, request.exclude_keys))
+    if not wanted and not unwanted:
+        return document
+    return {
+        name: value
+        for name, value in document.items()
+        if name in BUILT_IN_COLUMNS or (name not in unwanted and (not wanted or name in wanted))
     }
-    return below or None
+
+
+def _below(path: str, keys: Iterable[str] | None) -> list[str]:
+    prefix = f"{path}."
+    return [key.removeprefix(prefix) for key in keys or () if key.startswith(prefix)]
 
 
 def _read_preference(request: FindRequest) -> str | None:
@@ -84,29 +91,22 @@ def _fetch(
     finder: "Finder",
     caller: Caller,
     pointers: Counter[Pointer],
-    keys: set[str] | None,
-    read_preference: str | None,
+    path: str,
+    request: FindRequest,
 ) -> dict[Pointer, IncludedObject]:
     ids_by_class: dict[str, list[str]] = {}
     for pointer in pointers:
         ids_by_class.setdefault(pointer.class_name, []).append(pointer.object_id)
     objects = {}
     for class_name, ids in ids_by_class.items():
-        found = finder.included(caller, class_name, ids, read_preference)
+        found = finder.included(caller, class_name, ids, _read_preference(request))
         for document in found.documents:
             pointer = Pointer(class_name, document.get("objectId", ""))
-            shown = _with_keys(document, keys)
+            shown = _chosen(document, path, request)
             if caller.budget is not None and pointers[pointer] > 1:  # once it was taken when read
                 caller.budget.take(weight_of(shown), pointers[pointer] - 1)
             objects[pointer] = IncludedObject(shown, found.schema)
     return objects
-
-
-def _with_keys(document: Document, keys: set[str] | None) -> Document:
-    if keys is None:
-        return document
-    always = {"objectId", "createdAt", "updatedAt", "ACL"}
-    return {name: value for name, value in document.items() if name in keys or name in always}
 
 
 def _pointers(values: Iterable[Any], steps: list[str]) -> Iterator[Pointer]:

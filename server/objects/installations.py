@@ -16,8 +16,8 @@ from server.parse.errors import (
     FIELD_CANNOT_BE_CHANGED,
     MISSING_INSTALLATION_ID,
     MISSING_NAME,
+    OBJECT_NOT_FOUND,
     ParseError,
-    object_not_found,
 )
 from server.storage.port import (
     ClassSchema,
@@ -104,7 +104,7 @@ class Installations:
 
         by_object, by_installation = with_value("objectId"), with_value("installationId")
         if object_id is not None and not by_object:
-            raise object_not_found()
+            raise ParseError(OBJECT_NOT_FOUND, "Object not found for update.")
         return _Rows(
             by_object[-1] if by_object else None,
             by_installation[-1] if by_installation else None,

@@ -173,11 +173,12 @@ class Saver:
         save.changed_by_trigger = _differing(asked, save.changes)
         _close_by_default(save)
         rules.finish(save)
-        _keep_what_columns_hold(save)
+        _keep_names_of_files(save)
         new = self._schemas.new_columns(save.class_name, save.changes)
         may_add = condition_to_add(new, save.caller, save.schema, creates=save.creates)
         save.guard = both(save.guard, may_add)
         save.schema = self._schemas.for_writing(save.caller, save.class_name, save.changes)
+        _change_no_members(save)
 
     def _new_document(self, save: Save) -> Document:
         now = utc_now()
@@ -243,13 +244,18 @@ def _close_by_default(save: Save) -> None:
         save.changed_by_trigger |= {"ACL"}  # which the client does not know of
 
 
-def _keep_what_columns_hold(save: Save) -> None:
-    """A File column is its name, where it lies is for us to say; a relation is no value at all."""
-    for name, change in list(save.changes.items()):
-        value = change.value if isinstance(change, Set) else None
+def _keep_names_of_files(save: Save) -> None:
+    """A File column is its name, where it lies is for us to say."""
+    for name in save.changes:
+        value = save.value(name)
         if isinstance(value, File):
             save.changes[name] = Set(File(value.name))
-        elif isinstance(value, Relation):
+
+
+def _change_no_members(save: Save) -> None:
+    """A relation that is sent as a value says what its column is, and nothing of its members."""
+    for name in save.changes:
+        if isinstance(save.value(name), Relation):
             save.changes[name] = Relate()
 
 
@@ -287,7 +293,9 @@ def _news(save: Save, document: Document) -> dict[str, Any]:
     names = {path.partition(".")[0] for path in operated_on | save.changed_by_trigger | defaults}
     if not (save.class_name == "_User" and save.caller.user_id == save.object_id):
         names -= protected_columns(save.caller, save.schema)
-    return {name: document.get(name, Delete()) for name in sorted(names)}
+    taken_away = {path.partition(".")[0] for path in save.changed_by_trigger} - document.keys()
+    kept = {name: document[name] for name in sorted(names & document.keys())}
+    return {**kept, **dict.fromkeys(sorted(names & taken_away), Delete())}
 
 
 def _differing(asked: Mapping[str, Change], changes: Mapping[str, Change]) -> frozenset[str]:

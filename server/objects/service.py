@@ -24,6 +24,7 @@ from server.objects.triggers import Triggers
 from server.objects.users import Users, refuse_foreign
 from server.objects.verification import EmailVerification, VerificationRules
 from server.parse.errors import INCORRECT_TYPE, INVALID_SESSION_TOKEN, ParseError
+from server.parse.operations import of_a_new_object
 from server.parse.query import FindRequest
 from server.storage.port import ClassSchema, ColumnConflict, Condition, Database
 
@@ -163,6 +164,7 @@ class ParseObjects:
         """Make or change the row of a device, whichever was asked for."""
         name, changes = "_Installation", plan.changes
         if plan.target is None:
+            changes = of_a_new_object(changes)
             saved = self._saver.create(
                 caller, name, changes, context, from_cloud_code=from_cloud_code
             )

@@ -252,10 +252,13 @@ def _refuse_columns_of_the_master(save: Save) -> None:
 
 
 def _check_types(save: Save) -> None:
-    """Names and password are texts, or removed, never anything else."""
+    """Names and password are texts, never anything else; the e-mail may be removed, and an empty
+    one is none."""
+    if save.changes.get("email") == Set(""):
+        save.changes["email"] = Set(None)
     for path, change in save.changes.items():
         column = path.partition(".")[0]
-        if column not in _NOT_TEXT or (isinstance(change, Delete) and path == column):
+        if column not in _NOT_TEXT or (isinstance(change, Delete) and path == "email"):
             continue
         is_text = isinstance(change, Set) and isinstance(change.value, str | None)
         if path != column or not is_text:

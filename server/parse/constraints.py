@@ -122,7 +122,9 @@ def _relative_date(operator: str, text: Any) -> datetime:
 
 def read_regex(pattern: Any, options: Any) -> Regex:
     """Read a pattern and its options. Raises ParseError."""
-    if not isinstance(pattern, str) or "\0" in pattern or len(pattern) > _MAX_PATTERN:
+    if not isinstance(pattern, str):
+        raise ParseError(INVALID_QUERY, "$regex value must be a string")
+    if "\0" in pattern or len(pattern) > _MAX_PATTERN:
         raise ParseError(INVALID_JSON, f"bad regex: {shown(pattern)}")
     if options is None:
         return Regex(pattern)

@@ -64,12 +64,16 @@ def check_column_name(name: str) -> None:
         raise _bad_name(name)
 
 
-def read_changes(body: Mapping[str, Any], *, creating: bool) -> dict[str, Change]:
+def read_changes(
+    body: Mapping[str, Any], *, creating: bool, may_be_there: bool = False
+) -> dict[str, Change]:
     """Read the body of a create or update, column by column, dotted paths included.
 
     A new object has nothing to operate on, so there operations become the values they lead to;
-    only Relate stays. `createdAt` and `updatedAt` come through as Set for the caller to judge. On
-    update `objectId` is dropped, because SDKs send the object's own. Raises ParseError.
+    only Relate stays. Where what is created `may_be_there` already, as an installation may, all
+    operations stay, see `of_a_new_object`. `createdAt` and `updatedAt` come through as Set for the
+    caller to judge. On update `objectId` is dropped, because SDKs send the object's own. Raises
+    ParseError.
     """
     refuse_prohibited_keywords(body)
     changes: dict[str, Change] = {}
@@ -77,12 +81,15 @@ def read_changes(body: Mapping[str, Any], *, creating: bool) -> dict[str, Change
         _check_path(path, creating)
         if path == "objectId" or (path == "ACL" and value is None):
             continue
-        change = _change(path, value, creating)
-        result = _on_nothing(change) if creating else change
-        if result is not None:
-            changes[path] = result
+        changes[path] = _change(path, value, creating)
     _refuse_overlaps(changes)
-    return changes
+    return of_a_new_object(changes) if creating and not may_be_there else changes
+
+
+def of_a_new_object(changes: Mapping[str, Change]) -> dict[str, Change]:
+    """What the changes make of an object that has nothing yet: values and relations."""
+    results = {path: _on_nothing(change) for path, change in changes.items()}
+    return {path: result for path, result in results.items() if result is not None}
 
 
 def is_column_name(name: str) -> bool:

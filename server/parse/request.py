@@ -144,7 +144,8 @@ def read_json(data: bytes) -> Any:
     if sum(map(data.count, (b",", b":", b"[", b"{"))) > _MAX_JSON_PARTS:
         raise ParseError(INVALID_JSON, f"The body has more than {_MAX_JSON_PARTS} values.")
     try:
-        text = data.decode("utf-8")  # strictly: json.loads lets surrogates and UTF-16 pass
+        # Strictly: json.loads lets surrogates and UTF-16 pass. Some clients begin with a mark.
+        text = data.decode("utf-8-sig")
         value = _JSON.decode(text)
         if "\\ud" in text.lower():  # escaped surrogates, and perhaps half a pair
             json.dumps(value, ensure_ascii=False).encode()

@@ -33,7 +33,7 @@ def _for_master(answer: Any) -> Handler:
 
 def _push(call: Call) -> Any:
     call.caller.require_master()
-    raise ParseError(PUSH_MISCONFIGURED, "Push controller is not set")
+    raise ParseError(PUSH_MISCONFIGURED, "Missing push configuration")
 
 
 def _security(call: Call) -> Any:

@@ -97,7 +97,8 @@ class ClassHandlers:
 
 def _changes(call: Call, class_name: str, *, creating: bool) -> dict[str, Change]:
     """Read the body; the times are the server's, but some SDKs send them along."""
-    changes = read_changes(call.body, creating=creating)
+    is_device = class_name == "_Installation"  # which may have a row already
+    changes = read_changes(call.body, creating=creating, may_be_there=is_device)
     for name in ("createdAt", "updatedAt"):
         change = changes.pop(name, None)
         if isinstance(change, Set) and not isinstance(change.value, datetime):

@@ -1,5 +1,6 @@
 """Users, sessions, ACLs and roles are the same people and rights to both servers."""
 
+import pytest
 from parse_client import code, pointer
 
 
@@ -93,6 +94,49 @@ def make_role(client, name, *, users=(), roles=()):
         if members:
             body[column] = {"__op": "AddRelation", "objects": members}
     return client.done("POST", "/roles", body)["objectId"]
+
+
+EVERYBODY = {"*": True}
+BOTH = {"requiresAuthentication": True, "pointerFields": ["owner"]}
+
+
+@pytest.mark.parametrize(
+    ("permissions", "answers"),
+    [
+        ({"find": BOTH, "count": BOTH}, {"nobody": 101, "owner": 1, "stranger": 0}),
+        ({"find": {}, "count": EVERYBODY}, dict.fromkeys(("nobody", "owner", "stranger"), 1)),
+        ({"find": EVERYBODY, "count": {}}, dict.fromkeys(("nobody", "owner", "stranger"), 119)),
+    ],
+    ids=["login_and_column", "count_alone", "find_alone"],
+)
+def test_both_servers_ask_the_same_of_who_calls(ours, theirs, fresh, permissions, answers):
+    _, owner, token = sign_up(theirs, fresh, "owner")
+    _, _, other = sign_up(theirs, fresh, "stranger")
+    name = fresh("Thing")
+    columns = {"owner": {"type": "Pointer", "targetClass": "_User"}}
+    theirs.done("POST", f"/schemas/{name}", {"fields": columns, **clp(permissions)})
+    theirs.create(name, {"owner": pointer("_User", owner)})
+    ours.read_schemas()
+    for client in (ours, theirs):
+        counted = {}
+        for who, by in {"nobody": None, "owner": token, "stranger": other}.items():
+            _, answer = client.call("GET", f"/classes/{name}?count=1&limit=0", by=by)
+            counted[who] = answer.get("count", answer.get("code"))
+        assert counted == answers, client.name
+
+
+def clp(permissions):
+    return {"classLevelPermissions": {"create": EVERYBODY, **permissions}}
+
+
+def test_device_that_is_known_is_changed_by_operations(writer, reader, fresh):
+    device = {"deviceType": "ios", "installationId": fresh("device").lower()}
+    made = writer.done("POST", "/installations", {**device, "channels": ["news"]})
+    reader.read_schemas()
+    more = {"__op": "AddUnique", "objects": ["sport"]}
+    reader.done("POST", "/installations", {**device, "channels": more})
+    row = writer.done("GET", f"/installations/{made['objectId']}")
+    assert row["channels"] == ["news", "sport"]
 
 
 def test_role_of_one_opens_objects_on_the_other(writer, reader, fresh):

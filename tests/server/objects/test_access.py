@@ -89,6 +89,20 @@ def test_a_pointing_column_permits_whom_it_points_to(operation, permissions):
     assert condition == Either((Equals("owner", Pointer("_User", "alice")),))
 
 
+@pytest.mark.parametrize("operation", ["find", "get", "count", "update", "delete"])
+def test_who_must_log_in_and_be_pointed_to_must_do_both(operation):
+    schema = post(**{operation: {"requiresAuthentication": True, "pointerFields": ["owner"]}})
+    assert is_refused(NOBODY, schema, operation) == 101
+    expected = Either((Equals("owner", Pointer("_User", "alice")),))
+    assert condition_to(operation, ALICE, schema) == expected
+    by_list = post(
+        **{operation: {"requiresAuthentication": True}},
+        readUserFields=["owner"],
+        writeUserFields=["owner"],
+    )
+    assert condition_to(operation, ALICE, by_list) == expected
+
+
 def test_several_pointing_columns_permit_each():
     schema = post(readUserFields=["owner"], find={"pointerFields": ["team"]})
     me = Pointer("_User", "alice")
@@ -108,6 +122,8 @@ def test_new_columns_by_a_pointing_column_need_an_object_that_points():
     with pytest.raises(ParseError, match="addField"):
         condition_to_add({"x"}, ALICE, schema, creates=True)
     assert condition_to_add(set(), ALICE, schema, creates=True) == EVERYTHING
+    logged_in = post(addField={"requiresAuthentication": True, "pointerFields": ["owner"]})
+    assert condition_to_add({"x"}, ALICE, logged_in, creates=True) == EVERYTHING
 
 
 @pytest.mark.parametrize(
@@ -263,11 +279,13 @@ def test_stored_protection_of_users_adds_to_the_emails():
 
 
 def test_a_user_sees_the_own_row_whole_but_for_the_token():
-    row = {"objectId": "alice", "email": "a@b", "authData": {}, "sessionToken": "r:1", "n": 1}
+    linked = {"anonymous": {"id": "1"}}
+    row = {"objectId": "alice", "email": "a@b", "authData": linked, "sessionToken": "r:1", "n": 1}
     users = ClassSchema("_User")
     assert visible(ALICE, users, row).keys() == {"objectId", "email", "authData", "n"}
     assert visible(BOB, users, row).keys() == {"objectId", "n"}
     assert visible(OWNER, users, row).keys() == {"objectId", "email", "authData", "n"}
+    assert "authData" not in visible(ALICE, users, {**row, "authData": {}})
 
 
 @pytest.fixture

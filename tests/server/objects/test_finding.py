@@ -28,6 +28,19 @@ def test_a_count_counts_what_the_caller_may_read(parse):
     assert parse.get("/classes/Post", MASTER, limit="0", count="1").json["count"] == 2
 
 
+def test_who_may_count_alone_counts_as_sdks_do_and_finds_nothing(parse):
+    parse.declare("Post", {"count": {"*": True}, "find": {}})
+    parse.create("Post")
+    assert parse.get("/classes/Post", count=1, limit=0).json == {"results": [], "count": 1}
+    for params in ({"count": 1}, {"count": 1, "limit": 1}, {"limit": 0}, {}):
+        assert outcome(parse.get("/classes/Post", **params)) == (400, 119)
+
+
+def test_who_may_find_alone_does_not_count(parse):
+    parse.declare("Post", {"count": {}, "find": {"*": True}})
+    assert outcome(parse.get("/classes/Post", count=1, limit=0)) == (400, 119)
+
+
 @pytest.mark.parametrize(
     ("params", "columns"),
     [

@@ -45,6 +45,30 @@ def test_the_same_device_is_the_same_row(parse, path):
     assert parse.get(f"/installations/{first}").json["badge"] == 3
 
 
+def test_operations_of_an_app_that_forgot_its_id_change_the_row_that_is_there(parse):
+    first = save(parse, installationId=A, channels=["news"], badge=2).json["objectId"]
+    more = {"__op": "AddUnique", "objects": ["sport", "news"]}
+    one = {"__op": "Increment", "amount": 1}
+    answer = save(parse, installationId=A, channels=more, badge=one)
+    assert answer.status_code == 200
+    assert answer.json["channels"] == ["news", "sport"]
+    row = parse.get(f"/installations/{first}").json
+    assert (row["channels"], row["badge"]) == (["news", "sport"], 3)
+
+
+def test_operations_of_a_new_device_make_its_values(parse):
+    sports = {"__op": "AddUnique", "objects": ["sport", "sport"]}
+    less = {"__op": "Remove", "objects": ["x"]}
+    one = {"__op": "Increment", "amount": 1}
+    answer = save(
+        parse, installationId=A, channels=sports, badge=one, gone={"__op": "Delete"}, less=less
+    )
+    assert answer.status_code == 201
+    row = parse.get(f"/installations/{answer.json['objectId']}").json
+    assert (row["channels"], row["badge"], row["less"]) == (["sport"], 1, [])
+    assert "gone" not in row
+
+
 def test_apples_tokens_are_the_same_in_any_case_and_others_are_not(parse):
     apple = "AB" * 32
     first = save(parse, deviceToken=apple).json["objectId"]
@@ -194,7 +218,7 @@ def test_acls_hold(parse):
 
 def test_what_is_not_there_is_not_updated(parse):
     answer = parse.put("/installations/nothing", {"deviceToken": "t"})
-    assert outcome(answer) == (404, 101)
+    assert error(answer) == (101, "Object not found for update.")
 
 
 def test_the_read_only_master_key_changes_nothing(make_parse, database_uri):

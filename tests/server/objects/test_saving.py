@@ -110,6 +110,25 @@ def test_a_relation_that_a_client_sends_back_is_no_value(parse_on_each):
     assert "likes" not in parse.stored("Post", path.rpartition("/")[2])
 
 
+def test_a_relation_that_is_sent_as_a_value_makes_its_column_and_no_other(parse_on_each):
+    parse = parse_on_each
+    path = f"/classes/Post/{parse.create('Post', {'n': 1})}"
+    relation = {"__type": "Relation", "className": "_User"}
+    assert error(parse.put(path, {"n": relation})) == (
+        111,
+        "schema mismatch for Post.n; expected Number but got Relation<_User>",
+    )
+    assert parse.put(path, {"likes": relation}).status_code == 200
+    assert parse.get(path).json["likes"] == relation
+    assert outcome(parse.put(path, {"likes": {**relation, "className": "Post"}})) == (400, 111)
+
+
+def test_to_remove_from_what_is_not_there_answers_nothing_of_it(parse_on_each):
+    path = f"/classes/Post/{parse_on_each.create('Post', {'a': [1]})}"
+    answer = parse_on_each.put(path, {"a": op("Remove", 1), "missing": op("Remove", 1)}).json
+    assert answer.keys() == {"a", "updatedAt"}
+
+
 # --- what is required, and defaults ---------------------------------------------------------------
 
 

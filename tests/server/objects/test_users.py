@@ -306,6 +306,25 @@ def test_a_sign_up_that_lacks_something_is_refused(parse, body, code):
     assert parse.find("_User", by=MASTER) == []
 
 
+def test_an_empty_email_is_none(parse):
+    for name in ("alice", "bob"):
+        body = {"username": name, "password": "p", "email": ""}
+        assert parse.post("/users", body).status_code == 201
+    assert all("email" not in row for row in parse.find("_User", by=MASTER))
+    carol = parse.person("carol", email="c@d")
+    assert parse.put(f"/users/{carol.id}", {"email": ""}, carol).status_code == 200
+    assert "email" not in parse.get(f"/users/{carol.id}", carol).json
+
+
+@pytest.mark.parametrize(("column", "code"), [("username", 200), ("password", 201)])
+def test_what_a_user_logs_in_with_is_not_taken_away(parse, column, code):
+    alice = parse.person("alice")
+    gone = {column: {"__op": "Delete"}}
+    for by in (alice, MASTER):
+        assert outcome(parse.put(f"/users/{alice.id}", gone, by)) == (400, code)
+    assert parse.get("/users/me", alice).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["alice", "ALICE", "Alice"])
 def test_a_name_is_taken_in_whatever_case(parse, name):
     parse.person("alice", email="a@b")

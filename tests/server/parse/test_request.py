@@ -169,6 +169,7 @@ def test_context_that_is_no_object_is_refused(context):
         (b'{"n":1.0}', "", {"n": 1.0}),
         (b'{"a":1,"a":2}', "", {"a": 2}),
         (b'{"s":"\\ud83d\\ude00"}', "", {"s": "\U0001f600"}),
+        (b'\xef\xbb\xbf{"a":1}', "application/json", {"a": 1}),  # a byte order mark
     ],
 )  # fmt: skip
 def test_body_is_read_whatever_its_type_says(data, content_type, body):

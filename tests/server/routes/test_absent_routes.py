@@ -26,7 +26,7 @@ def test_events_are_taken_from_everybody_and_let_go(parse, name):
 
 def test_nothing_can_be_pushed(parse):
     answer = parse.post("/push", {"where": {}, "data": {"alert": "x"}}, MASTER)
-    assert (answer.status_code, *error(answer)) == (400, 115, "Push controller is not set")
+    assert (answer.status_code, *error(answer)) == (400, 115, "Missing push configuration")
     assert "X-Parse-Push-Status-Id" not in answer.headers
 
 

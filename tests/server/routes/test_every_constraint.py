@@ -207,6 +207,20 @@ def test_pointers_are_included(shelf):
         assert ("town" in album) is ("keys" not in params)
 
 
+def test_columns_of_what_is_included_are_left_out(shelf):
+    [row] = shelf.find("Photo", {"n": 1}, include="album", excludeKeys="album.title,town,title")
+    assert row["album"]["town"] == "Bonn"
+    assert "title" not in row["album"]
+    assert "town" not in row
+
+
+def test_a_text_is_the_id_of_what_a_column_points_to(shelf):
+    red = shelf.red["objectId"]
+    assert names(shelf, {"album": red}) == names(shelf, {"album": {"$in": [red]}}) == "ab"
+    assert names(shelf, {"album": {"$ne": red}}) == "cd"
+    assert names(shelf, {"$nor": [{"album": {"$nin": [red]}}]}) == "ab"
+
+
 def test_a_find_is_redirected_to_the_class_of_a_relation(shelf):
     rows = shelf.find("Photo", {"title": "blue"}, redirectClassNameForKey="likes")
     assert [(row["className"], row["town"]) for row in rows] == [("Album", "Kiel")]
