@@ -27,7 +27,7 @@ from server.commands.purge import purge
 from server.env_file import only_in_environment
 from server.fetch.wiring import make_fetcher
 from server.moderation.backlog import UNDONE, Fate
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import ParseError
 from server.serve import CannotServe, serve, served_port, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from cloud.clock import utc_now
 from server.objects.identity import new_object_id
-from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import DUPLICATE_REQUEST, ParseError
 from server.storage.port import (
     All,

@@ -11,7 +11,7 @@ from cloud.moderation.types import Policy
 from cloud.operations import Delete, Operation, Set
 from server.moderation.policies import PolicyVersions
 from server.moderation.policy_changes import PolicyChanges
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.storage.port import Equals, ObjectStore
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ from cloud.moderation.errors import StoreUnavailable
 from cloud.operations import Operation, Set
 from server.objects.declaration import Declaration
 from server.objects.identity import new_object_id
-from server.objects.schemas import NOBODY, Schemas, column_types
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY, column_types
 from server.storage.port import ClassSchema, Compares, Database, Equals, Order, Query
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from cloud.code import RequestContext, cloud
 from cloud.operations import Delete, Operation, Set
 from server.jobs.runner import JobRunner
 from server.jobs.schedules import Schedule, read_schedule
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import ParseError
 from server.rounds import Rounds
 from server.storage.port import All, Database, Document, Equals, Query, SortKey

@@ -6,7 +6,8 @@ from cloud.moderation.item_ports import Check
 from cloud.operations import Increment, Set
 from cloud.values import Pointer
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     ClassSchema,
     ColumnType,

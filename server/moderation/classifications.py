@@ -11,7 +11,8 @@ from cloud.operations import Increment, Operation, Set
 from ml_models.types import Fingerprint, ModelSpec
 from server.moderation import fingerprints
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     ClassSchema,
     ColumnType,

@@ -7,7 +7,8 @@ from cloud.operations import Delete, Set
 from cloud.values import Pointer
 from server.moderation.items import ITEM
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     ClassSchema,
     ColumnType,

@@ -21,7 +21,8 @@ from server.moderation.item_columns import (
 )
 from server.objects.declaration import Declaration, OwnClass
 from server.objects.identity import new_object_id
-from server.objects.schemas import NOBODY, Schemas, column_types
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY, column_types
 from server.storage.port import (
     EVERYTHING,
     All,

@@ -21,7 +21,8 @@ from cloud.values import Pointer
 from server.moderation import fingerprints
 from server.moderation.near_copies import NearCopies
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     All,
     ClassSchema,

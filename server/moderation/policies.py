@@ -9,7 +9,8 @@ from cloud.clock import utc_now
 from cloud.moderation.policy import read_policy
 from cloud.moderation.types import Policy
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     ClassSchema,
     ColumnType,

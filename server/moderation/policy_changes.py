@@ -5,7 +5,8 @@ from datetime import timedelta
 from cloud.clock import utc_now
 from cloud.moderation.policy_changes import BY_DATABASE, PolicyChange, PolicyChangedMeanwhile
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     ClassSchema,
     ColumnType,

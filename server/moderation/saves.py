@@ -35,13 +35,8 @@ from server.moderation.subjects import shown_column, shown_item, shows, subject_
 from server.objects.access import both
 from server.objects.identity import new_object_id
 from server.objects.save import ClassRules, Save, Saved, SpecialClass
-from server.objects.schemas import (
-    BUILT_IN_COLUMNS,
-    SYSTEM_CLASSES,
-    check_type,
-    is_servers_own,
-    type_of_change,
-)
+from server.objects.system_classes import BUILT_IN_COLUMNS, SYSTEM_CLASSES, is_servers_own
+from server.objects.value_types import check_type, type_of_change
 from server.parse.errors import OPERATION_FORBIDDEN, ParseError
 from server.storage.port import (
     EVERYTHING,

@@ -17,7 +17,7 @@ from server.objects.access import (
 from server.objects.find_triggers import FindTriggers
 from server.objects.including import include
 from server.objects.pointer_texts import with_pointers
-from server.objects.schemas import BUILT_IN_COLUMNS, Schemas
+from server.objects.schemas import Schemas
 from server.objects.search_rights import (
     has_text_search,
     hidden_columns,
@@ -26,6 +26,7 @@ from server.objects.search_rights import (
     refuse_protected,
     with_hidden,
 )
+from server.objects.system_classes import BUILT_IN_COLUMNS
 from server.objects.triggers import ContextOf
 from server.parse.errors import (
     INVALID_QUERY,

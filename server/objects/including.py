@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cloud.values import Pointer
 from server.auth import Caller
-from server.objects.schemas import BUILT_IN_COLUMNS
+from server.objects.system_classes import BUILT_IN_COLUMNS
 from server.parse.encode import IncludedObject
 from server.parse.errors import INVALID_QUERY, ParseError
 from server.parse.query import FindRequest

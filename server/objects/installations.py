@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from cloud.operations import Change, Set
 from server.auth import Caller
 from server.objects.access import both
-from server.objects.schemas import SYSTEM_CLASSES, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import (
     FIELD_CANNOT_BE_CHANGED,
     MISSING_INSTALLATION_ID,

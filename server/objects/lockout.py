@@ -18,7 +18,8 @@ from cloud.operations import Increment, Set
 from config import Settings
 from server.networks import network_of
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas, column_types
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY, column_types
 from server.storage.port import (
     All,
     ClassSchema,

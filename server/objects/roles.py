@@ -2,7 +2,7 @@
 
 from cloud.operations import Delete, Set
 from server.objects.save import ClassRules, Save
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import INCORRECT_TYPE, ParseError
 from server.storage.port import Database, Index, Join, OneOf, Query
 

@@ -31,7 +31,8 @@ from server.objects.access import (
 )
 from server.objects.identity import new_object_id
 from server.objects.save import ClassRules, Save, Saved
-from server.objects.schemas import Schemas, is_servers_own
+from server.objects.schemas import Schemas
+from server.objects.system_classes import is_servers_own
 from server.objects.triggers import Triggers
 from server.parse.decode import decode_column
 from server.parse.errors import (

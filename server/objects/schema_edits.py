@@ -23,7 +23,8 @@ from server.objects.schema_rules import (
     read_indexes,
     read_permissions,
 )
-from server.objects.schemas import SYSTEM_CLASSES, Schemas, is_servers_own
+from server.objects.schemas import Schemas
+from server.objects.system_classes import SYSTEM_CLASSES, is_servers_own
 from server.parse.errors import (
     INCORRECT_TYPE,
     INVALID_QUERY,

@@ -8,14 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.objects.schemas import (
-    BUILT_IN_COLUMNS,
-    SYSTEM_CLASSES,
-    check_room,
-    check_type,
-    in_words,
-    type_of,
-)
+from server.objects.schemas import check_room
+from server.objects.system_classes import BUILT_IN_COLUMNS, SYSTEM_CLASSES
+from server.objects.value_types import check_type, in_words, type_of
 from server.parse.decode import decode_column
 from server.parse.errors import (
     FIELD_CANNOT_BE_CHANGED,

@@ -1,15 +1,14 @@
-"""The classes' schemas: what the system classes have from the start, and what saves infer."""
+"""The classes' schemas: read, kept for a while, and completed by what saves infer."""
 
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
-from cloud.operations import Add, AddUnique, Change, Delete, Increment, Relate, Remove, Set
-from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
+from cloud.operations import Change
 from server.auth import Caller
+from server.objects.system_classes import BUILT_IN_COLUMNS, SYSTEM_CLASSES
+from server.objects.value_types import check_type, type_of_change
 from server.parse.errors import INCORRECT_TYPE, INVALID_KEY_NAME, OPERATION_FORBIDDEN, ParseError
 from server.parse.operations import check_class_name, check_column_name
 from server.storage.port import (
@@ -24,121 +23,6 @@ from server.storage.port import (
 # Other processes, and a Parse Server beside us, add classes and columns too.
 _CACHE_S = 1.0
 _MAX_COLUMNS = 1_000  # all schemas are in memory, and read again and again
-
-BUILT_IN_COLUMNS: Mapping[str, ColumnType] = {
-    "objectId": ColumnType("String"),
-    "createdAt": ColumnType("Date"),
-    "updatedAt": ColumnType("Date"),
-    "ACL": ColumnType("ACL"),
-}
-
-
-def column_types(**kinds: str) -> dict[str, ColumnType]:
-    """`name="String"`, with a target as in `user="Pointer _User"`."""
-    parts = {name: kind.partition(" ") for name, kind in kinds.items()}
-    return {name: ColumnType(kind, target or None) for name, (kind, _, target) in parts.items()}
-
-
-NOBODY: Mapping[str, Any] = {
-    operation: {}
-    for operation in ("find", "count", "get", "create", "update", "delete", "addField")
-} | {"protectedFields": {}}
-"""Class-level permissions that leave a class to the master key."""
-
-SYSTEM_CLASSES: Mapping[str, ClassSchema] = {
-    schema.class_name: schema
-    for schema in [
-        ClassSchema(
-            "_User",
-            column_types(
-                username="String", email="String", emailVerified="Boolean", authData="Object"
-            ),
-        ),
-        ClassSchema(
-            "_Role", column_types(name="String", users="Relation _User", roles="Relation _Role")
-        ),
-        ClassSchema(
-            "_Session",
-            column_types(
-                user="Pointer _User",
-                installationId="String",
-                sessionToken="String",
-                expiresAt="Date",
-                createdWith="Object",
-            ),
-        ),
-        ClassSchema(
-            "_Installation",
-            column_types(
-                installationId="String", deviceToken="String", channels="Array",
-                deviceType="String", pushType="String", GCMSenderId="String", timeZone="String",
-                localeIdentifier="String", badge="Number", appVersion="String", appName="String",
-                appIdentifier="String", parseVersion="String",
-            ),
-        ),
-        ClassSchema(
-            "_JobStatus",
-            column_types(
-                jobName="String", source="String", status="String", message="String",
-                params="Object", finishedAt="Date",
-            ),
-        ),
-        ClassSchema("_Idempotency", column_types(reqId="String", expire="Date")),
-        ClassSchema(
-            "_JobSchedule",
-            column_types(
-                jobName="String", description="String", params="String", startAfter="String",
-                daysOfWeek="Array", timeOfDay="String", lastRun="Number", repeatMinutes="Number",
-            ),
-        ),
-        ClassSchema("_GlobalConfig", column_types(params="Object", masterKeyOnly="Object")),
-        # Nobody makes these classes, open to all, before we write the first object.
-        ClassSchema("ImageClassification", permissions=NOBODY),
-        ClassSchema("ModerationCheck", permissions=NOBODY),
-        ClassSchema("ModerationDecision", permissions=NOBODY),
-        ClassSchema("ModerationHold", permissions=NOBODY),
-        ClassSchema("ModerationItem", permissions=NOBODY),
-        ClassSchema("ModerationMemory", permissions=NOBODY),
-        ClassSchema("ModerationMemoryMatch", permissions=NOBODY),
-        ClassSchema("ModerationPanelAccount", permissions=NOBODY),
-        ClassSchema("ModerationPanelSession", permissions=NOBODY),
-        ClassSchema("ModerationPanelTries", permissions=NOBODY),
-        ClassSchema("ModerationPanelViews", permissions=NOBODY),
-        ClassSchema("ModerationPolicy", permissions=NOBODY),
-        ClassSchema("ModerationPolicyChange", permissions=NOBODY),
-        ClassSchema("ModerationPurge", permissions=NOBODY),
-        ClassSchema("ModerationTeamLog", permissions=NOBODY),
-        ClassSchema("ModerationWebhookDelivery", permissions=NOBODY),
-        ClassSchema("ModerationWorker", permissions=NOBODY),
-        ClassSchema(
-            "UserImage",
-            column_types(
-                image="File", imageAuthor="String", isSafe="Boolean", deleted="Boolean",
-                moderationRequired="Boolean", NSFWPredictions="Array",
-            ),
-        ),
-    ]
-}  # fmt: skip
-"""The classes whose first columns Parse defines, and the one that the Node original did."""
-
-
-def is_servers_own(class_name: str) -> bool:
-    """Whether moderation keeps its record in the class, which nobody's schema or object changes."""
-    ours = SYSTEM_CLASSES.get(class_name)
-    return ours is not None and ours.permissions is not None
-
-
-_TOKENS = dict.fromkeys(
-    ("_email_verify_token", "_perishable_token", "sessionToken"), ColumnType("String")
-)
-
-
-def with_tokens(schema: ClassSchema) -> ClassSchema:
-    """Return the schema with what _User is searched by and no client sees: no columns of a class,
-    but to be found by an index their type has to be known."""
-    if schema.class_name != "_User":
-        return schema
-    return replace(schema, columns={**schema.columns, **_TOKENS})
 
 
 class Schemas:
@@ -330,62 +214,3 @@ def check_room(schema: ClassSchema, new: Mapping[str, ColumnType]) -> None:
     if len({*schema.columns, *new}) > _MAX_COLUMNS:
         message = f"{schema.class_name} would have more than {_MAX_COLUMNS} columns"
         raise ParseError(INVALID_KEY_NAME, message)
-
-
-def check_type(schema: ClassSchema, name: str, given: ColumnType) -> None:
-    """Raise ParseError 111 unless the column has the given type."""
-    expected = schema.columns[name]
-    if given != expected:
-        place = f"{schema.class_name}.{name}"
-        message = (
-            f"schema mismatch for {place}; expected {in_words(expected)} but got {in_words(given)}"
-        )
-        raise ParseError(INCORRECT_TYPE, message)
-
-
-def in_words(column: ColumnType) -> str:
-    """A type as Parse's sentences name it."""
-    return f"{column.kind}<{column.target_class}>" if column.target_class else column.kind
-
-
-def type_of_change(change: Change) -> ColumnType | None:
-    """Infer the type of the column that a change is for; None when it tells nothing."""
-    match change:
-        case Set(value):
-            return type_of(value)
-        case Increment():
-            return ColumnType("Number")
-        case Add() | AddUnique() | Remove():
-            return ColumnType("Array")
-        case Relate(added, removed):
-            targets = {pointer.class_name for pointer in (*added, *removed)}
-            return ColumnType("Relation", targets.pop()) if targets else None
-        case Delete():
-            return None
-
-
-_KINDS: list[tuple[type, str]] = [
-    (bool, "Boolean"),  # before int, of which it is a kind in Python
-    (int, "Number"),
-    (float, "Number"),
-    (str, "String"),
-    (datetime, "Date"),
-    (bytes, "Bytes"),
-    (list, "Array"),
-    (dict, "Object"),
-    (File, "File"),
-    (GeoPoint, "GeoPoint"),
-    (Polygon, "Polygon"),
-]
-
-
-def type_of(value: Any) -> ColumnType | None:
-    """Infer the type of the column that holds this value; None for null."""
-    match value:
-        case None:
-            return None
-        case Pointer(class_name):
-            return ColumnType("Pointer", class_name)
-        case Relation(target):
-            return ColumnType("Relation", target)
-    return ColumnType(next(kind for python_type, kind in _KINDS if isinstance(value, python_type)))

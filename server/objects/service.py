@@ -18,8 +18,9 @@ from server.objects.roles import RoleRules
 from server.objects.save import ClassRules, Saved, SeveralRules, SpecialClass
 from server.objects.saving import Saver
 from server.objects.schema_edits import SchemaEditor
-from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
+from server.objects.schemas import Schemas
 from server.objects.sessions import SessionRules, Sessions
+from server.objects.system_classes import SYSTEM_CLASSES, with_tokens
 from server.objects.triggers import Triggers
 from server.objects.users import Users, refuse_foreign
 from server.objects.verification import EmailVerification, VerificationRules

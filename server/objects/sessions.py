@@ -11,7 +11,8 @@ from cloud.operations import Set
 from cloud.values import Pointer
 from server.objects.identity import new_object_id
 from server.objects.save import ClassRules, Save, Saved
-from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
+from server.objects.schemas import Schemas
+from server.objects.system_classes import SYSTEM_CLASSES, with_tokens
 from server.parse.errors import INVALID_KEY_NAME, INVALID_SESSION_TOKEN, ParseError
 from server.storage.port import All, Database, Differs, Document, Equals, Index, OneOf, Query
 

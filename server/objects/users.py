@@ -13,8 +13,9 @@ from server.objects.identity import new_object_id
 from server.objects.password_policy import PasswordPolicy
 from server.objects.passwords import hash_password
 from server.objects.save import ClassRules, Save, Saved
-from server.objects.schemas import SYSTEM_CLASSES, Schemas, with_tokens
+from server.objects.schemas import Schemas
 from server.objects.sessions import Sessions
+from server.objects.system_classes import SYSTEM_CLASSES, with_tokens
 from server.parse.errors import (
     ACCOUNT_ALREADY_LINKED,
     EMAIL_TAKEN,

@@ -12,7 +12,8 @@ from admin.ports.exposure import Seen, Views
 from cloud.clock import utc_now
 from cloud.operations import Set
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas, column_types
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY, column_types
 from server.panel.tables import user_pointer
 from server.storage.port import (
     All,

@@ -22,7 +22,8 @@ from server.moderation.purge import Purge, count_expired
 from server.moderation.upkeep import Upkeep
 from server.objects.declaration import Declaration
 from server.objects.identity import new_object_id
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     ClassSchema,
     ColumnType,

@@ -6,8 +6,9 @@ from cloud.clock import utc_now
 from cloud.operations import Operation, Set
 from cloud.values import Pointer
 from server.objects.declaration import Declaration, OwnClass
-from server.objects.schemas import NOBODY, Schemas, column_types
+from server.objects.schemas import Schemas
 from server.objects.service import ParseObjects
+from server.objects.system_classes import NOBODY, column_types
 from server.storage.port import (
     All,
     ClassSchema,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from cloud.operations import Change, Set
-from server.objects.schemas import BUILT_IN_COLUMNS
+from server.objects.system_classes import BUILT_IN_COLUMNS
 from server.parse.errors import INCORRECT_TYPE, ParseError
 from server.parse.operations import read_changes
 from server.parse.query import read_find, read_get

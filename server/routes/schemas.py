@@ -4,7 +4,7 @@ from typing import Any
 
 from server.objects.access import DEFAULT_PROTECTED
 from server.objects.schema_rules import invalid_class_name, no_such_class
-from server.objects.schemas import BUILT_IN_COLUMNS, SYSTEM_CLASSES
+from server.objects.system_classes import BUILT_IN_COLUMNS, SYSTEM_CLASSES
 from server.parse.errors import (
     INVALID_CLASS_NAME,
     MISSING_NAME,

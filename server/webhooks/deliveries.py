@@ -19,7 +19,8 @@ from cloud.moderation.webhooks import announcement, is_news
 from cloud.operations import Delete, Increment, Operation, Set
 from cloud.values import Pointer
 from server.objects.declaration import Declaration
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import (
     All,
     ClassSchema,

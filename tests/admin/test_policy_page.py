@@ -20,7 +20,7 @@ from cloud.moderation.types import Outcome, Policy, Threshold
 from cloud.operations import Set
 from ml_models.types import Label, Prediction
 from server.moderation.policy_changes import PolicyChanges
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.storage.port import Equals
 
 PORN = {"Porn": (0.4, 0.8)}

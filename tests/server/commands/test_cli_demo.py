@@ -23,7 +23,7 @@ from server.commands.demo_scenes import SCENES
 from server.files.names import image_extension
 from server.moderation.items import DECISION, ITEM
 from server.moderation.subjects import subject_schema
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Query, SortKey
 from server.storage.sqlite.database import SqliteDatabase

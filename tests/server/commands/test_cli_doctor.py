@@ -11,7 +11,7 @@ from cloud.clock import utc_now
 from cloud.operations import Set
 from config import load_settings
 from server.commands.doctor import Verdict, examine
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.storage.port import ClassSchema, ColumnType, Equals
 from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
 from server.webhooks.deliveries import SCHEMA as DELIVERY

@@ -10,7 +10,7 @@ from running_server import Server
 from cloud.operations import Set
 from server.jobs.runner import JobRunner
 from server.jobs.scheduler import JobScheduler
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import REQUEST_LIMIT_EXCEEDED, ParseError
 from server.storage.port import Equals, Query
 from server.storage.sqlite.database import SqliteDatabase

@@ -7,7 +7,8 @@ import pytest
 
 from cloud.moderation.policy import read_policy
 from server.moderation.policies import SCHEMA, PolicyVersions
-from server.objects.schemas import NOBODY, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY
 from server.storage.port import Query, SortKey
 
 POLICIES = [

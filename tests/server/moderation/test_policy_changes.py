@@ -11,7 +11,8 @@ from cloud.moderation.policy_changes import BY_DATABASE, BY_MASTER_KEY, PolicyCh
 from cloud.operations import Add, Set
 from server.moderation.policies import PolicyVersions
 from server.moderation.policy_changes import SCHEMA, PolicyChanges
-from server.objects.schemas import NOBODY, SYSTEM_CLASSES, Schemas
+from server.objects.schemas import Schemas
+from server.objects.system_classes import NOBODY, SYSTEM_CLASSES
 from server.parse_config import ParseConfig
 from server.storage.port import Equals, Query
 

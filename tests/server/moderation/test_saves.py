@@ -18,7 +18,7 @@ from config import SettingsError, load_settings
 from server.moderation import saves
 from server.moderation.items import ITEM
 from server.moderation.wiring import check_moderated_files
-from server.objects.schemas import NOBODY, SYSTEM_CLASSES, column_types
+from server.objects.system_classes import NOBODY, SYSTEM_CLASSES, column_types
 from server.storage.port import ClassSchema, Equals, Query, SchemaChange
 
 PENDING = {"isSafe": False, "deleted": False, "moderationRequired": False}

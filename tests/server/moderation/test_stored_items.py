@@ -7,7 +7,7 @@ import pytest
 from moderation_parts import NOON, Moderation, predictions
 
 from cloud.moderation.items import Evidence, State, next_decision
-from server.objects.schemas import NOBODY
+from server.objects.system_classes import NOBODY
 
 EVIDENCE = Evidence(
     predictions=predictions(0.25),

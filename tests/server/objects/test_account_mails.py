@@ -17,7 +17,7 @@ from parse_app import error, outcome
 from cloud.clock import utc_now
 from cloud.errors import CloudError
 from cloud.operations import Set
-from server.objects.schemas import with_tokens
+from server.objects.system_classes import with_tokens
 from server.storage.port import Equals, Query
 from server.storage.sqlite.database import SqliteDatabase
 

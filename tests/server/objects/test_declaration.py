@@ -4,7 +4,8 @@ import pytest
 
 from cloud.clock import utc_now
 from server.objects.declaration import Declaration
-from server.objects.schemas import Schemas, column_types
+from server.objects.schemas import Schemas
+from server.objects.system_classes import column_types
 from server.storage.port import ClassSchema, DuplicateObject, Equals, Index, Query
 
 COLOURS = ClassSchema("Colours", column_types(name="String"))

@@ -3,7 +3,7 @@
 import pytest
 
 from server.objects.schema_rules import read_columns, read_indexes, read_permissions
-from server.objects.schemas import BUILT_IN_COLUMNS, SYSTEM_CLASSES, column_types
+from server.objects.system_classes import BUILT_IN_COLUMNS, SYSTEM_CLASSES, column_types
 from server.parse.errors import ParseError
 from server.storage.port import ClassSchema, ColumnType
 

@@ -11,7 +11,8 @@ from parse_app import error, outcome, pointer, relate
 from cloud.operations import Add, Delete, Increment, Relate, Remove, Set
 from cloud.values import File, GeoPoint, Pointer, Polygon, Relation
 from server.auth import Caller
-from server.objects.schemas import Schemas, type_of, type_of_change
+from server.objects.schemas import Schemas
+from server.objects.value_types import type_of, type_of_change
 from server.parse.errors import ParseError
 from server.storage.port import ClassExists, ClassSchema, ColumnConflict, ColumnType
 

@@ -16,7 +16,7 @@ from cloud.moderation.policy import read_policy
 from cloud.moderation.policy_changes import PolicyChangedMeanwhile
 from cloud.operations import Set
 from ml_models.types import Label
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.panel.judged_images import DECISIONS_BY_PEOPLE, UPLOADS
 from server.panel.newest import Newest
 from server.panel.policies import StoredPolicies

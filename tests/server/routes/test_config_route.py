@@ -6,7 +6,7 @@ import pytest
 from image_host import KEYS, MASTER
 
 from cloud.operations import Set
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.storage.port import Equals
 
 PATH = "/parse/config"

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cloud.values import File, GeoPoint, Pointer, Polygon
 from server.cli import main
-from server.objects.schemas import SYSTEM_CLASSES
+from server.objects.system_classes import SYSTEM_CLASSES
 from server.storage.copy import CannotCopy, Copied, copy_database, open_source, open_target
 from server.storage.port import EVERYTHING, ClassSchema, ColumnType, Join, Query, SortKey
 

@@ -9,7 +9,7 @@ from running_server import free_port
 from webhook_receiver import SECRET, decision
 
 from cloud.moderation.webhooks import MAX_ATTEMPTS
-from server.objects.schemas import NOBODY
+from server.objects.system_classes import NOBODY
 from server.webhooks.deliveries import SCHEMA
 from server.webhooks.failures import failures
 from server.webhooks.receivers import parse_receivers
