@@ -27,6 +27,7 @@ DEVELOPMENT_KEYS = {
 # What may follow the host in a broker's URL, by its scheme: Redis numbers its databases.
 BROKER_PATHS = {"redis": "/?|/[0-9]+", "rediss": "/?|/[0-9]+", "amqp": ".*", "amqps": ".*"}
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+_OWN_PATHS = ("admin", "functions", "health", "metrics")
 LOOPBACK_NETWORKS = (ip_network("127.0.0.1"), ip_network("::1"))
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
@@ -281,6 +282,9 @@ class Settings(BaseSettings):
         mount = "/" + value.strip("/")
         if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", mount):
             raise ValueError("must be a path such as /parse")
+        first = mount.lower().split("/")[1]
+        if first in _OWN_PATHS or mount.lower() in ("/api", "/api/image"):
+            raise ValueError(f"/{first} is another part of the server: choose a path like /parse")
         return mount
 
     @field_validator("server_url", "local_files_url", "production_files_url")

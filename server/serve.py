@@ -1,6 +1,7 @@
 """The running server: gunicorn's workers around the front, one instance for each data folder."""
 
 import fcntl
+import logging
 import os
 import resource
 import socket
@@ -17,6 +18,7 @@ from config import Settings
 from server.app import create_app, mounts_of
 from server.busy import busy_answers
 from server.env_file import warn_of_neglected
+from server.files.urls import doubt_of_server_url
 from server.front.application import Front
 from server.front.bounds import MOST_CONNECTIONS, Bounds
 from server.front.worker import GRACEFUL_S, FrontWorker
@@ -42,6 +44,8 @@ _ENOUGH_FILES = 65_536
 # Checked at every start, within a second; larger ones only when the last run was cut short.
 _QUICKLY_CHECKED_BYTES = 256 * 1024**2
 
+logger = logging.getLogger(__name__)
+
 
 class CannotServe(Exception):
     """The server cannot start; `str(error)` says why and what to do."""
@@ -54,6 +58,7 @@ def serve(settings: Settings) -> None:
     except OSError as error:
         raise CannotServe(f"DATA_DIR {settings.data_dir} cannot be made: {error}") from None
     warn_of_neglected()
+    _warn_of_server_url(settings)
     with sole_instance(settings.data_dir, settings.port) as was_cut_short:
         _check_port(settings)
         check_settings(settings)
@@ -61,6 +66,12 @@ def serve(settings: Settings) -> None:
         raise_open_files()
         with shared_figures(settings.web_workers):
             _Server(settings, make_demo_moderator(settings)).run()
+
+
+def _warn_of_server_url(settings: Settings) -> None:
+    doubt = doubt_of_server_url(settings)
+    if doubt is not None:
+        logger.warning("SERVER_URL: %s", doubt)
 
 
 @contextmanager

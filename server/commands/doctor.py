@@ -22,6 +22,7 @@ from ml_models import pretrained
 from ml_models.errors import ModelError
 from server.commands.policy_check import stored_params
 from server.env_file import neglected_lines
+from server.files.urls import doubt_of_server_url
 from server.moderation.queues import waiting
 from server.moderation.saves import may_be_moderated
 from server.storage.port import ClassSchema, Database
@@ -111,6 +112,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             "keys", "the development keys: good on this machine alone; set your own before others "
             "can call (cp .env.example .env)",
         )  # fmt: skip
+    doubt = doubt_of_server_url(settings)
+    if doubt is not None:
+        yield _warning("SERVER_URL", doubt)
     if settings.trusted_proxies and not settings.server_url:
         yield _warning(
             "SERVER_URL", "not set, but a proxy is trusted: URLs of files follow its Host"

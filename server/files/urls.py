@@ -1,7 +1,7 @@
 """At which URL a client reads a file. Pure."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from config import Settings
 from server.files.names import is_stored_name
@@ -18,6 +18,18 @@ def file_url(settings: Settings, mount_url: str, name: str) -> str:
     here = f"{mount_url}/files/{quote(settings.app_id, safe='')}"
     kept = "/!*'()" if is_stored_name(name) else "!*'()"  # no step that leads elsewhere
     return f"{elsewhere or here}/" + quote(name, safe=kept)
+
+
+def doubt_of_server_url(settings: Settings) -> str | None:
+    """Say what is wrong with a SERVER_URL that ends in no mount, but for a proxy that adds one."""
+    path = urlsplit(settings.server_url).path.lower()
+    if not settings.server_url or path.endswith((settings.parse_mount.lower(), "/1")):
+        return None
+    return (
+        f"{settings.server_url} does not end in {settings.parse_mount}: files, which clients look "
+        f"for below it, are not there, unless a proxy adds that; try "
+        f"{settings.server_url}{settings.parse_mount}"
+    )
 
 
 def public_mount_url(settings: Settings, scheme: str, host: str, mount: str) -> str:

@@ -139,6 +139,11 @@ def test_model_that_cannot_be_had_is_said_in_a_sentence(settings, sentence, tmp_
     assert "Traceback" not in result.stderr
 
 
+def test_an_address_without_the_mount_is_doubted_at_the_start(start_server):
+    server = start_server(SERVER_URL="http://api.example").wait_until_healthy()
+    assert "SERVER_URL: http://api.example does not end in /parse" in server.log.read_text()
+
+
 def test_a_misspelt_model_is_named_at_the_start_beside_the_known_ones(start_server):
     server = start_server(TF_MODEL_URL="MobileNetV3").wait_until_healthy(503)
     assert "'MobileNetV3': neither a known model (MobileNetV2, " in server.log.read_text()

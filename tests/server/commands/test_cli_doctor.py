@@ -189,6 +189,16 @@ def test_webhooks_that_fail_are_told_with_the_reason(look, installed):
     assert "webhooks" not in look()
 
 
+def test_an_address_without_the_mount_is_told(look):
+    keys = {"app_id": "mine", "master_key": "own"}
+    found = look(server_url="https://api.example", **keys)["SERVER_URL"]
+    assert found.verdict is Verdict.WARNING
+    assert found.sentence.endswith("try https://api.example/parse")
+    assert "SERVER_URL" not in look(server_url="https://api.example/parse/", **keys)
+    assert "SERVER_URL" not in look(server_url="https://api.example/app/1", **keys)
+    assert "SERVER_URL" not in look()
+
+
 def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

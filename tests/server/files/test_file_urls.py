@@ -3,7 +3,7 @@
 import pytest
 
 from config import SettingsError, load_settings
-from server.files.urls import file_url, public_mount_url
+from server.files.urls import doubt_of_server_url, file_url, public_mount_url
 
 RANDOM = "0123456789abcdef" * 2
 
@@ -93,3 +93,21 @@ def test_words_of_upload_settings_are_checked():
         settings_with(file_upload_extensions=".jpg")
     with pytest.raises(SettingsError, match="FILE_UPLOAD_FROM"):
         settings_with(file_upload_from="strangers")
+
+
+@pytest.mark.parametrize(
+    ("values", "is_doubted"),
+    [
+        ({}, False),
+        ({"server_url": "https://a.example/parse"}, False),
+        ({"server_url": "https://a.example/parse/"}, False),
+        ({"server_url": "https://a.example/Images/Parse"}, False),
+        ({"server_url": "https://a.example/1"}, False),
+        ({"server_url": "https://a.example/my/api", "parse_mount": "/my/api"}, False),
+        ({"server_url": "https://a.example"}, True),
+        ({"server_url": "https://a.example/"}, True),
+        ({"server_url": "https://a.example/parse", "parse_mount": "/my/api"}, True),
+    ],
+)
+def test_an_address_that_ends_in_no_mount_is_doubted(values, is_doubted):
+    assert (doubt_of_server_url(settings_with(**values)) is not None) is is_doubted

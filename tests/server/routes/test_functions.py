@@ -12,6 +12,7 @@ from image_host import ASTRONAUT, KEYS, MASTER, ImageHost, noise
 
 from cloud.code import CloudError, Field, ParseObject, Validator, cloud
 from cloud.values import File, GeoPoint, Pointer
+from config import SettingsError, load_settings
 
 PATH = "/parse/functions/nsfwImageClassify"
 LABELS = {"Drawing", "Hentai", "Neutral", "Porn", "Sexy"}
@@ -77,6 +78,18 @@ def test_own_mount_is_used(make_app, image_host):
     url = {"url": f"{image_host}/astronaut.png"}
     assert_astronaut(call(client, url, "/my/api/functions/nsfwImageClassify"))
     assert call(client, url).status_code == 404
+
+
+@pytest.mark.parametrize("mount", ["/admin", "/Admin/x", "api", "/api/image/", "/functions"])
+def test_a_mount_that_would_hide_another_part_is_refused(mount):
+    with pytest.raises(SettingsError, match=r"PARSE_MOUNT: /[a-z]+ is another part of the server"):
+        load_settings(_env_file=None, parse_mount=mount)
+
+
+def test_a_mount_below_api_hides_nothing(make_app):
+    client = make_app(parse_mount="/api/parse").test_client()
+    assert client.get("/api/parse/health").status_code == 200
+    assert client.get("/api/image/classify").status_code == 400
 
 
 def test_javascript_sdk_calls_with_keys_in_a_text_body(client, image_host):
