@@ -76,9 +76,7 @@ class Settings(BaseSettings):
     master_key_ips: Networks = LOOPBACK_NETWORKS
 
     maintenance_key: str = Field("", repr=False)
-    maintenance_key_ips: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
-        LOOPBACK_NETWORKS
-    )
+    maintenance_key_ips: Networks = LOOPBACK_NETWORKS
 
     # What is moderated
     moderated_files: Annotated[Mapping[str, tuple[str, ...]], NoDecode] = Field(
@@ -329,10 +327,14 @@ class Settings(BaseSettings):
         return values | DEVELOPMENT_KEYS
 
     @model_validator(mode="after")
-    def _refuse_missing_or_known_keys(self) -> Self:
+    def _need_keys(self) -> Self:
         for name in ("app_id", "master_key"):
             if not getattr(self, name):
                 raise ValueError(f"{name.upper()} is not set, but other keys are: set it in .env")
+        return self
+
+    @model_validator(mode="after")
+    def _keep_keys_apart(self) -> Self:
         if self.read_only_master_key and self.read_only_master_key == self.master_key:
             raise ValueError("READ_ONLY_MASTER_KEY must not be the same as MASTER_KEY")
         if self.maintenance_key and self.maintenance_key in (
@@ -346,8 +348,16 @@ class Settings(BaseSettings):
                     f"{name.upper()} is in every copy of the app, and must not be the same as "
                     "MASTER_KEY, READ_ONLY_MASTER_KEY or MAINTENANCE_KEY"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _need_a_permit_for_each_worker(self) -> Self:
         if self.web_workers > self.classify_permits:
             raise ValueError("WEB_WORKERS must not be greater than CLASSIFY_PERMITS")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_known_keys_from_elsewhere(self) -> Self:
         known = [name.upper() for name in DEVELOPMENT_KEYS if self._is_public_knowledge(name)]
         if known and not self.is_for_this_machine:
             raise ValueError(
