@@ -31,7 +31,9 @@ def picture(
     What is seen through lies on grey, where what only a white or only a dark page shows is seen.
     """
     side = rendering.longest_side_px
-    pixels = shrink(decode(data, max_pixels, buffer, enough_px=side, background="grey"), side)
+    pixels = decode(data, max_pixels, buffer, enough_px=side, background="grey")
+    height, width, _ = pixels.shape
+    pixels = shrink(pixels, rendering.longest_side_of(width, height))
     if rendering.veiled:
         pixels = _veil(pixels)
     made: bytes = simplejpeg.encode_jpeg(pixels, _JPEG_QUALITY, colorsubsampling="420")

@@ -9,15 +9,16 @@ _PICTURE = b"picture"
 
 def picture(rendering: Rendering) -> bytes:
     """Ask for a picture."""
-    return b"%s %d %d" % (_PICTURE, rendering.longest_side_px, rendering.veiled)
+    most = rendering.most_pixels or 0
+    return b"%s %d %d %d" % (_PICTURE, rendering.longest_side_px, rendering.veiled, most)
 
 
 def rendering_of(request: bytes) -> Rendering:
     """Read what `picture` wrote. Raises ValueError for another request."""
-    word, longest_side_px, veiled = request.split()
+    word, longest_side_px, veiled, most_pixels = request.split()
     if word != _PICTURE:
         raise ValueError(f"{request!r} is no request")
-    return Rendering(int(longest_side_px), veiled=veiled == b"1")
+    return Rendering(int(longest_side_px), veiled == b"1", int(most_pixels) or None)
 
 
 def framed(request: bytes, byte_count: int) -> bytes:

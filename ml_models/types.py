@@ -1,9 +1,9 @@
 """The words that every other package uses for what a model says about an image."""
 
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isfinite
 
 
 class Label(StrEnum):
@@ -24,7 +24,7 @@ class Prediction:
     probability: float
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.probability) and 0.0 <= self.probability <= 1.0):
+        if not (math.isfinite(self.probability) and 0.0 <= self.probability <= 1.0):
             raise ValueError(f"probability of {self.label} is {self.probability}, not in 0..1")
 
 
@@ -75,7 +75,16 @@ class Rendering:
     """How a picture is made of an image for a person to look at.
 
     `veiled` is blurred and grey, so that nothing of it disturbs and nothing can be recognised.
+    With `most_pixels` the longest side is shorter where there would be more of them.
     """
 
     longest_side_px: int
     veiled: bool = False
+    most_pixels: int | None = None
+
+    def longest_side_of(self, width: int, height: int) -> int:
+        """Return how long the longest side of an image's picture is at most, in pixels."""
+        if self.most_pixels is None:
+            return self.longest_side_px
+        longest, shortest = max(width, height), min(width, height)
+        return min(self.longest_side_px, math.isqrt(self.most_pixels * longest // shortest))

@@ -102,6 +102,7 @@ def item_urls(item_id: str) -> dict[str, str]:
     return {
         "preview": url_for("admin.picture", item_id=item_id, kind="preview"),
         "screen": url_for("admin.picture", item_id=item_id, kind="screen"),
+        "detail": url_for("admin.picture", item_id=item_id, kind="detail"),
         "original": url_for("admin.picture", item_id=item_id, kind="original"),
         "page": url_for("admin.item", item_id=item_id),
     }

@@ -70,7 +70,7 @@ def _place() -> Place:
 
 
 def _current(services: PanelServices, place: Place) -> Item | None:
-    """The image that was asked for, if it is to be had, or the next one."""
+    """The image that was asked for, or the next one, and that it is another is said."""
     desk, reviewer = services.desk, current_reviewer()
     wanted = request.args.get("item")
     desk.arrive(reviewer)
@@ -81,7 +81,15 @@ def _current(services: PanelServices, place: Place) -> Item | None:
         skipping=session.get(_SKIPPED, []),
         asked=[wanted] if wanted else [],
     )
-    return claimed[0] if claimed else None
+    item = claimed[0] if claimed else None
+    if not _is_wanted(item):
+        flash(t("lane.not_to_be_had"), "warning")
+    return item
+
+
+def _is_wanted(item: Item | None) -> bool:
+    wanted = request.args.get("item")
+    return not wanted or (item is not None and item.item_id == wanted)
 
 
 def _page(services: PanelServices, place: Place, item: Item | None) -> str:
@@ -89,7 +97,8 @@ def _page(services: PanelServices, place: Place, item: Item | None) -> str:
     preferences = rules.wellbeing.bounded(current_moderator().preferences)
     shown = None if item is None else show_items(services, [item])[0]
     skipped = session.get(_SKIPPED, [])
-    looks = set(request.args.get("look", "").split())
+    # How one image is looked at is not how another comes in its place.
+    looks = set(request.args.get("look", "").split() if _is_wanted(item) else ())
     is_revealed = not preferences.blur or "reveal" in looks or "play" in looks
     seen = services.exposure.today(current_moderator().user_id)
     reasons = reason_labels(rules.reasons)

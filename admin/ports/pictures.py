@@ -15,6 +15,9 @@ class PictureKind(StrEnum):
     """At most 320 pixels on its longest side."""
     SCREEN = "screen"
     """At most 1024."""
+    DETAIL = "detail"
+    """To be looked at closely: at most 4096, and two million pixels in all. What a long screenshot
+    says can be read."""
     ORIGINAL = "original"
     """The file itself, untouched, whatever it holds beside the picture."""
 

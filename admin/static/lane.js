@@ -9,6 +9,7 @@ const PICTURES_KEPT = 20; // of images that an undo may bring back
 const RENEW_MS = 60_000;
 const POLL_MS = 15_000;
 const REPLACED_AFTER_MS = 1200; // what is another's by now
+const TOO_SOON_MS = 150; // nobody has seen the image yet: a key that bounces, a second tap
 const SETTLES_WITHIN_MS = 250; // a claim waits so long for decisions that are on their way
 
 class Lane {
@@ -16,6 +17,7 @@ class Lane {
     this.data = data;
     this.ahead = []; // claimed, after the one in hand
     this.asked = null; // the unseen image of which an approval was pressed once
+    this.newSince = -Infinity; // when what is to be answered came: the image, or a question about it
     this.wanted = new Set(); // ids of what is shown without being surely held: claimed by name
     this.waiting = data.waiting; // in the lane, as far as is known
     this.changedAt = -1; // when a decision was made or answered last
@@ -39,6 +41,7 @@ class Lane {
   }
 
   start() {
+    this.#forgetAsked();
     this.#adoptFirst();
     this.view.exposure = this.exposure.count;
     this.#tellState();
@@ -49,6 +52,13 @@ class Lane {
     document.addEventListener("visibilitychange", () => this.#renew());
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", (event) => event.persisted && location.reload());
+  }
+
+  /** The address asks for one image, once: loaded anew the page goes on where it was. */
+  #forgetAsked() {
+    const here = new URL(location.href);
+    here.searchParams.delete("item");
+    history.replaceState(null, "", here);
   }
 
   /** Take over the image that the page came with. */
@@ -82,7 +92,10 @@ class Lane {
     const { showsPicture, awaitsPicture } = this.view;
     const isUnseen = item.unseen || !showsPicture;
     if (isUnseen && (awaitsPicture || this.asked !== item.id)) {
-      if (!awaitsPicture) this.asked = item.id;
+      if (!awaitsPicture) {
+        this.asked = item.id;
+        this.newSince = performance.now(); // the question is
+      }
       const key = awaitsPicture ? "not_here_yet" : item.unseen ? "approve_unseen" : "approve_blind";
       this.view.say(panel.t(`lane.${key}`));
       this.view.prompt(panel.t(`lane.${key}`));
@@ -170,6 +183,13 @@ class Lane {
     this.#paint();
   }
 
+  /** Look closer, or not; what is unveiled comes larger then. */
+  zoom() {
+    if (!this.item) return;
+    this.view.zoom();
+    this.#paint();
+  }
+
   /** Let an animation move, which shows it; or halt it. */
   play() {
     if (!this.item?.moves) return;
@@ -184,7 +204,13 @@ class Lane {
     this.#fill();
   }
 
+  /** Whether what is pressed now was meant for the image before. */
+  get isTooSoon() {
+    return performance.now() - this.newSince < TOO_SOON_MS;
+  }
+
   #itemToDecide() {
+    if (this.isTooSoon) return null;
     if (!this.view.root.classList.contains("is-lost")) return this.item;
     this.isInVain = true;
     return null;
@@ -222,6 +248,7 @@ class Lane {
 
   #show(item) {
     this.asked = null;
+    this.newSince = performance.now();
     this.view.show(item);
     if (item && this.view.isRevealed) this.#exposed();
     this.#fetchAhead();
@@ -251,7 +278,8 @@ class Lane {
   #fetchAhead() {
     const near = [this.item, ...this.ahead].filter(Boolean);
     const kept = [...near, ...this.memory.undo.slice(-PICTURES_KEPT).map((done) => done.item)];
-    this.pictures.keepOnly(new Set(kept.flatMap((item) => [item.preview, item.screen, item.original])));
+    const urls = ({ preview, screen, detail, original }) => [preview, screen, detail, original];
+    this.pictures.keepOnly(new Set(kept.flatMap(urls)));
     for (const item of near) {
       this.pictures.get(this.view.arrivesAs(item)).catch((error) => this.queue.met(error));
     }

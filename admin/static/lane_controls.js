@@ -14,7 +14,7 @@ function startLane() {
     undo: () => lane.undo(),
     keep_revealed: () => lane.reveal(!lane.view.isRevealed),
     colour: () => lane.view.toggleColour(),
-    zoom: () => lane.view.zoom(),
+    zoom: () => lane.zoom(),
     play: () => lane.play(),
     help: () => keysDialog.showModal(),
     note: () => {
@@ -28,6 +28,7 @@ function startLane() {
     act: (action) => acts[action](),
     hold: (isDown) => lane.reveal(isDown),
     digit: reject,
+    pan: (across, down) => lane.view.pan(across, down),
   });
   new LaneTouch(lane.view.stage, document.getElementById("card"), {
     swiped: (direction) => swipes[direction](),

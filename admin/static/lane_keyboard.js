@@ -3,16 +3,18 @@
 
 "use strict";
 
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const NO_LETTERS = "parsewarden.no-letter-keys";
 
 class LaneKeyboard {
-  /** `keys` by action; `act(action)`, `hold(action, isDown)` and `digit(n)` are called. */
-  constructor(keys, { act, hold, digit }) {
+  /** `keys` by action; `act(action)`, `hold(isDown)` and `digit(n)` are called, and before all
+      `pan(across, down)`, which says whether arrows move something now. */
+  constructor(keys, { act, hold, digit, pan }) {
     this.actions = new Map();
     for (const [action, each] of Object.entries(keys)) {
       for (const key of each) this.actions.set(key, action);
     }
-    Object.assign(this, { act, hold, digit });
+    Object.assign(this, { act, hold, digit, pan });
     addEventListener("keydown", (event) => this.#down(event));
     addEventListener("keyup", (event) => this.#up(event));
     addEventListener("blur", () => this.#letGo());
@@ -32,7 +34,9 @@ class LaneKeyboard {
     const isCharacter = name.length === 1 && name !== " ";
     if (isCharacter && this.lettersAreOff) return;
     const action = this.actions.get(name);
-    if (action) {
+    if (name in ARROWS && this.pan(...ARROWS[name])) {
+      event.preventDefault();
+    } else if (action) {
       event.preventDefault();
       this.#do(action, event);
     } else if (/^[1-9]$/.test(name) && !event.repeat) {

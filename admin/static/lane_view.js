@@ -4,6 +4,8 @@
 "use strict";
 
 const MOST_TOASTS = 3;
+const MOST_RATIO = 2.5;
+const MOST_ENLARGED = 16;
 const TOAST_MS = 15_000; // and for as long as somebody is at it
 
 class LaneView {
@@ -59,7 +61,8 @@ class LaneView {
   /** The picture that is wanted now: the file itself only for what moves, and shall. */
   get wanted() {
     if (!this.isRevealed) return this.item.preview;
-    return this.item.moves && this.plays ? this.item.original : this.item.screen;
+    if (this.item.moves && this.plays) return this.item.original;
+    return this.isZoomed ? this.item.detail : this.item.screen;
   }
 
   /** Put the picture that is wanted into the frame, at once if it is at hand. */
@@ -69,7 +72,7 @@ class LaneView {
     this.#tellLook();
     let picture = this.pictures.ready(url);
     if (!picture) {
-      const other = this.pictures.ready(item.preview);
+      const other = this.#meanwhile(url);
       this.frame.replaceChildren(...(other ? [other] : []));
       this.tellMissing(other);
       this.frame.setAttribute("aria-busy", "true");
@@ -77,10 +80,30 @@ class LaneView {
       if (this.item !== item || url !== this.wanted) return;
       if (!other) this.#dropPrompts(); // that it is not here yet
     }
+    if (picture.isMissing && url === item.detail) picture = this.#meanwhile(url) ?? picture;
     picture.alt = panel.t(this.isRevealed ? "lane.image_clear" : "lane.image_veiled");
     this.frame.replaceChildren(picture);
     this.frame.removeAttribute("aria-busy");
     this.tellMissing(picture);
+    this.#measure(picture);
+  }
+
+  /** What stands there until a picture comes, or in place of one that cannot be made. */
+  #meanwhile(url) {
+    const { detail, screen, preview } = this.item;
+    return (url === detail && this.pictures.ready(screen)) || this.pictures.ready(preview);
+  }
+
+  /** What is much longer than wide, or wider than long, fills the frame across when it is zoomed. */
+  #measure({ naturalWidth, naturalHeight, classList, style }) {
+    const ratio = naturalWidth / (naturalHeight || 1);
+    classList.toggle("is-long", ratio > MOST_RATIO || ratio < 1 / MOST_RATIO);
+    style.setProperty("--ratio", ratio);
+    style.setProperty("--most", `${naturalWidth * MOST_ENLARGED}px`);
+  }
+
+  get isZoomed() {
+    return this.stage.classList.contains("zoomed");
   }
 
   /** Whether there is something to look at: neither nothing, nor a drawing that says so. */
@@ -117,15 +140,28 @@ class LaneView {
     this.#press("colour", !isGrey);
   }
 
-  zoom(isOn = !this.stage.classList.contains("zoomed")) {
+  zoom(isOn = !this.isZoomed) {
     this.stage.classList.toggle("zoomed", isOn);
     this.#press("zoom", isOn);
-    if (isOn) {
+    const picture = this.frame.querySelector("img");
+    if (!isOn || !picture) return;
+    this.#measure(picture);
+    if (picture.classList.contains("is-long")) {
+      this.frame.scrollTo(0, 0); // it is read from its beginning
+    } else {
       this.frame.scrollTo(
         (this.frame.scrollWidth - this.frame.clientWidth) / 2,
         (this.frame.scrollHeight - this.frame.clientHeight) / 2,
       );
     }
+  }
+
+  /** Move what is zoomed by a good part of the frame; false where nothing is. */
+  pan(across, down) {
+    if (!this.isZoomed) return false;
+    const { clientWidth, clientHeight } = this.frame;
+    this.frame.scrollBy(across * 0.4 * clientWidth, down * 0.4 * clientHeight);
+    return true;
   }
 
   openReasons(isOpen) {

@@ -4,6 +4,7 @@
 
 document.documentElement.classList.add("js");
 
+const TOO_SOON_MS = 150; // after a question, for an answer to it
 const RENEW_EVERY_MS = 100_000; // claims last five minutes
 // What a moderator chose for this sitting: the page comes veiled and grey each time.
 const REMEMBERED = ["sweep-reveal", "sweep-colours"];
@@ -24,6 +25,7 @@ function start() {
   let isBusy = false;
   let hasReason = false; // or was asked for one, and gave none
   let warned = false; // that some were not looked at: the sentence stands there
+  let warnedAt = -Infinity; // a key that bounces answers no question
 
   grid.watch(bar.offsetHeight);
   count();
@@ -138,8 +140,10 @@ function start() {
       say(panel.t(grid.isVeiled ? "sweep.unseen_veiled" : "sweep.unseen", { n: unseen.length }));
       grid.cells[unseen[0]].scrollIntoView({ block: "center" });
       warned = true;
+      warnedAt = performance.now();
       return;
     }
+    if (performance.now() - warnedAt < TOO_SOON_MS) return;
     await send(decision);
   }
 

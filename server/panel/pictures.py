@@ -32,6 +32,7 @@ RENDERINGS: Mapping[PictureKind, Rendering] = {
     PictureKind.PREVIEW: Rendering(128, veiled=True),
     PictureKind.THUMBNAIL: Rendering(320),
     PictureKind.SCREEN: Rendering(1024),
+    PictureKind.DETAIL: Rendering(4096, most_pixels=2_000_000),
 }
 # Some two hundred for the screen, or as many thumbnails as ten sweeps show.
 _KEPT_BYTES = 32 * 1024 * 1024

@@ -123,6 +123,19 @@ def test_the_page_shows_the_oldest_image_and_claims_it(panel, bob, alice):
     assert bob.page.headers["Cache-Control"] == "no-store"
 
 
+def test_it_is_said_that_an_image_is_not_the_one_that_was_asked_for(panel, bob, alice):
+    first, second = panel.waits(), panel.waits()
+    assert bob.look(item=second) == second
+    said = 'role="status">The image that was asked for is not to be had here'
+    assert said not in bob.page.text
+    assert alice.look(item=second, look="reveal") == first
+    assert said in alice.page.text
+    assert f'src="/admin/items/{first}/preview.jpg"' in alice.page.text, "nobody asked to see it"
+    assert alice.look(item=first, look="reveal") == first
+    assert said not in alice.page.text
+    assert f'src="/admin/items/{first}/screen.jpg"' in alice.page.text
+
+
 def test_the_riskiest_image_comes_first_if_asked_for(panel, bob):
     panel.waits(porn=0.2)
     risky = panel.waits(porn=0.7)

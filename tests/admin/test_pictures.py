@@ -27,7 +27,8 @@ def image(kind, size=(1600, 1200)):
 
 
 @pytest.mark.parametrize(
-    ("kind", "longest_side"), [("preview", 128), ("thumbnail", 320), ("screen", 1024)]
+    ("kind", "longest_side"),
+    [("preview", 128), ("thumbnail", 320), ("screen", 1024), ("detail", 1600)],
 )
 def test_pictures_are_small_jpegs_that_nobody_keeps(panel, bob, kind, longest_side):
     item_id = panel.waits(data=image("JPEG"))
@@ -40,6 +41,12 @@ def test_pictures_are_small_jpegs_that_nobody_keeps(panel, bob, kind, longest_si
         answer.headers["Content-Security-Policy"]
         == "sandbox; default-src 'none'; frame-ancestors 'none'"
     )
+
+
+def test_what_a_long_screenshot_says_can_be_read(panel, bob):
+    item_id = panel.waits(data=image("PNG", (1080, 8000)))
+    answer = bob.get(f"/items/{item_id}/detail.jpg")
+    assert Image.open(io.BytesIO(answer.data)).size == (520, 3849)
 
 
 def test_the_preview_has_no_colour(panel, bob):

@@ -44,13 +44,18 @@ class LanePage:
             arg=count,
         )
 
+    def wait_until_seen(self):
+        """Wait until what is pressed is meant for the image in hand, as people are slow enough."""
+        self.page.wait_for_function("() => !lane.isTooSoon")
+
     def wait_until_sent(self):
         self.page.wait_for_function("() => lane.queue.entries.length === 0")
 
     def press(self, key):
-        """Press a key and return the image that was in hand; who approves has looked at it."""
+        """Press a key, no sooner than it counts, and return the image that was in hand."""
         item = self.item
-        if key in ("l", "ArrowRight"):
+        self.wait_until_seen()
+        if key in ("l", "ArrowRight"):  # who approves has looked at it
             self.page.wait_for_function("() => !lane.view.awaitsPicture")
         self.page.keyboard.press(key)
         return item

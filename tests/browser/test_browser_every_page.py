@@ -37,6 +37,18 @@ def test_every_page_is_accessible_in_german(site, alice, accessible, path):
         accessible(alice)
 
 
+@pytest.mark.parametrize("page", ["desktop"], indirect=True)
+@pytest.mark.parametrize("locale", ["de-DE"])
+def test_nothing_lies_beyond_the_edge_of_a_phone_with_letters_of_twice_the_size(site, alice):
+    # Laid out as one of 360 px whose browser magnifies twice.
+    alice.set_viewport_size({"width": 180, "height": 370})
+    for path in PAGES:
+        open_page(site, alice, path)
+        assert alice.evaluate("document.documentElement.scrollWidth") <= 180, path
+        menu = alice.locator("details.menu > summary").bounding_box()
+        assert menu["x"] + menu["width"] <= 180, path
+
+
 def test_no_page_asks_another_host_for_anything(site, alice):
     asked = []
     alice.context.on("request", lambda request: asked.append(request.url))

@@ -145,6 +145,7 @@ def test_what_others_do_is_counted_with_the_next_claim(site, page):
 
 def press_and_read(page, key):
     """The number in the very moment after a key was pressed."""
+    page.wait_for_function("() => !lane.isTooSoon")
     return page.evaluate(
         """(key) => {
           dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));

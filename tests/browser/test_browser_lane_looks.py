@@ -60,6 +60,32 @@ def test_what_is_shown_stays_until_the_next_image(lane):
     page.wait_for_selector("#frame img[alt='The image to decide on']")
 
 
+def test_a_long_screenshot_can_be_read_and_is_moved_by_arrows(site, page):
+    object_id = site.upload(picture(next(_numbers), (720, 5400)), "long.jpg")
+    site.wait_until_judged()
+    rows = site.rows("ModerationItem")
+    (item,) = [row["objectId"] for row in rows if row["subjectId"] == object_id]
+    lane = LanePage(site, page, query=f"?item={item}")
+    assert lane.item == item
+    lane.press("r")
+    lane.press("z")
+    page.wait_for_function(
+        "() => document.querySelector('#frame img') === lane.pictures.ready(lane.item.detail)"
+    )
+    shown = "(f => [f.firstElementChild.clientWidth - f.clientWidth, f.scrollTop])(lane.view.frame)"
+    assert page.eval_on_selector("#frame img", "picture => picture.naturalWidth") > 500
+    assert page.evaluate(shown) == [0, 0]
+    for key in ("ArrowDown", "ArrowRight", "ArrowLeft"):
+        lane.press(key)
+    width, down = page.evaluate(shown)
+    assert (lane.item, width, down > 0) == (item, 0, True)
+    screenshot(page, f"panel-review-long-{'phone' if page.is_phone else 'desktop'}")
+    lane.press("z")
+    lane.press("ArrowLeft")
+    lane.wait_until_sent()
+    assert lane.states(item) == ["rejected"]
+
+
 def test_images_are_grey_until_colour_is_asked_for(lane):
     page = lane.page
     grey = "getComputedStyle(document.querySelector('#frame img')).filter"

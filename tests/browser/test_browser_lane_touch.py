@@ -50,6 +50,7 @@ class Finger:
 )
 def test_a_swipe_decides(lane, right, down, state):
     item = lane.item
+    lane.wait_until_seen()
     Finger(lane.page).swipe(right, down)
     lane.wait_for_other_than(item)
     lane.wait_until_sent()
@@ -134,6 +135,7 @@ def test_buttons_and_reasons_are_within_reach_of_the_thumb(lane):
     assert lane.decisions(item)[-1]["category"] == "nudity"  # it may have come and gone before
     assert not page.is_visible("#because")
     following = lane.item
+    lane.wait_until_seen()
     page.tap("[data-act=approve]")
     lane.wait_for_other_than(following)
     page.tap("[data-act=undo]")

@@ -75,6 +75,11 @@ class SweepPage:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def press_again(self, key):
+        """Answer a question, no sooner than people can: at once is a key that bounces."""
+        self.page.wait_for_timeout(200)
+        self.press(key)
+
     def focus(self, n=0):
         self.page.locator(".mark").nth(n).focus()
 
@@ -95,7 +100,7 @@ class SweepPage:
         """Press the key, once more if some were not looked at; returns the summary."""
         self.press(key)
         if self.page.locator("#sweep-problem").is_visible():
-            self.press(key)
+            self.press_again(key)
         return self.summary()
 
     def summary(self):
@@ -203,7 +208,7 @@ def test_marked_ones_get_the_opposite_where_that_is_chosen(sweep):
     sweep.press("l")
     sweep.page.locator("#sweep-reasons button", has_text="Violence").click()
     sweep.page.locator("#sweep-problem", has_text="veiled").wait_for()
-    sweep.press("l")
+    sweep.press_again("l")
     assert sweep.summary() == "11 approved, 1 rejected"
     assert sweep.states()[3] == "rejected"
     sweep.press("u")
@@ -354,11 +359,14 @@ def test_the_buttons_stand_as_in_the_lane_and_own_keys_hold(sweep, site):
 
 
 def test_what_was_not_looked_at_is_asked_for_first(sweep):
-    sweep.press("l")
+    sweep.page.evaluate("""() => {
+      const press = () => new KeyboardEvent("keydown", { key: "l", bubbles: true });
+      for (let n = 0; n < 3; n++) document.body.dispatchEvent(press());
+    }""")  # a key that bounces
     warning = sweep.page.inner_text("#sweep-problem")
     assert "12 images were only veiled on your screen" in warning
     assert sweep.states() == ["review"] * 12
-    sweep.press("l")
+    sweep.press_again("l")
     assert sweep.summary() == "12 approved"
     sweep.press("u")
     sweep.page.locator("#sweep-bar").wait_for()
