@@ -130,6 +130,7 @@ def test_compose_gives_settings_that_load(service):
     broker = {"web": "", "worker": "redis://redis:6379/0"}
     assert settings.celery_broker_url == broker[service]
     assert settings.database_uri.startswith("mongodb://mongo:27017/")
+    assert environment["DATABASE_URI"].startswith("${DATABASE_URI:-")
     assert "${APP_ID:?" in environment["APP_ID"]
     assert "${MASTER_KEY:?" in environment["MASTER_KEY"]
 
