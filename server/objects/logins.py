@@ -17,7 +17,8 @@ from server.objects.password_policy import CHANGED_AT
 from server.objects.passwords import is_password
 from server.objects.sessions import Sessions
 from server.objects.triggers import ContextOf
-from server.objects.users import Users, check_auth_data
+from server.objects.user_rules import check_auth_data
+from server.objects.users import Users
 from server.parse.errors import (
     EMAIL_NOT_FOUND,
     INVALID_VALUE,

@@ -22,6 +22,7 @@ from server.objects.schemas import Schemas
 from server.objects.sessions import SessionRules, Sessions
 from server.objects.system_classes import SYSTEM_CLASSES, with_tokens
 from server.objects.triggers import Triggers
+from server.objects.user_rules import UserRules
 from server.objects.users import Users, refuse_foreign
 from server.objects.verification import EmailVerification, VerificationRules
 from server.parse.errors import INCORRECT_TYPE, INVALID_SESSION_TOKEN, ParseError
@@ -54,7 +55,7 @@ class ParseObjects:
         self._database, self._schemas = database, schemas
         options, mails = accounts.options, accounts.mails
         self.sessions = Sessions(database, schemas, length_s=session_length_s)
-        self.users = Users(database, schemas, self.sessions, options)
+        self.users = Users(database, schemas)
         self.logins = Logins(
             self.users, self.sessions, accounts.lockout, options, triggers.context_of
         )
@@ -63,9 +64,10 @@ class ParseObjects:
         self._finder = Finder(database, schemas, triggers.context_of)
         self._installations = Installations(database, schemas)
         self.aggregator = Aggregator(database, schemas, self._finder)
+        user_rules = UserRules(database, self.users, self.sessions, options)
         session_rules = SessionRules(session_length_s)
         self._special = [
-            SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, self.users),
+            SpecialClass(SYSTEM_CLASSES["_User"], users.INDEXES, user_rules),
             SpecialClass(SYSTEM_CLASSES["_User"], (), VerificationRules(mails, options)),
             SpecialClass(SYSTEM_CLASSES["_Role"], roles.INDEXES, RoleRules()),
             SpecialClass(SYSTEM_CLASSES["_Session"], sessions.INDEXES, session_rules),
