@@ -93,7 +93,7 @@ _NOT_JSON = {
     "bytes that are no UTF-8": b'{"words": "\xff\xfe"}',
     "an overlong form": b'{"words": "\xc0\xaf"}',
     "UTF-16": '{"words": "x"}'.encode("utf-16"),
-    "a byte order mark": b'\xef\xbb\xbf{"words": "x"}',
+    "two byte order marks": b'\xef\xbb\xbf\xef\xbb\xbf{"words": "x"}',
     "a text": b'"words"',
     "a number": b"1",
     "two values": b'{"words": "a"} {"words": "b"}',
