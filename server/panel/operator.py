@@ -13,6 +13,7 @@ from cloud.errors import CloudError
 from cloud.moderation.errors import StoreUnavailable
 from cloud.requests import RequestContext
 from config import DEVELOPMENT_KEYS, Settings
+from ml_models.own_commands import own_command
 from server.auth import Caller
 from server.objects.accounts import make_accounts
 from server.objects.save import Save, Saved
@@ -84,17 +85,22 @@ def operators_hands(settings: Settings) -> Iterator[Hands]:
 def make_demo_moderator(settings: Settings) -> DemoModerator | None:
     """Where nobody moderates yet, make an admin to try the panel with.
 
-    With the keys of development only, which answer to this machine alone. Call it before forking.
+    With the keys of development only, which answer to this machine alone; with others the log says
+    how an admin is made. Call it before forking.
     """
-    if settings.master_key != DEVELOPMENT_KEYS["master_key"]:
-        return None
     try:
         with operators_hands(settings) as hands:
             hands.database.ping()  # which gives up sooner than others
-            return None if hands.team.has_moderators() else _make_demo_moderator(hands.team)
+            if hands.team.has_moderators():
+                return None
+            if settings.master_key == DEVELOPMENT_KEYS["master_key"]:
+                return _make_demo_moderator(hands.team)
     except StoreUnavailable as error:
-        logger.warning("the database is away, there is no demo moderator yet: %s", error)
+        logger.warning("the database is away, so who moderates is not looked at: %s", error)
         return None
+    command = own_command("create-moderator NAME --admin")
+    logger.info("nobody may use the panel yet; make an admin with: %s", command)
+    return None
 
 
 def _make_demo_moderator(team: StoredTeam) -> DemoModerator | None:

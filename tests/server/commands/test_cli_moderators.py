@@ -200,16 +200,22 @@ def test_a_fresh_installation_says_once_how_to_sign_in(start_server, tmp_path):
     assert f"http://localhost:{server.port}/admin" in server.log.read_text()
 
 
-def test_who_has_moderators_or_own_keys_gets_none(start_server, tmp_path):
+def test_who_has_moderators_gets_none(start_server, tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     installation = Installation(folder)
     with closing(installation.database):
         installation.run("bob", "--password-stdin", input=PASSWORD)
-        assert demo_of(start_server().wait_until_healthy()) == []
-        keys = {"APP_ID": "mine", "MASTER_KEY": "secret"}
-        other = start_server(tmp_path / "other", **keys).wait_until_healthy()
-    assert demo_of(other) == []
+        server = start_server().wait_until_healthy()
+    assert demo_of(server) == []
+    assert "nobody may use the panel" not in server.log.read_text()
+
+
+def test_who_has_own_keys_gets_none_but_learns_how_an_admin_is_made(start_server):
+    server = start_server(APP_ID="mine", MASTER_KEY="secret").wait_until_healthy()
+    assert demo_of(server) == []
+    said = r"nobody may use the panel yet; .* -m server create-moderator NAME --admin\n"
+    assert re.search(said, server.log.read_text())
 
 
 def test_a_user_who_is_called_demo_is_not_made_a_moderator(start_server, tmp_path):
