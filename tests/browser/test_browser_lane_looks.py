@@ -86,6 +86,31 @@ def test_a_long_screenshot_can_be_read_and_is_moved_by_arrows(site, page):
     assert lane.states(item) == ["rejected"]
 
 
+def test_long_reasons_and_names_stay_in_their_places(site, page):
+    words = "Donaudampfschifffahrtsgesellschaftskapitänsmützen " * 2
+    reasons = [{"code": f"long{n}", "label": words[: 80 - n]} for n in range(12)]
+    site.parse("PUT", "/config", {"params": {"moderationReasons": reasons}})
+    lane = LanePage(site, page)
+    if page.is_phone:
+        page.click("#show-reasons")
+    assert page.locator(".reason").count() == 12
+    wide = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"
+    assert page.eval_on_selector_all(".reason, .reasons, .because", wide) == 0
+    page.evaluate("lane.view.openReasons(false)")
+    page.evaluate("""() => {
+      const name = document.createElement("bdi");
+      name.textContent = "W".repeat(200);
+      document.querySelector(".about dd:nth-of-type(2)").replaceChildren(name);
+    }""")
+    assert page.locator(".about bdi").bounding_box()["height"] < 60
+    page.goto(f"{site.url}/admin/sweep?size=12")
+    page.evaluate("document.getElementById('sweep-reasons').showModal()")
+    assert page.eval_on_selector_all(".reason-list button, .sweep-options", wide) == 0
+    site.parse("PUT", "/config", {"params": {"moderationReasons": {"__op": "Delete"}}})
+    page.goto(f"{site.url}/admin/review")
+    assert lane.page.locator(".reason").first.inner_text().endswith("Sexual content")
+
+
 def test_images_are_grey_until_colour_is_asked_for(lane):
     page = lane.page
     grey = "getComputedStyle(document.querySelector('#frame img')).filter"
