@@ -12,19 +12,11 @@ from cloud.moderation.memory import is_lesson, takes_back
 from cloud.operations import Set
 from server.moderation.items import ITEM
 from server.storage.port import Equals
-from server.storage.sqlite.database import SqliteDatabase
 
 ALICE, CHARLIE = Appellant("alice"), Appellant("charlie")
 MASTER, NOBODY = Appellant(None, master=True), Appellant(None)
 BY_RULES = "This image was rejected automatically, because it seems to break the rules."
 FINAL = "A moderator has looked at this image after an appeal; that decision is final."
-
-
-@pytest.fixture
-def database(tmp_path):
-    opened = SqliteDatabase(tmp_path)
-    yield opened
-    opened.close()
 
 
 class Court:

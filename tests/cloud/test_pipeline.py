@@ -39,13 +39,6 @@ SUBJECT = subject_schema("UserImage", "image")
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = SqliteDatabase(tmp_path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def moderation(database):
     return Moderation(database)
 

@@ -29,13 +29,6 @@ BOBS_DESKTOP = Reviewer("bob", "Bob", "bobs desktop")
 
 
 @pytest.fixture
-def database(tmp_path):
-    opened = SqliteDatabase(tmp_path)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def moderation(database):
     return Moderation(database)
 
