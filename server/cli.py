@@ -29,7 +29,8 @@ from server.fetch.wiring import make_fetcher
 from server.moderation.backlog import UNDONE, Fate
 from server.objects.system_classes import SYSTEM_CLASSES
 from server.parse.errors import ParseError
-from server.serve import CannotServe, serve, served_port, sole_instance
+from server.serve import serve
+from server.sole_instance import CannotServe, served_port, sole_instance
 from server.storage.copy import CannotCopy, copy_database, open_source, open_target
 from server.storage.port import Refused
 from server.telemetry import logs

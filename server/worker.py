@@ -22,7 +22,7 @@ from server.dispatch.celery import broker_app, process_with
 from server.dispatch.workers import Pulse, WorkerBook
 from server.env_file import warn_of_neglected
 from server.malloc import keep_memory
-from server.serve import is_served
+from server.sole_instance import is_served
 from server.wiring import check_settings, make_services
 
 logger = logging.getLogger(__name__)

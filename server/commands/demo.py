@@ -29,8 +29,8 @@ from server.cloud_code import load_cloud_code
 from server.moderation.items import StoredItems
 from server.moderation.subjects import shown_item
 from server.parse.query import FindRequest
-from server.serve import is_served, served_port
 from server.services import Services
+from server.sole_instance import is_served, served_port
 from server.storage.port import Document
 from server.wiring import make_services
 

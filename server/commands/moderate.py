@@ -19,8 +19,8 @@ from server.malloc import keep_memory
 from server.moderation.backlog import Backlog, Fate
 from server.moderation.items import StoredItems
 from server.parse.query import read_find
-from server.serve import sole_instance
 from server.services import Services
+from server.sole_instance import sole_instance
 from server.storage.sqlite.database import FILE_NAME
 from server.wiring import make_services
 

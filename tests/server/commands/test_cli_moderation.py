@@ -29,7 +29,7 @@ from server.moderation.subjects import subject_schema
 from server.objects.identity import new_object_id
 from server.objects.schemas import Schemas
 from server.parse_config import ParseConfig
-from server.serve import sole_instance
+from server.sole_instance import sole_instance
 from server.storage.mongo.database import MongoDatabase
 from server.storage.port import Equals, Query
 from server.storage.sqlite.database import FILE_NAME, SqliteDatabase
