@@ -14,6 +14,7 @@ from flask import (
     Response,
     abort,
     current_app,
+    flash,
     g,
     make_response,
     redirect,
@@ -55,7 +56,7 @@ _PAGES = (
     account, console,
 )  # fmt: skip
 _STATIC = Path(__file__).parent / "static"
-_EXPLAINED = (400, 403, 404, 405)
+_EXPLAINED = (400, 401, 403, 404, 405)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOWHERE = "admin.nowhere"
 # More than any form or script of the panel sends; only files are larger. Of a megabyte's fields a
@@ -184,6 +185,10 @@ def _to(endpoint: str) -> BaseResponse:
     """Send a page elsewhere; tell a script so, which would not see it."""
     if request.accept_mimetypes.best == "application/json":
         abort(401)
+    # A form was sent, and not what a page sends while it is left.
+    is_form = request.method == "POST" and request.accept_mimetypes.best == "text/html"
+    if is_form and request.endpoint != "admin.sign_out":
+        flash(t("base.not_done"), "warning")
     here = request.full_path if request.query_string else request.path  # the former ends in "?"
     return redirect(url_for(endpoint, next=here if request.method == "GET" else None))
 

@@ -211,6 +211,20 @@ def test_a_session_that_has_ended_says_so_at_the_door(panel):
     assert browser.get("/account", Accept="application/json").status_code == 401
 
 
+def test_what_is_sent_after_the_session_ended_is_told_not_to_be_done(panel):
+    browser = panel.browser("bob")
+    panel.tables.objects.delete(SESSION, Equals("objectId", panel.rows(SESSION)[0]["objectId"]))
+    told = "You were not signed in any more: what you just sent was not done."
+    left = browser.client.post("/admin/review/release", headers={"Accept": "*/*"})
+    assert told not in notices(browser.follow(left)), "a page that is left asks for nothing"
+    for_html = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    sent = browser.client.post("/admin/review", data={"action": "approved"}, headers=for_html)
+    assert told in notices(browser.follow(sent))
+    script = browser.client.post("/admin/sweep", headers={"Accept": "application/json"})
+    assert script.status_code == 401
+    assert script.json["error"].startswith("You are signed out, so this was not done.")
+
+
 def test_who_is_in_does_not_see_the_door(panel):
     assert panel.browser("bob").get("/sign-in").headers["Location"] == "/admin/review"
 
