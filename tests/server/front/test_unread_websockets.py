@@ -5,6 +5,7 @@ import socket
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from front_server import BOUNDS, read_to_end
@@ -37,6 +38,19 @@ def deaf(front):
     return client
 
 
+def wait_until_taken(front, client):
+    """Return once the server has read all that the client has sent; else the system holds it."""
+    ends = f":{front.port:04X} 0100007F:{client.getsockname()[1]:04X} "
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        [line] = [line for line in Path("/proc/net/tcp").read_text().splitlines() if ends in line]
+        queues = line.split()[4]  # tx_queue:rx_queue, in hexadecimal
+        if int(queues.partition(":")[2], 16) == 0:
+            return
+        time.sleep(0.05)
+    pytest.fail("the server does not read what it is sent")
+
+
 def is_cut_off(client, data, seconds=5):
     """Send it again and again; return whether the other side stops listening."""
     end = time.monotonic() + seconds
@@ -56,6 +70,7 @@ def test_pings_that_nobody_reads_are_answered_with_one_pong(start_front, echo, l
         for _ in range(40):  # 21 MB
             client.sendall(PINGS)
         client.sendall(LAST_PING)
+        wait_until_taken(front, client)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_000_000)
         answer = b""
         while not answer.endswith(LAST_PONG):

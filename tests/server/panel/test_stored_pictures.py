@@ -95,6 +95,7 @@ def test_each_kind_has_its_size_and_the_original_is_the_file(gallery):
         PictureKind.PREVIEW: (128, 96),
         PictureKind.THUMBNAIL: (320, 240),
         PictureKind.SCREEN: (1024, 768),
+        PictureKind.DETAIL: (1600, 1200),
         PictureKind.ORIGINAL: (1600, 1200),
     }
     assert gallery.of(item, PictureKind.ORIGINAL).data == PHOTO
