@@ -3,7 +3,9 @@
 import io
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -75,7 +77,16 @@ def environ_of(scope: Mapping[str, Any], body: bytes) -> "WSGIEnvironment":
 
 
 def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiAnswer:
-    """Call the app, and read its answer as far as it is one piece."""
+    """Call the app, and read its answer as far as it is one piece.
+
+    The parts of a longer one may be taken on any thread: all of them are made within the same
+    context, as the app's own variables of this request, such as Flask's, ask for.
+    """
+    context = copy_context()
+    return context.run(_called, app, environ, context)
+
+
+def _called(app: "WSGIApplication", environ: "WSGIEnvironment", context: Context) -> WsgiAnswer:
     begun: list[Any] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -93,7 +104,9 @@ def call(app: "WSGIApplication", environ: "WSGIEnvironment") -> WsgiAnswer:
         _close(close)
         raise
     if second is not None:
-        return _answer(begun, chain((first, second), parts), close)
+        rest = iter(partial(context.run, next, parts, None), None)
+        ends = None if close is None else partial(context.run, close)
+        return _answer(begun, chain((first, second), rest), ends)
     _close(close)
     return _answer(begun, first)
 

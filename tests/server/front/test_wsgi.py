@@ -1,6 +1,10 @@
 """A request and its answer between the event loop and the WSGI app."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+
 import pytest
+from flask import Flask, has_request_context, request, stream_with_context
 from front_server import post
 
 from server.front.wsgi import call, environ_of
@@ -96,6 +100,58 @@ def test_body_in_several_parts_is_read_later_and_closed_by_who_reads():
     assert b"".join(answer.body) == b"abc"
     answer.close()
     assert parts.closed
+
+
+def on_another_thread(function):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def test_parts_that_are_made_on_other_threads_know_their_request():
+    app, ended = Flask("streams"), []
+
+    @app.post("/<path>")
+    def rows(path):
+        def parts():
+            try:
+                for _ in range(4):
+                    yield f"{request.path} "
+            finally:
+                ended.append(request.path)
+
+        return app.response_class(stream_with_context(parts()))
+
+    answer = call(app, environ())
+    assert not has_request_context(), "it is not left to what this thread does next"
+    assert on_another_thread(lambda: next(answer.body)) == b"/a b "
+    rest = b"".join(on_another_thread(lambda: list(answer.body)))
+    assert rest == b"/a b " * 3
+    on_another_thread(answer.close)
+    assert ended == ["/a b"]
+
+
+def test_parts_that_are_not_read_to_their_end_end_on_any_thread():
+    ended = []
+
+    def app(environ, start_response):
+        start_response("200 OK", [])
+        word.set("of this request")
+
+        def parts():
+            try:
+                while True:
+                    yield word.get().encode()
+            finally:
+                ended.append(word.get())
+
+        return parts()
+
+    word = ContextVar("word")
+    answer = call(app, environ())
+    assert on_another_thread(lambda: next(answer.body)) == b"of this request"
+    on_another_thread(answer.close)
+    assert ended == ["of this request"]
+    assert word.get(None) is None
 
 
 def test_body_that_breaks_at_once_is_closed():
