@@ -27,8 +27,9 @@ DEVELOPMENT_KEYS = {
 # What may follow the host in a broker's URL, by its scheme: Redis numbers its databases.
 BROKER_PATHS = {"redis": "/?|/[0-9]+", "rediss": "/?|/[0-9]+", "amqp": ".*", "amqps": ".*"}
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
-_OWN_PATHS = ("admin", "functions", "health", "metrics")
 LOOPBACK_NETWORKS = (ip_network("127.0.0.1"), ip_network("::1"))
+_ORIGINALS_MOUNT = "/1"
+_OWN_PATHS = ("admin", "functions", "health", "metrics")
 
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -423,6 +424,11 @@ class Settings(BaseSettings):
     def is_for_this_machine(self) -> bool:
         """Whether nobody else can call, as while developing."""
         return self.bind_host in LOOPBACK_HOSTS and not self.trusted_proxies
+
+    @property
+    def parse_mounts(self) -> list[str]:
+        """Where Parse's routes lie: at PARSE_MOUNT, and where the Node original has them."""
+        return list(dict.fromkeys([self.parse_mount, _ORIGINALS_MOUNT]))
 
     @property
     def mailed_url(self) -> str:

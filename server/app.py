@@ -24,8 +24,6 @@ from server.wiring import make_services
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_ORIGINALS_MOUNT = "/1"
-
 
 def create_app(settings: Settings) -> Flask:
     """Join the services and routes of one process. Raises SettingsError for what cannot work.
@@ -37,7 +35,7 @@ def create_app(settings: Settings) -> Flask:
     services = make_services(settings)
     from server.routes.metrics import metrics_blueprint  # no sooner: see server.telemetry.metrics
 
-    mounts = mounts_of(settings)
+    mounts = settings.parse_mounts
     app = Flask("parsewarden", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.url_map.strict_slashes = False
@@ -63,11 +61,6 @@ def create_app(settings: Settings) -> Flask:
         wsgi_app = ProxyFix(wsgi_app, x_for=settings.trusted_proxies, x_proto=1)
     app.wsgi_app = wsgi_app  # type: ignore[method-assign, assignment]
     return app
-
-
-def mounts_of(settings: Settings) -> list[str]:
-    """Where Parse's routes lie: as the settings say, and as in the original."""
-    return list(dict.fromkeys([settings.parse_mount, _ORIGINALS_MOUNT]))
 
 
 def _answer_error(error: Exception) -> Response:

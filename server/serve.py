@@ -11,7 +11,7 @@ from gunicorn.app.base import BaseApplication
 
 from cloud.moderation.errors import StoreUnavailable
 from config import Settings
-from server.app import create_app, mounts_of
+from server.app import create_app
 from server.busy import busy_answers
 from server.env_file import warn_of_neglected
 from server.files.urls import doubt_of_server_url
@@ -160,7 +160,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn carries no typ
             large_bodies=threads,
             connections=_most_connections(threads),
         )
-        mounts = mounts_of(self._settings)
+        mounts = self._settings.parse_mounts
         self._live_query = live_query_face(self._services, mounts)
         return Front(
             app.wsgi_app,

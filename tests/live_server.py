@@ -26,7 +26,7 @@ class LiveServer:
 
     def __init__(self, services, limits=None, **options):
         self.port, self._clients = free_port(), []
-        self.face = live_query_face(services, [services.settings.parse_mount, "/1"], limits)
+        self.face = live_query_face(services, services.settings.parse_mounts, limits)
         config = uvicorn.Config(
             self.face,
             host="127.0.0.1",

@@ -9,7 +9,6 @@ const PICTURES_KEPT = 20; // of images that an undo may bring back
 const RENEW_MS = 60_000;
 const POLL_MS = 15_000;
 const REPLACED_AFTER_MS = 1200; // what is another's by now
-const TOO_SOON_MS = 150; // nobody has seen the image yet: a key that bounces, a second tap
 const SETTLES_WITHIN_MS = 250; // a claim waits so long for decisions that are on their way
 
 class Lane {
@@ -206,7 +205,7 @@ class Lane {
 
   /** Whether what is pressed now was meant for the image before. */
   get isTooSoon() {
-    return performance.now() - this.newSince < TOO_SOON_MS;
+    return panel.isTooSoon(this.newSince);
   }
 
   #itemToDecide() {

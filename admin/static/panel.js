@@ -2,6 +2,8 @@
 
 "use strict";
 
+const TOO_SOON_MS = 150;
+
 const panel = {
   csrfToken: document.querySelector('meta[name="csrf-token"]').content,
 
@@ -15,6 +17,12 @@ const panel = {
   t(key, values = {}) {
     panel.texts ??= panel.data("texts");
     return (panel.texts[key] ?? key).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
+  },
+
+  /** Whether what is pressed now was meant for what was there before `at`, by performance.now():
+      nobody has seen the new yet, so it is a key that bounces, or a second tap. */
+  isTooSoon(at) {
+    return performance.now() - at < TOO_SOON_MS;
   },
 
   /** The HTTP status that a picture came with; 0: not known. What is not there comes as a drawing

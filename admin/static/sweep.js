@@ -4,7 +4,6 @@
 
 document.documentElement.classList.add("js");
 
-const TOO_SOON_MS = 150; // after a question, for an answer to it
 const RENEW_EVERY_MS = 100_000; // claims last five minutes
 // What a moderator chose for this sitting: the page comes veiled and grey each time.
 const REMEMBERED = ["sweep-reveal", "sweep-colours"];
@@ -143,7 +142,7 @@ function start() {
       warnedAt = performance.now();
       return;
     }
-    if (performance.now() - warnedAt < TOO_SOON_MS) return;
+    if (panel.isTooSoon(warnedAt)) return;
     await send(decision);
   }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from config import Settings
+from ml_models.errors import ImageError
 from ml_models.types import Fingerprint
 from server.moderation import fingerprints
 from server.moderation.memory_lists import MemoryLists
@@ -88,7 +89,6 @@ def _known_by(settings: Settings, image: str, kind: str) -> tuple[str | None, Fi
 
 
 def _inspected(settings: Settings, path: Path) -> tuple[str, Fingerprint]:
-    from ml_models.errors import ImageError
     from ml_models.fingerprint import fingerprint  # brings numpy and decoders
     from ml_models.images import decode
 

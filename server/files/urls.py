@@ -23,7 +23,8 @@ def file_url(settings: Settings, mount_url: str, name: str) -> str:
 def doubt_of_server_url(settings: Settings) -> str | None:
     """Say what is wrong with a SERVER_URL that ends in no mount, but for a proxy that adds one."""
     path = urlsplit(settings.server_url).path.lower()
-    if not settings.server_url or path.endswith((settings.parse_mount.lower(), "/1")):
+    mounts = tuple(mount.lower() for mount in settings.parse_mounts)
+    if not settings.server_url or path.endswith(mounts):
         return None
     return (
         f"{settings.server_url} does not end in {settings.parse_mount}: files, which clients look "

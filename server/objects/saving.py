@@ -294,9 +294,9 @@ def _news(save: Save, document: Document) -> dict[str, Any]:
     names = {path.partition(".")[0] for path in operated_on | save.changed_by_trigger | defaults}
     if not (save.class_name == "_User" and save.caller.user_id == save.object_id):
         names -= protected_columns(save.caller, save.schema)
-    taken_away = {path.partition(".")[0] for path in save.changed_by_trigger} - document.keys()
-    kept = {name: document[name] for name in sorted(names & document.keys())}
-    return {**kept, **dict.fromkeys(sorted(names & taken_away), Delete())}
+    by_trigger = {path.partition(".")[0] for path in save.changed_by_trigger}
+    told = names & (document.keys() | by_trigger)
+    return {name: document.get(name, Delete()) for name in sorted(told)}
 
 
 def _differing(asked: Mapping[str, Change], changes: Mapping[str, Change]) -> frozenset[str]:
